@@ -1,0 +1,38 @@
+"""Names of backends, and the loader that imports one framework and no other.
+
+A name is `<library>-<mode>`; the `-by-hand` twin differs from its original in one thing: its
+gradient is the one derived on paper instead of the library's own autodiff.
+"""
+
+import importlib
+from collections.abc import Callable
+
+from bench.backend import Backend
+
+FACTORIES = {
+    "numpy": "backends.numpy:by_hand",
+    "numpy-inplace": "backends.numpy:in_place",
+    "numpy-gram": "backends.numpy:without_residual",
+    "torch-eager": "backends.torch:eager",
+    "torch-eager-by-hand": "backends.torch:eager_by_hand",
+    "torch-compile": "backends.torch:compiled",
+    "torch-compile-by-hand": "backends.torch:compiled_by_hand",
+    "torch-scan": "backends.torch:scanned",
+    "torch-scan-by-hand": "backends.torch:scanned_by_hand",
+    "torch-cuda-graph": "backends.torch:cuda_graph",
+    "torch-cuda-graph-by-hand": "backends.torch:cuda_graph_by_hand",
+    "jax-step": "backends.jax:step",
+    "jax-step-by-hand": "backends.jax:step_by_hand",
+    "jax-scan": "backends.jax:scan",
+    "jax-scan-by-hand": "backends.jax:scan_by_hand",
+}
+
+
+def load(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
+    """The backend called `name`, one of FACTORIES or `package.module:factory` of your own.
+
+    `factory(device, dtype)` returns an object that keeps `bench.backend.Backend`.
+    """
+    module, _, factory = FACTORIES.get(name, name).partition(":")
+    make: Callable[[str, str], Backend] = getattr(importlib.import_module(module), factory)
+    return make(device, dtype)

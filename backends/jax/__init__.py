@@ -1,0 +1,147 @@
+"""JAX: one jitted program a step, and one for the whole descent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jaxlib
+from jax import lax, monitoring
+
+from backends import by_hand
+from backends.jax import factorisation, mlp
+from bench.backend import Dispatch, Unsupported
+from bench.problem import Problem
+
+LOSS = {"factorisation": factorisation.loss, "mlp": mlp.loss}
+
+# Without it, float64 and the int64 labels would not arrive bit for bit; float32 stays float32.
+jax.config.update("jax_enable_x64", True)
+
+_compilations: list[float] = []
+monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: _compilations.append(seconds) if event == "/jax/core/compile/backend_compile_duration" else None
+)
+
+
+@dataclass(frozen=True)
+class Jax:
+    name: str
+    device: Any
+    dispatch: Dispatch
+    gradient: Callable[[str], Callable]
+    loop: Callable[[Callable, int], Callable]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
+
+    def put(self, arrays):
+        # A copy, because JAX may keep a view of the NumPy array that it is given.
+        return {key: jax.device_put(array.copy(), self.device) for key, array in arrays.items()}
+
+    def get(self, tree):
+        return jax.device_get(tree)
+
+    def wait(self, tree):
+        return jax.block_until_ready(tree)
+
+    def loss(self, problem: Problem):
+        return jax.jit(LOSS[problem.workload])
+
+    def value_and_grad(self, problem: Problem):
+        return jax.jit(self.gradient(problem.workload))
+
+    def trainer(self, problem: Problem, num_steps: int):
+        rate = jax.device_put(jnp.asarray(problem.learning_rate, _dtype(problem)), self.device)
+        train = self.loop(self.gradient(problem.workload), num_steps)
+        return lambda params, batch: train(params, batch, rate)
+
+    def compilations(self) -> int:
+        return len(_compilations)
+
+    def peak_device_bytes(self) -> int:
+        return self.device.memory_stats()["peak_bytes_in_use"]
+
+
+# Where the gradient comes from.
+
+
+def autodiff(workload: str) -> Callable:
+    return jax.value_and_grad(LOSS[workload])
+
+
+def paper(workload: str) -> Callable:
+    return partial(by_hand.VALUE_AND_GRAD[workload], jnp)
+
+
+# What drives it.
+
+
+def step_by_step(value_and_grad: Callable, num_steps: int) -> Callable:
+    step = jax.jit(_step(value_and_grad))
+
+    def train(params, batch, rate):
+        losses = []
+        for _ in range(num_steps):
+            params, loss = step(params, batch, rate)
+            losses.append(loss)
+        return params, jnp.stack(losses)
+
+    return train
+
+
+def scanned_steps(value_and_grad: Callable, num_steps: int) -> Callable:
+    step = _step(value_and_grad)
+
+    @jax.jit
+    def train(params, batch, rate):
+        return lax.scan(lambda params, _: step(params, batch, rate), params, length=num_steps)
+
+    return train
+
+
+def _step(value_and_grad: Callable) -> Callable:
+    def step(params, batch, rate):
+        loss, grads = value_and_grad(params, batch)
+        return jax.tree.map(lambda p, g: p - rate * g, params, grads), loss
+
+    return step
+
+
+# The modes: a gradient and a loop.
+
+
+def step(device: str, dtype: str) -> Jax:
+    return _jax("jax-step", device, dtype, "step", autodiff, step_by_step)
+
+
+def step_by_hand(device: str, dtype: str) -> Jax:
+    return _jax("jax-step-by-hand", device, dtype, "step", paper, step_by_step)
+
+
+def scan(device: str, dtype: str) -> Jax:
+    return _jax("jax-scan", device, dtype, "descent", autodiff, scanned_steps)
+
+
+def scan_by_hand(device: str, dtype: str) -> Jax:
+    return _jax("jax-scan-by-hand", device, dtype, "descent", paper, scanned_steps)
+
+
+def _jax(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
+    """Finds the device, and sets the precision of float32 products, whose default on Hopper is TF32."""
+    if device == "cpu" and dtype == "tf32":
+        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
+    jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda,cpu")
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if dtype == "tf32" else "highest")
+    try:
+        place = jax.devices(device)[0]
+    except RuntimeError:
+        raise Unsupported(f"not on {device}", f"jax {jax.__version__} sees no {device} device") from None
+    return Jax(name, place, dispatch, gradient, loop)
+
+
+def _dtype(problem: Problem):
+    return next(iter(problem.params.values())).dtype

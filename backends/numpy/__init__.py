@@ -1,0 +1,76 @@
+"""NumPy: the reference (the gradients derived by hand, plain), the same in place, and gram's algebra."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from backends.numpy import factorisation, gram, mlp, plain
+from bench.backend import Unsupported
+from bench.problem import Array, Arrays, Problem
+
+
+class Algorithm(Protocol):
+    """The three operations on one problem; it may keep work arrays of the problem's shapes."""
+
+    def loss(self, params: Arrays, batch: Arrays) -> Any: ...
+    def value_and_grad(self, params: Arrays, batch: Arrays) -> tuple[Any, Arrays]: ...
+    def descend(self, params: Arrays, batch: Arrays, rate: Any, num_steps: int) -> tuple[Arrays, Array]: ...
+
+
+@dataclass(frozen=True)
+class NumPy:
+    name: str
+    algorithm: Callable[[Problem], Algorithm]
+    dispatch = "operation"
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {"numpy": np.__version__}
+
+    def put(self, arrays):
+        return {key: array.copy() for key, array in arrays.items()}
+
+    def get(self, tree):
+        return tree
+
+    def wait(self, tree):
+        return tree
+
+    def loss(self, problem: Problem):
+        return self.algorithm(problem).loss
+
+    def value_and_grad(self, problem: Problem):
+        return self.algorithm(problem).value_and_grad
+
+    def trainer(self, problem: Problem, num_steps: int):
+        descend = self.algorithm(problem).descend
+        rate = next(iter(problem.params.values())).dtype.type(problem.learning_rate)
+        return lambda params, batch: descend(params, batch, rate, num_steps)
+
+
+def by_hand(device: str, dtype: str) -> NumPy:
+    return _numpy("numpy", device, dtype, {"factorisation": plain.Plain, "mlp": plain.Plain})
+
+
+def in_place(device: str, dtype: str) -> NumPy:
+    return _numpy("numpy-inplace", device, dtype, {"factorisation": factorisation.InPlace, "mlp": mlp.InPlace})
+
+
+def without_residual(device: str, dtype: str) -> NumPy:
+    return _numpy("numpy-gram", device, dtype, {"factorisation": gram.Gram})
+
+
+def _numpy(name: str, device: str, dtype: str, algorithms: dict[str, Callable[[Problem], Algorithm]]) -> NumPy:
+    if device != "cpu":
+        raise Unsupported(f"not on {device}", "NumPy computes on the CPU alone")
+    if dtype == "tf32":
+        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
+
+    def algorithm(problem: Problem) -> Algorithm:
+        if problem.workload not in algorithms:
+            raise Unsupported(f"not for {problem.workload}", f"{name} is another algebra for {', '.join(algorithms)} alone")
+        return algorithms[problem.workload](problem)
+
+    return NumPy(name, algorithm)

@@ -1,0 +1,243 @@
+"""PyTorch: eager, one compiled program a step, one compiled program a descent, a CUDA graph.
+
+A mode is a gradient (autodiff or by hand) and a loop that drives it; `Torch` joins the two.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import array_api_compat.torch as xp
+import torch
+
+from backends import by_hand
+from backends.torch import factorisation, mlp
+from bench.backend import Dispatch, Unsupported
+from bench.problem import Problem
+
+LOSS = {"factorisation": factorisation.loss, "mlp": mlp.loss}
+
+# Every problem compiles the same few functions anew; torch's default of 8 is meant for one model.
+torch._dynamo.config.recompile_limit = 1024
+
+
+@dataclass(frozen=True)
+class Torch:
+    name: str
+    device: str
+    dispatch: Dispatch
+    gradient: Callable[[str], Callable]
+    loop: Callable[[Callable, float, int], Callable]
+    compile: Callable[[Callable], Callable] = lambda function: function
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return {"torch": torch.__version__}
+
+    def put(self, arrays):
+        return {key: torch.tensor(array, device=self.device) for key, array in arrays.items()}
+
+    def get(self, tree):
+        if isinstance(tree, dict):
+            return {key: self.get(value) for key, value in tree.items()}
+        if isinstance(tree, tuple):
+            return tuple(map(self.get, tree))
+        return tree.numpy(force=True)
+
+    def wait(self, tree):
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return tree
+
+    def loss(self, problem: Problem):
+        return self.compile(LOSS[problem.workload])
+
+    def value_and_grad(self, problem: Problem):
+        return self.compile(self.gradient(problem.workload))
+
+    def trainer(self, problem: Problem, num_steps: int):
+        return self.loop(self.gradient(problem.workload), problem.learning_rate, num_steps)
+
+    def compilations(self) -> int:
+        return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+
+    def peak_device_bytes(self) -> int:
+        peak = torch.cuda.max_memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        return peak
+
+
+# Where the gradient comes from.
+
+
+def tape(workload: str) -> Callable:
+    """Eager autodiff: the operations are recorded as they run, then walked backward."""
+    loss = LOSS[workload]
+
+    def value_and_grad(params, batch):
+        params = {key: p.detach().requires_grad_() for key, p in params.items()}
+        value = loss(params, batch)
+        value.backward()
+        return value.detach(), {key: p.grad for key, p in params.items()}
+
+    return value_and_grad
+
+
+def transform(workload: str) -> Callable:
+    """Functional autodiff, which `torch.compile` can trace through."""
+    grad_and_value = torch.func.grad_and_value(LOSS[workload])
+
+    def value_and_grad(params, batch):
+        grads, value = grad_and_value(params, batch)
+        return value, grads
+
+    return value_and_grad
+
+
+def paper(workload: str) -> Callable:
+    """No autodiff: the gradient derived by hand."""
+    return partial(by_hand.VALUE_AND_GRAD[workload], xp)
+
+
+# What drives it.
+
+
+def step_by_step(value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+    def train(params, batch):
+        losses = []
+        for _ in range(num_steps):
+            loss, grads = value_and_grad(params, batch)
+            params = {key: torch.sub(p, grads[key], alpha=rate) for key, p in params.items()}
+            losses.append(loss)
+        return params, torch.stack(losses)
+
+    return train
+
+
+def compiled_steps(compile: Callable, device: str, value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+    rate = torch.tensor(rate, device=device)
+
+    @compile
+    def step(params, batch, rate):
+        loss, grads = value_and_grad(params, batch)
+        return {key: p - rate * grads[key] for key, p in params.items()}, loss
+
+    def train(params, batch):
+        losses = []
+        for _ in range(num_steps):
+            params, loss = step(params, batch, rate)
+            losses.append(loss)
+        return params, torch.stack(losses)
+
+    return train
+
+
+def scanned_steps(compile: Callable, device: str, value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+    from torch._higher_order_ops.scan import scan
+
+    rate, steps = torch.tensor(rate, device=device), torch.zeros(num_steps, device=device)
+
+    @compile
+    def program(params, batch, rate, steps):
+        def step(params, _):
+            loss, grads = value_and_grad(params, batch)
+            return {key: p - rate * grads[key] for key, p in params.items()}, loss
+
+        return scan(step, params, steps)
+
+    return lambda params, batch: program(params, batch, rate, steps)
+
+
+def captured_steps(value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+    """The eager loop, captured as a CUDA graph at the first call; inputs copied in, outputs out."""
+    train = step_by_step(value_and_grad, rate, num_steps)
+    captured: list[Any] = []
+
+    def capture(params, batch):
+        inputs = tuple({key: a.clone() for key, a in tree.items()} for tree in (params, batch))
+        # The warm-up that capturing asks for, on a stream of its own; one step calls every kernel.
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            step_by_step(value_and_grad, rate, min(num_steps, 3))(*inputs)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            outputs = train(*inputs)
+        captured.extend((graph, inputs, outputs))
+
+    def replay(params, batch):
+        if not captured:
+            capture(params, batch)
+        graph, inputs, (trained, losses) = captured
+        for static, given in zip(inputs, (params, batch), strict=True):
+            for key, array in given.items():
+                static[key].copy_(array)
+        graph.replay()
+        return {key: p.clone() for key, p in trained.items()}, losses.clone()
+
+    return replay
+
+
+# The modes: a gradient and a loop.
+
+
+def eager(device: str, dtype: str) -> Torch:
+    return _torch("torch-eager", device, dtype, "operation", tape, step_by_step)
+
+
+def eager_by_hand(device: str, dtype: str) -> Torch:
+    return _torch("torch-eager-by-hand", device, dtype, "operation", paper, step_by_step)
+
+
+def compiled(device: str, dtype: str) -> Torch:
+    return _compiled("torch-compile", device, dtype, "step", transform, compiled_steps)
+
+
+def compiled_by_hand(device: str, dtype: str) -> Torch:
+    return _compiled("torch-compile-by-hand", device, dtype, "step", paper, compiled_steps)
+
+
+def scanned(device: str, dtype: str) -> Torch:
+    return _scanned("torch-scan", device, dtype, transform)
+
+
+def scanned_by_hand(device: str, dtype: str) -> Torch:
+    return _scanned("torch-scan-by-hand", device, dtype, paper)
+
+
+def cuda_graph(device: str, dtype: str) -> Torch:
+    return _captured("torch-cuda-graph", device, dtype, tape)
+
+
+def cuda_graph_by_hand(device: str, dtype: str) -> Torch:
+    return _captured("torch-cuda-graph-by-hand", device, dtype, paper)
+
+
+def _torch(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop, **more) -> Torch:
+    """Checks that the device is there, and sets the precision of float32 products."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Unsupported("not on cuda", f"torch {torch.__version__} sees no CUDA device")
+    if device == "cpu" and dtype == "tf32":
+        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    return Torch(name, device, dispatch, gradient, loop, **more)
+
+
+def _compiled(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Torch:
+    # The C++ wrapper spares the Python that Inductor would otherwise run between two kernels.
+    compile = partial(torch.compile, fullgraph=True, dynamic=False, options={"cpp_wrapper": device == "cpu"})
+    return _torch(name, device, dtype, dispatch, gradient, partial(loop, compile, device), compile=compile)
+
+
+def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
+    if device == "cuda":
+        raise Unsupported("not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph")
+    return _compiled(name, device, dtype, "descent", gradient, scanned_steps)
+
+
+def _captured(name: str, device: str, dtype: str, gradient) -> Torch:
+    if device == "cpu":
+        raise Unsupported("not on cpu", "a CUDA graph needs a CUDA device; on the CPU the whole descent is torch-scan")
+    return _torch(name, device, dtype, "descent", gradient, captured_steps)

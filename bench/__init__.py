@@ -1,0 +1,1 @@
+"""Pose the problems, check that backends agree, time them, report. Imports no framework."""

@@ -1,0 +1,62 @@
+"""Backend: the protocol, and nothing more."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from bench.problem import Array, Problem
+
+Tree = Any  # a device array, or a tuple or flat dict of them
+DeviceArrays = Mapping[str, Any]
+
+Dispatch = Literal["operation", "step", "descent"]
+
+
+class Unsupported(Exception):
+    """This mode cannot run here.  `word` fills the cell (`not on cpu`); `reason` is the sentence beside it."""
+
+    def __init__(self, word: str, reason: str):
+        super().__init__(reason)
+        self.word, self.reason = word, reason
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """One library, in one execution mode, on one device, in one dtype.
+
+    What its functions return may still be computing: only `wait` blocks.  They leave their
+    arguments untouched.  `params`, `batch` and `grads` are flat dicts with the problem's keys.
+    """
+
+    name: str
+    versions: Mapping[str, str]
+    """The libraries that compute, and their versions: {"torch": "2.13.0+cpu"}."""
+    dispatch: Dispatch
+    """How much of the work one dispatch covers: an operation, a step, or the whole descent."""
+
+    def put(self, arrays: Mapping[str, Array]) -> DeviceArrays:
+        """NumPy -> device, bit for bit."""
+
+    def get(self, tree: Tree) -> Any:
+        """Device -> NumPy, bit for bit; the same tuples and dicts."""
+
+    def wait(self, tree: Tree) -> Tree:
+        """`tree`, once the device has computed all of it."""
+
+    def loss(self, problem: Problem) -> Callable[[DeviceArrays, DeviceArrays], Any]:
+        """(params, batch) -> loss, a scalar."""
+
+    def value_and_grad(self, problem: Problem) -> Callable[[DeviceArrays, DeviceArrays], tuple[Any, DeviceArrays]]:
+        """(params, batch) -> (loss, grads)."""
+
+    def trainer(self, problem: Problem, num_steps: int) -> Callable[[DeviceArrays, DeviceArrays], tuple[DeviceArrays, Any]]:
+        """(params, batch) -> (params, losses); losses[i] is the loss before step i, shape [num_steps]."""
+
+
+class Watched(Protocol):
+    """What a backend may offer beside the protocol; the harness asks for each by name."""
+
+    def compilations(self) -> int:
+        """How many programs have been compiled in this process so far."""
+
+    def peak_device_bytes(self) -> int:
+        """The most device memory allocated since the last call."""

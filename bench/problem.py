@@ -1,0 +1,124 @@
+"""Problem: one workload at one size - data, start, learning rate, steps - as frozen NumPy arrays."""
+
+import hashlib
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+DTYPES = ("float32", "float64", "tf32")
+
+
+class UsageError(Exception):
+    """What a person asked for cannot be done; the message says why and names the remedy."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What every backend is given, bit for bit the same.
+
+    `params` is the start; `batch` what the loss is computed on; `held_out` what no gradient sees.
+    The arrays are read-only.  `num_steps` is the whole descent, judged by the agreement gates;
+    `timed_steps` is how many of them, from the same start, one timed call of `train` takes.
+    `flops` and `bytes_moved` count one gradient step (see the workload's page for the formula).
+    """
+
+    workload: str
+    size: str
+    dtype: str
+    seed: int
+    params: Arrays
+    batch: Arrays
+    held_out: Arrays = {}
+    learning_rate: float
+    num_steps: int
+    timed_steps: int
+    flops: float
+    bytes_moved: float
+
+    def __post_init__(self) -> None:
+        for group in (self.params, self.batch, self.held_out):
+            for array in group.values():
+                array.setflags(write=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.workload}/{self.size}"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {key: array.shape for key, array in (self.params | self.batch).items()}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything a backend is given; equal digests pose the same question."""
+        digest = hashlib.sha256(
+            repr((self.name, self.dtype, self.seed, self.learning_rate, self.num_steps)).encode()
+        )
+        for group in (self.params, self.batch, self.held_out):
+            for key in sorted(group):
+                array = np.ascontiguousarray(group[key])
+                digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
+                digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def replace(self, **changes: Any) -> "Problem":
+        return msgspec.structs.replace(self, **changes)
+
+
+def array_dtype(dtype: str) -> np.dtype[Any]:
+    """The NumPy dtype that holds `dtype`: tf32 is float32 arrays multiplied in 19-bit TensorFloat."""
+    return np.dtype("float32" if dtype == "tf32" else dtype)
+
+
+def epsilon(dtype: str) -> float:
+    """The unit of rounding: 2^-52, 2^-23, and 2^-10 for the ten explicit mantissa bits of tf32."""
+    return 2.0**-10 if dtype == "tf32" else float(np.finfo(dtype).eps)
+
+
+def cast(arrays: Arrays, dtype: str) -> Arrays:
+    """The same arrays with floats in `dtype`; integers (labels) are left as they are."""
+    return {
+        key: np.array(a, dtype=array_dtype(dtype) if a.dtype.kind == "f" else a.dtype, order="C")
+        for key, a in arrays.items()
+    }
+
+
+def in_dtype(problem: Problem, dtype: str) -> Problem:
+    """`problem` with every float converted; used for the float64 twin of a float32 problem."""
+    return problem.replace(
+        dtype=dtype,
+        params=cast(problem.params, dtype),
+        batch=cast(problem.batch, dtype),
+        held_out=cast(problem.held_out, dtype),
+    )
+
+
+def steps_within(flops: float, budget: float, least: int, most: int) -> int:
+    """How many steps of `flops` fit `budget` flops, if a step also costs the flops of 10 us.
+
+    A rule from the problem alone, so that every machine is asked for the same number of steps.
+    """
+    return int(min(most, max(least, budget // (flops + 1e6))))
+
+
+def encode(value: Any) -> Any:
+    """msgspec hook: an array as (dtype, shape, bytes), so that nothing is ever unpickled."""
+    if isinstance(value, np.ndarray):
+        value = np.asarray(value, order="C")
+        return (value.dtype.str, value.shape, value.tobytes())
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise NotImplementedError(f"cannot send a {type(value).__name__}")
+
+
+def decode(kind: type, value: Any) -> Any:
+    """msgspec hook: the inverse of `encode`; ValueError when the bytes do not fill the shape."""
+    dtype, shape, data = value
+    if np.dtype(dtype).hasobject:
+        raise ValueError("arrays of objects are not accepted")
+    return np.frombuffer(data, dtype).reshape(shape).copy()

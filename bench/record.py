@@ -1,0 +1,312 @@
+"""Record: everything one run found out, in one strict JSON file that grows as races finish."""
+
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bench.problem import UsageError
+
+SCHEMA = 1
+
+Word = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|not on \w{1,20}"
+        r"|not for \w{1,40}|needs [\w.,<>= -]{1,40}|failed|unsteady|skipped|interrupted)\Z"
+    ),
+]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Nanoseconds = Annotated[int, Meta(gt=0)]
+Operation = Literal["loss", "value_and_grad", "train"]
+OPERATIONS: tuple[Operation, ...] = ("loss", "value_and_grad", "train")
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    """A part of the record; nothing unknown is read, nothing not finite is written."""
+
+
+class Outcome(Strict):
+    """One word for a cell, and the sentence behind it ('' for ok)."""
+
+    word: Word = "pending"
+    reason: str = ""
+
+
+class Gate(Strict):
+    """One check of agreement: passed when error <= tolerance; error None is not finite or no number."""
+
+    name: str
+    error: float | None
+    tolerance: float
+    passed: bool
+    what: str
+    """What was compared, and when it failed, how, in words."""
+
+
+class FirstCall(Strict):
+    generation: Count
+    operation: Operation
+    seconds: Positive
+    cache: Literal["cold", "warm"]
+    """Whether the run had compiled the same program before, with its on-disk caches kept."""
+
+
+class Samples(Strict):
+    """Timed turns of one generation, in the order of the rounds: 0 and 1 are there and back."""
+
+    generation: Count
+    operation: Operation
+    calls: Annotated[int, Meta(ge=1)]
+    """Calls in each sample; short calls are batched."""
+    nanoseconds: list[Nanoseconds]
+    """Wall clock of each sample, from inputs ready to outputs computed."""
+
+
+class Run(Strict):
+    """What training from one start came to, judged in float64."""
+
+    seed: Count
+    quality: dict[str, float]
+
+
+class Cell(Strict):
+    """One entrant on one problem."""
+
+    entrant: str
+    problem: str
+    dtype: str
+    outcome: Outcome = msgspec.field(default_factory=Outcome)
+    gates: list[Gate] = []
+    runs: list[Run] = []
+    losses: list[float] = []
+    """The loss before every step, from the start that is timed."""
+    first_calls: list[FirstCall] = []
+    samples: list[Samples] = []
+    peak_bytes: list[Count] = []
+    """Per generation: peak resident memory of one `train` over the state before it."""
+    device_peak_bytes: list[Count] = []
+    cores_used: list[Share] = []
+    """Per generation: CPU time over wall time during `train`; above its limit, the entrant cheats."""
+    compilations: Count = 0
+    """Programs compiled inside timed turns; anything but 0 is refused."""
+
+
+class Entrant(Strict):
+    """A backend as it entered the races: one process on one device in one dtype."""
+
+    label: str
+    """The backend's name, with the device where it is not the CPU; `control` for the second copy."""
+    backend: str
+    device: str
+    dtype: str
+    control: bool = False
+    dispatch: Literal["operation", "step", "descent", ""] = ""
+    versions: dict[str, str] = {}
+    threads: Count = 0
+    core: int | None = None
+    """The core it was pinned to; None when it could not be pinned."""
+    busy_threads: list[Count] = []
+    """Per generation: threads that gained CPU time during a race."""
+    idle_cpu_share: list[Share] = []
+    """Per generation: CPU time over wall time while others had their turn."""
+    import_seconds: list[Positive] = []
+    outcome: Outcome = msgspec.field(default_factory=Outcome)
+    last_output: str = ""
+    """The end of what its process printed, kept when it failed."""
+
+
+class ProblemFacts(Strict):
+    name: str
+    dtype: str
+    seed: Count
+    digest: str
+    shapes: dict[str, list[int]]
+    learning_rate: float
+    num_steps: Count
+    timed_steps: Count
+    flops: Positive
+    bytes_moved: Positive
+    oracle: float | None
+    reference: dict[str, float]
+    """What the float64 reference came to at the end of the descent."""
+
+
+class LabReport(Strict):
+    """The two scatter plots of the report, and the numbers that say how alike they are."""
+
+    backend: str
+    labels: list[int]
+    pca_scores: list[list[float]]
+    learnt: list[list[float]]
+    r_squared: float
+    """Of the best linear map from U to the PCA scores."""
+    principal_angles_degrees: list[float]
+    reconstruction_error: float
+    svd_error: float
+
+
+class Weather(Strict):
+    """The machine during one generation."""
+
+    generation: Count
+    seconds: Positive
+    load: float
+    steal_share: Share
+    megahertz: list[float] = []
+    """Slowest and fastest clock seen, of the core raced on."""
+
+
+class Gpu(Strict):
+    name: str
+    driver: str
+    memory_bytes: Count
+    readings: list[dict[str, float]] = []
+    """Clocks (MHz), power (W) and temperature (C) at each race."""
+
+
+class Machine(Strict):
+    cpu: str
+    cores: Count
+    memory_bytes: Count
+    system: str
+    python: str
+    gpu: Gpu | None = None
+
+
+class Limits(Strict):
+    """What the machine itself can do, measured in the same run, on one core or one GPU."""
+
+    device: str
+    matmul_flops_per_second: dict[str, Positive] = {}
+    """By dtype, and by who multiplied: the largest square product that was tried."""
+    copy_bytes_per_second: Positive | None = None
+    dispatch_seconds: dict[str, Positive] = {}
+    """By entrant: the time of a call that does next to nothing."""
+
+
+class Settings(Strict):
+    generations: Count
+    most_rounds: Count
+    seconds_per_race: Positive
+    seed: Count
+    operations: list[Operation]
+    problems: list[str]
+    backends: list[str]
+    devices: list[str]
+    dtypes: list[str]
+    quick: bool = False
+
+
+class Record(Strict, kw_only=True):
+    schema: Literal[1] = 1
+    id: str
+    started: str
+    """UTC, ISO 8601."""
+    finished: str = ""
+    status: Literal["running", "complete", "interrupted"] = "running"
+    command: str
+    commit: str
+    machine: Machine
+    settings: Settings
+    entrants: list[Entrant] = []
+    problems: list[ProblemFacts] = []
+    cells: list[Cell] = []
+    lab: LabReport | None = None
+    limits: list[Limits] = []
+    weather: list[Weather] = []
+    warnings: list[str] = []
+
+    def cell(self, entrant: str, problem: str, dtype: str) -> Cell:
+        """The cell, made if there is none yet."""
+        for cell in self.cells:
+            if (cell.entrant, cell.problem, cell.dtype) == (entrant, problem, dtype):
+                return cell
+        self.cells.append(Cell(entrant=entrant, problem=problem, dtype=dtype))
+        return self.cells[-1]
+
+    def entrant(self, label: str, dtype: str) -> Entrant:
+        return next(e for e in self.entrants if (e.label, e.dtype) == (label, dtype))
+
+    def facts(self, problem: str, dtype: str) -> ProblemFacts:
+        return next(p for p in self.problems if (p.name, p.dtype) == (problem, dtype))
+
+    def control(self, dtype: str) -> Entrant | None:
+        """The second copy of the entrant that races itself."""
+        return next((e for e in self.entrants if e.control and e.dtype == dtype), None)
+
+
+def save(record: Record, path: Path) -> None:
+    """Whole or not at all: a temporary file beside it, flushed to the disk, then renamed over it."""
+    text = msgspec.json.encode(record)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read(path: Path) -> Record:
+    """The record in `path`; UsageError, in one sentence, for anything that is not one."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path} ({error.strerror}); give the path of a record, as in results/*.json") from None
+    try:
+        parts = json.loads(text, object_pairs_hook=_without_duplicates)
+        schema = parts.get("schema") if isinstance(parts, dict) else None
+        if isinstance(schema, int) and schema != SCHEMA:
+            raise UsageError(f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it")
+        record = msgspec.json.decode(text, type=Record)
+        if msgspec.to_builtins(record) != parts:
+            raise ValueError("a key is missing")
+        return record
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not a record of this suite ({error}); run `pytest bench/ --benchmark-only` to make one") from None
+
+
+def newest(folder: Path) -> Path:
+    """The newest complete record in `folder`; UsageError when there is none."""
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        try:
+            if read(path).status == "complete":
+                return path
+        except UsageError:
+            continue
+    raise UsageError(f"no complete record in {folder}; run `pytest bench/ --benchmark-only` to make one")
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Holds `folder` for one run, found writable before anything is measured; UsageError otherwise."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder), open(folder / ".lock", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+    except BlockingIOError:
+        raise UsageError(f"another run is writing to {folder}; wait for it, or give --results another folder") from None
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a key stands twice: {max(keys, key=keys.count)!r}")
+    return dict(pairs)

@@ -1,0 +1,119 @@
+"""What the samples say: medians, ratios with intervals, verdicts.  No clock, no file, no framework.
+
+Successive samples of a process are correlated and every process has a speed of its own, so the unit
+of replication is the generation (one set of processes): Kalibera and Jones, "Rigorous benchmarking
+in reasonable time", ISMM 2013.  Within a generation the median of the paired log ratios of its
+there-and-back pairs; over the generations Student's t, 95 %.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from bench.record import Samples
+
+CONFIDENCE = 0.95
+FEWEST_GENERATIONS = 3
+
+Verdict = Literal["faster", "slower", "undecided"]
+
+
+class Interval(NamedTuple):
+    """An estimate and its 95 % interval; low and high are None below three generations."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def half_width(self) -> float | None:
+        """Relative: half of log(high / low), which is about half of (high - low) / value."""
+        return None if self.low is None or self.high is None else float(np.log(self.high / self.low) / 2)
+
+
+class Spread(NamedTuple):
+    """Seconds per call: the median and the quartles around it."""
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+
+def seconds(samples: Samples) -> np.ndarray:
+    """Seconds per call, in the order of the rounds."""
+    return np.asarray(samples.nanoseconds) / samples.calls / 1e9
+
+
+def spread(samples: Iterable[Samples]) -> Spread:
+    """Over every sample of every generation."""
+    low, middle, high = np.quantile(np.concatenate([seconds(s) for s in samples]), [0.25, 0.5, 0.75])
+    return Spread(float(middle), float(low), float(high))
+
+
+def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
+    """log(time of a / time of b): a median over the pairs of each generation that has both."""
+    theirs = {s.generation: seconds(s) for s in b}
+    return np.array([_paired_median(seconds(s), theirs[s.generation]) for s in a if s.generation in theirs])
+
+
+def _paired_median(a: np.ndarray, b: np.ndarray) -> float:
+    """There and back are averaged first, which cancels a drift that is linear over the pair."""
+    rounds = min(len(a), len(b)) // 2 * 2
+    if rounds == 0:
+        return float(np.median(np.log(a)) - np.median(np.log(b)))
+    difference = np.log(a[:rounds]) - np.log(b[:rounds])
+    return float(np.median(difference.reshape(-1, 2).mean(axis=1)))
+
+
+def ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Interval | None:
+    """time of a / time of b with its interval over the generations; None when they share none."""
+    return of_logs(log_ratios(a, b))
+
+
+def of_logs(logs: np.ndarray) -> Interval | None:
+    """exp(mean) with Student's t interval; bounds are None below three values."""
+    if len(logs) == 0:
+        return None
+    mean = float(np.mean(logs))
+    if len(logs) < FEWEST_GENERATIONS:
+        return Interval(float(np.exp(mean)))
+    t = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2))
+    half = t * float(np.std(logs, ddof=1)) / np.sqrt(len(logs))
+    return Interval(*(float(np.exp(x)) for x in (mean, mean - half, mean + half)))
+
+
+def verdict(interval: Interval | None, control: Interval | None = None) -> Verdict:
+    """Of a against b, from `ratio(a, b)`: faster or slower when the interval leaves 1 out.
+
+    Never finer than the control, the same code raced against itself: a ratio nearer to 1 than the
+    farther end of the control's interval is undecided.
+    """
+    if interval is None or interval.low is None or interval.high is None:
+        return "undecided"
+    floor = 0.0
+    if control is not None:
+        floor = max(abs(np.log(end)) for end in control if end is not None)
+    if abs(np.log(interval.value)) <= floor or interval.low <= 1 <= interval.high:
+        return "undecided"
+    return "faster" if interval.value < 1 else "slower"
+
+
+def autocorrelation(samples: Samples) -> float:
+    """Of successive samples (lag 1); 0 where they do not vary or are too few."""
+    x = seconds(samples)
+    x = x - x.mean()
+    power = float(x @ x)
+    return float(x[:-1] @ x[1:]) / power if len(x) > 2 and power > 0 else 0.0
+
+
+def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float | None:
+    """Steps after which compiling has paid for itself against `other`; None for never.
+
+    `first_call` seconds hold `steps_in_call` steps; what they take beyond the steady time is the price.
+    """
+    if per_step >= other_per_step:
+        return None
+    return max(0.0, first_call - steps_in_call * per_step) / (other_per_step - per_step)
+

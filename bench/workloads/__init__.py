@@ -1,0 +1,27 @@
+"""The workloads.  A module each, with the same five names:
+
+`DEFAULT_SIZES`, `SWEEP_SIZES`      sizes raced by default, and the ladder of `--sweep`
+`make(size, dtype, seed)`           the Problem; UsageError for a size that cannot be posed
+`quality(problem, params)`          what a person judges the trained params by, in float64
+`oracle(problem)`                   the value no descent can beat, or None
+"""
+
+from types import ModuleType
+
+from bench.problem import DTYPES, Problem, UsageError
+from bench.workloads import factorisation, mlp
+
+WORKLOADS: dict[str, ModuleType] = {"factorisation": factorisation, "mlp": mlp}
+
+DEFAULT_PROBLEMS = [f"{w}/{size}" for w, module in WORKLOADS.items() for size in module.DEFAULT_SIZES]
+SWEEP_PROBLEMS = [f"{w}/{size}" for w, module in WORKLOADS.items() for size in module.SWEEP_SIZES]
+
+
+def pose(name: str, dtype: str = "float32", seed: int = 0) -> Problem:
+    """The problem called `<workload>/<size>`; UsageError when there is no such problem."""
+    workload, _, size = name.partition("/")
+    if workload not in WORKLOADS:
+        raise UsageError(f"no workload {workload!r} in {name!r}; choose <workload>/<size> with a workload of {', '.join(WORKLOADS)}")
+    if dtype not in DTYPES:
+        raise UsageError(f"no dtype {dtype!r}; choose from {', '.join(DTYPES)}")
+    return WORKLOADS[workload].make(size, dtype, seed)

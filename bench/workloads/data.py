@@ -1,0 +1,97 @@
+"""Real data, offline: Iris as the UCI repository distributes it, Digits, and a person's own files."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from bench.problem import Array, UsageError
+
+
+@cache
+def iris() -> tuple[Array, Array]:
+    """150 x 4 measurements in cm and 150 labels, with the two rows in which UCI differs from Fisher.
+
+    Source of the difference: UCI's own note on its file; rows 35 and 38, counting from 1.
+    """
+    from sklearn.datasets import load_iris
+
+    features, labels = load_iris(return_X_y=True)
+    features = features.copy()
+    features[34] = [4.9, 3.1, 1.5, 0.1]
+    features[37] = [4.9, 3.1, 1.5, 0.1]
+    return features, labels
+
+
+@cache
+def digits() -> tuple[Array, Array]:
+    """1797 images of 8 x 8 as rows of 64 values in [0, 1], and their 1797 labels."""
+    from sklearn.datasets import load_digits
+
+    features, labels = load_digits(return_X_y=True)
+    return features / 16, labels
+
+
+def matrix_file(path: str) -> Array:
+    """The finite float64 matrix in a .npy or .csv file (a header line is allowed)."""
+    return _finite_matrix(_read(path, (".npy", ".csv")), path)
+
+
+def labelled_file(path: str) -> tuple[Array, Array]:
+    """Features `x` [n, d] and labels `y` [n], integers 0..k-1 with k >= 2, of an .npz file."""
+    arrays = _read(path, (".npz",))
+    if not {"x", "y"} <= set(arrays):
+        raise UsageError(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; save it by np.savez(path, x=features, y=labels)")
+    x, y = _finite_matrix(arrays["x"], f"x in {path}"), np.asarray(arrays["y"])
+    if y.shape != (len(x),) or y.dtype.kind not in "iu":
+        raise UsageError(f"y in {path} has shape {y.shape} and dtype {y.dtype}; it must be one integer for each of the {len(x)} rows of x")
+    y, classes = y.astype(np.int64), set(y.tolist())
+    if len(classes) < 2 or classes != set(range(len(classes))):
+        raise UsageError(f"y in {path} has labels outside 0..k-1 or only one class; number the classes 0, 1, ... without a gap")
+    return x, y
+
+
+def _read(path: str, suffixes: tuple[str, ...]):
+    if not Path(path).is_file():
+        raise UsageError(f"there is no file {path}; give the path of a {' or '.join(suffixes)} file")
+    if Path(path).suffix not in suffixes:
+        raise UsageError(f"{path} is not a {' or '.join(suffixes)} file; save the data as one")
+    try:
+        if Path(path).suffix == ".csv":
+            return _read_csv(path)
+        loaded = np.load(path, allow_pickle=False)
+        return dict(loaded) if path.endswith(".npz") else loaded
+    except Exception as error:
+        raise UsageError(f"{path} cannot be read as numbers ({error}); save it again as a {' or '.join(suffixes)} file of numbers") from None
+
+
+def _read_csv(path: str) -> Array:
+    lines = [line for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if not lines:
+        raise ValueError("the file is empty")
+    return np.loadtxt(lines, delimiter=",", ndmin=2, skiprows=int(_is_header(lines[0])))
+
+
+def _is_header(line: str) -> bool:
+    """Whether no cell of the line is a number."""
+
+    def is_number(cell: str) -> bool:
+        try:
+            float(cell)
+        except ValueError:
+            return False
+        return True
+
+    return not any(is_number(cell) for cell in line.split(","))
+
+
+def _finite_matrix(matrix: Array, what: str) -> Array:
+    matrix = np.asarray(matrix)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise UsageError(f"{what} has shape {matrix.shape}; it must be a matrix with at least one row and one column")
+    if matrix.dtype.kind not in "fiu":
+        raise UsageError(f"{what} has dtype {matrix.dtype}; it must hold real numbers")
+    matrix = matrix.astype(np.float64)
+    if not np.isfinite(matrix).all():
+        raise UsageError(f"{what} holds NaN or infinite values; remove or fill them first")
+    return matrix

@@ -1,0 +1,124 @@
+"""Matrix factorisation by gradient descent.
+
+Idea      A [m, n] is approximated by U V^T with U [m, rank] and V [n, rank], by descent on
+          loss(U, V) = sum((U V^T - A)^2)    (the sum of the squares, not their mean).
+Gradient  With R = U V^T - A:  dU = 2 R V,  dV = 2 R^T U.
+Inputs    `params` {U, V}, `batch` {A}.
+Outputs   The factors after `num_steps` full-batch steps, and the loss before every step.
+Oracle    Eckart and Young (1936): no factors of this rank have a smaller loss than the truncated
+          singular value decomposition, the sum of the squares of the singular values it drops.
+Sizes     `iris`     150 x 4 centred, rank 2, uniform start: the lab report's exercise.
+          `digits`   1797 x 64 centred, rank 16; a uniform start stays on a saddle here, so N(0, 0.1^2).
+          `MxNrR`    drawn: a rank-R matrix of signs plus unit noise, scaled to singular values near 1.
+          `FILE:rR`  a person's own matrix, from a .npy or .csv file.
+Cost      A step does three products of 2 m n rank flops each (U V^T, R V, R^T U).  It cannot avoid
+          reading A once and reading and writing the factors.
+"""
+
+import re
+
+import numpy as np
+
+from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps_within
+from bench.workloads import data
+
+DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
+SWEEP_SIZES = ("iris", "300x50r5", "1000x100r10", "digits", "1000x500r16", "2000x1000r32", "4000x2000r64", "4096x4096r128")
+GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
+
+_SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,6})")
+_FILE = re.compile(r"(.+\.\w+):r(\d{1,6})", re.DOTALL)
+
+
+def make(size: str, dtype: str, seed: int) -> Problem:
+    rng = np.random.default_rng(seed)
+    if size == "iris":
+        features, _ = data.iris()
+        params = {"U": rng.random((150, 2)), "V": rng.random((4, 2))}
+        return _problem(size, dtype, seed, _centred(features), params, 0.01, 1000)
+    if size == "digits":
+        features, _ = data.digits()
+        params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
+        return _problem(size, dtype, seed, _centred(features), params, 3e-3, 1000)
+    if match := _FILE.fullmatch(size):
+        path, rank = match[1], int(match[2])
+        A = data.matrix_file(path)
+        _check(size, *A.shape, rank)
+        return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
+    if match := _SIZE.fullmatch(size):
+        m, n, rank = map(int, match.groups())
+        _check(size, m, n, rank)
+        return _drawn(size, dtype, seed, m, n, rank)
+    raise UsageError(
+        f"no factorisation size {size!r}; choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in data.csv:r3"
+    )
+
+
+def quality(problem: Problem, params: Arrays) -> dict[str, float]:
+    """`reconstruction_error`: the loss of `params`, computed in float64."""
+    U, V, A = (np.asarray(a, np.float64) for a in (params["U"], params["V"], problem.batch["A"]))
+    return {"reconstruction_error": float(np.sum((U @ V.T - A) ** 2))}
+
+
+def oracle(problem: Problem) -> float:
+    """The squared error of the best approximation of this rank, by the singular value decomposition."""
+    A, rank = np.asarray(problem.batch["A"], np.float64), problem.params["U"].shape[1]
+    if min(A.shape) <= 1024:
+        return float(np.sum(np.linalg.svd(A, compute_uv=False)[rank:] ** 2))
+    from scipy.sparse.linalg import svds
+
+    # The largest singular values alone, by Lanczos: a full decomposition at 4096 x 4096 takes minutes.
+    largest = svds(A, rank, return_singular_vectors=False, random_state=0)
+    return float(np.sum(A**2) - np.sum(largest**2))
+
+
+def _centred(A: Array) -> Array:
+    return A - A.mean(axis=0)
+
+
+def _check(size: str, m: int, n: int, rank: int) -> None:
+    if not 1 <= rank <= min(m, n):
+        raise UsageError(f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}")
+
+
+def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Problem:
+    """Signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
+    rng = np.random.default_rng([seed, m, n, rank])
+    left, right = (2.0 * rng.integers(0, 2, (rows, rank)) - 1 for rows in (m, n))
+    A = (left @ right.T + rng.standard_normal((m, n))) / np.sqrt(m * n)
+    norm = (1 + np.sqrt(rank / m)) * (1 + np.sqrt(rank / n))
+    return _scaled_problem(size, dtype, seed, A, rank, norm, rng)
+
+
+def _scaled_problem(size: str, dtype: str, seed: int, A: Array, rank: int, norm: float, rng: np.random.Generator) -> Problem:
+    """Start small beside the solution; the rate a fifth of the inverse of A's spectral norm.
+
+    At the solution the loss curves by at most 4 norm(A), so descent is stable below 1 / (2 norm(A)).
+    """
+    if norm == 0:
+        raise UsageError(f"the matrix of {size!r} is zero; there is nothing to factorise")
+    params = {key: 0.3 * np.sqrt(norm / rows) * rng.standard_normal((rows, rank)) for key, rows in zip("UV", A.shape, strict=True)}
+    return _problem(size, dtype, seed, A, params, 0.2 / norm, 100)
+
+
+def _problem(size: str, dtype: str, seed: int, A: Array, params: Arrays, rate: float, num_steps: int) -> Problem:
+    (m, n), rank = A.shape, params["U"].shape[1]
+    flops = 6.0 * m * n * rank
+    num_steps = steps_within(flops, 4e10, 5, num_steps)
+    return Problem(
+        workload="factorisation",
+        size=size,
+        dtype=dtype,
+        seed=seed,
+        params=cast(params, dtype),
+        batch=cast({"A": A}, dtype),
+        learning_rate=float(rate),
+        num_steps=num_steps,
+        timed_steps=steps_within(flops, 2e9, 2, num_steps),
+        flops=flops,
+        bytes_moved=float(array_dtype(dtype).itemsize * (m * n + 2 * rank * (m + n))),
+    )
+
+
+def _spectral_norm(A: Array) -> float:
+    return float(np.linalg.norm(A, 2))

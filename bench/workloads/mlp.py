@@ -1,0 +1,141 @@
+"""A one-hidden-layer perceptron, trained by full-batch gradient descent.
+
+Idea      logits = relu(x W1 + b1) W2 + b2;  loss = the softmax cross-entropy, summed over the batch.
+Gradient  With D = softmax(logits) - onehot(y) and H the hidden activations:
+          dW2 = H^T D, db2 = sum of D over the batch, G = D W2^T where the pre-activation is > 0,
+          dW1 = x^T G, db1 = sum of G over the batch.
+Inputs    `params` {W1 [d, hidden], b1, W2 [hidden, classes], b2}, `batch` {x [n, d], y [n] int64},
+          `held_out` {x, y} of the test set.
+Outputs   The parameters after `num_steps` full-batch steps, and the loss before every step.
+Sizes     `iris`       100 + 50 flowers, standardised, 12 hidden units: the lab report's exercise.
+          `digits`     1200 + 597 images, 64 hidden units.
+          `NxD-H-K`    drawn: N examples of D features, H hidden units, K classes set by a linear teacher.
+          `FILE:hH`    a person's own x and y, from an .npz file, with H hidden units.
+Cost      Five products (x W1, H W2, H^T D, D W2^T, x^T G): 2 n (2 d hidden + 3 hidden classes) flops.
+          A step cannot avoid reading x once and reading and writing the parameters.
+"""
+
+import re
+
+import numpy as np
+
+from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps_within
+from bench.workloads import data
+
+DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "2048x784-256-10")
+SWEEP_SIZES = ("iris", "300x50-32-10", "1000x100-64-10", "digits", "1000x400-128-10", "2048x784-256-10", "4096x784-512-10", "8192x784-1024-10")
+GPU_SWEEP_SIZES = ("32768x784-2048-10", "65536x784-4096-10")
+
+_SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})")
+_FILE = re.compile(r"(.+\.\w+):h(\d{1,6})", re.DOTALL)
+
+
+def make(size: str, dtype: str, seed: int) -> Problem:
+    if size == "iris":
+        features, labels = data.iris()
+        start = _normal_start(4, 12, 3, seed)
+        return _problem(size, dtype, seed, _standardised(features), labels, 100, start, 0.01, 100)
+    if size == "digits":
+        features, labels = data.digits()
+        return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
+    if match := _FILE.fullmatch(size):
+        features, labels = data.labelled_file(match[1])
+        _check(size, hidden=int(match[2]), examples=len(labels) - 1)
+        return _scaled_problem(size, dtype, seed, _standardised(features), labels, int(match[2]))
+    if match := _SIZE.fullmatch(size):
+        n, d, hidden, classes = map(int, match.groups())
+        _check(size, examples=n, features=d, hidden=hidden, classes=classes - 1)
+        return _drawn(size, dtype, seed, n, d, hidden, classes)
+    raise UsageError(
+        f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in data.npz:h32"
+    )
+
+
+def logits(params: Arrays, x: Array) -> Array:
+    """[n, classes] in float64, whatever the dtype of the parameters."""
+    p = {key: np.asarray(value, np.float64) for key, value in params.items()}
+    return np.maximum(np.asarray(x, np.float64) @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"]
+
+
+def quality(problem: Problem, params: Arrays) -> dict[str, float]:
+    """`train_accuracy` and `test_accuracy`: the share of examples whose largest logit is their label's."""
+
+    def accuracy(examples: Arrays) -> float:
+        return float(np.mean(logits(params, examples["x"]).argmax(axis=1) == examples["y"]))
+
+    return {"train_accuracy": accuracy(problem.batch), "test_accuracy": accuracy(problem.held_out)}
+
+
+def oracle(problem: Problem) -> None:
+    """None: no bound on what this descent can reach is known."""
+    return None
+
+
+def _check(size: str, **counts: int) -> None:
+    for what, count in counts.items():
+        if count < 1:
+            raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
+
+
+def _standardised(features: Array) -> Array:
+    """Mean 0 and standard deviation 1 per column, over all rows; a constant column becomes 0."""
+    deviation = features.std(axis=0)
+    return (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+
+
+def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
+    rng = np.random.default_rng(seed)
+    return {
+        "W1": rng.standard_normal((d, hidden)),
+        "b1": np.zeros(hidden),
+        "W2": rng.standard_normal((hidden, classes)),
+        "b2": np.zeros(classes),
+    }
+
+
+def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classes: int) -> Problem:
+    """A quarter as many examples again are held out.  Each class owns the features of its residue.
+
+    Sums of a strided slice, not a product, so that the labels depend on no BLAS.
+    """
+    rng = np.random.default_rng([seed, n, d, hidden, classes])
+    x = rng.standard_normal((n + max(1, n // 4), d))
+    scores = np.stack([x[:, k % d :: classes].sum(axis=1) for k in range(classes)], axis=1)
+    return _scaled_problem(size, dtype, seed, x, scores.argmax(axis=1), hidden, n, classes)
+
+
+def _scaled_problem(
+    size: str, dtype: str, seed: int, x: Array, y: Array, hidden: int, n: int | None = None, classes: int | None = None
+) -> Problem:
+    """Start scaled by the fan-in (He et al. 2015), the rate by the batch, whose losses are summed."""
+    d, classes, n = x.shape[1], classes or int(y.max()) + 1, n or max(1, len(y) * 4 // 5)
+    start = _normal_start(d, hidden, classes, seed)
+    start["W1"] *= np.sqrt(2 / d)
+    start["W2"] *= np.sqrt(2 / hidden)
+    return _problem(size, dtype, seed, x, y, n, start, 0.1 / n, 100)
+
+
+def _problem(
+    size: str, dtype: str, seed: int, x: Array, y: Array, n: int, params: Arrays, rate: float, num_steps: int
+) -> Problem:
+    """Rows shuffled once, by the same shuffle whatever the seed of the start; the first n train."""
+    (d, hidden), classes = params["W1"].shape, params["b2"].size
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], y[order].astype(np.int64)
+    flops = 2.0 * n * hidden * (2 * d + 3 * classes)
+    num_steps = steps_within(flops, 4e10, 5, num_steps)
+    size_of_params = sum(p.size for p in params.values())
+    return Problem(
+        workload="mlp",
+        size=size,
+        dtype=dtype,
+        seed=seed,
+        params=cast(params, dtype),
+        batch=cast({"x": x[:n], "y": y[:n]}, dtype),
+        held_out=cast({"x": x[n:], "y": y[n:]}, dtype),
+        learning_rate=float(rate),
+        num_steps=num_steps,
+        timed_steps=steps_within(flops, 2e9, 2, num_steps),
+        flops=flops,
+        bytes_moved=float(array_dtype(dtype).itemsize * (n * d + 2 * size_of_params)),
+    )
