@@ -55,8 +55,11 @@ class Backend(Protocol):
 class Watched(Protocol):
     """What a backend may offer beside the protocol; the harness asks for each by name."""
 
+    rounds_like: str
+    """The NumPy backend whose rounding its tolerances are measured by; `numpy` unless its algorithm is another."""
+
     def compilations(self) -> int:
         """How many programs have been compiled in this process so far."""
 
-    def peak_device_bytes(self) -> int:
-        """The most device memory allocated since the last call."""
+    def peak_device_bytes(self) -> int | None:
+        """The most device memory allocated since the last call, or in this process; None on the CPU."""

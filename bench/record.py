@@ -136,8 +136,8 @@ class ProblemFacts(Strict):
     timed_steps: Count
     flops: Positive
     bytes_moved: Positive
-    oracle: float | None
-    reference: dict[str, float]
+    oracle: float | None = None
+    reference: dict[str, float] = {}
     """What the float64 reference came to at the end of the descent."""
 
 
@@ -153,6 +153,20 @@ class LabReport(Strict):
     principal_angles_degrees: list[float]
     reconstruction_error: float
     svd_error: float
+
+
+class Race(Strict):
+    """All entrants on one problem in one generation: what was done, enough to do it again."""
+
+    generation: Count
+    problem: str
+    dtype: str
+    seed: Count
+    """Of the order of the turns, and of the nudges that make every start new."""
+    rounds: dict[str, Count]
+    """By operation."""
+    calls: dict[str, dict[str, Count]]
+    """By operation and entrant: the calls in a sample."""
 
 
 class Weather(Strict):
@@ -221,6 +235,7 @@ class Record(Strict, kw_only=True):
     entrants: list[Entrant] = []
     problems: list[ProblemFacts] = []
     cells: list[Cell] = []
+    races: list[Race] = []
     lab: LabReport | None = None
     limits: list[Limits] = []
     weather: list[Weather] = []

@@ -84,6 +84,24 @@ def of_logs(logs: np.ndarray) -> Interval | None:
     return Interval(*(float(np.exp(x)) for x in (mean, mean - half, mean + half)))
 
 
+def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
+    """exp(mean(a) - mean(b)) with Welch's t interval, for log seconds of two runs whose generations are not pairs.
+
+    Welch, "The generalization of Student's problem when several different population variances are
+    involved", Biometrika 34 (1947).  None without a value on each side; no bounds below three.
+    """
+    if not len(a) or not len(b):
+        return None
+    difference = float(np.mean(a) - np.mean(b))
+    if min(len(a), len(b)) < FEWEST_GENERATIONS:
+        return Interval(float(np.exp(difference)))
+    errors = [float(np.var(x, ddof=1)) / len(x) for x in (a, b)]
+    weights = sum(e**2 / (len(x) - 1) for e, x in zip(errors, (a, b), strict=True))
+    freedom = sum(errors) ** 2 / weights if weights > 0 else len(a) + len(b) - 2
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * float(np.sqrt(sum(errors)))
+    return Interval(*(float(np.exp(x)) for x in (difference, difference - half, difference + half)))
+
+
 def verdict(interval: Interval | None, control: Interval | None = None) -> Verdict:
     """Of a against b, from `ratio(a, b)`: faster or slower when the interval leaves 1 out.
 

@@ -62,8 +62,9 @@ class Jax:
     def compilations(self) -> int:
         return len(_compilations)
 
-    def peak_device_bytes(self) -> int:
-        return self.device.memory_stats()["peak_bytes_in_use"]
+    def peak_device_bytes(self) -> int | None:
+        statistics = self.device.memory_stats()
+        return statistics and statistics["peak_bytes_in_use"]
 
 
 # Where the gradient comes from.

@@ -23,6 +23,7 @@ class Algorithm(Protocol):
 class NumPy:
     name: str
     algorithm: Callable[[Problem], Algorithm]
+    rounds_like: str = "numpy"
     dispatch = "operation"
 
     @property
@@ -59,10 +60,10 @@ def in_place(device: str, dtype: str) -> NumPy:
 
 
 def without_residual(device: str, dtype: str) -> NumPy:
-    return _numpy("numpy-gram", device, dtype, {"factorisation": gram.Gram})
+    return _numpy("numpy-gram", device, dtype, {"factorisation": gram.Gram}, rounds_like="numpy-gram")
 
 
-def _numpy(name: str, device: str, dtype: str, algorithms: dict[str, Callable[[Problem], Algorithm]]) -> NumPy:
+def _numpy(name: str, device: str, dtype: str, algorithms: dict[str, Callable[[Problem], Algorithm]], rounds_like: str = "numpy") -> NumPy:
     if device != "cpu":
         raise Unsupported(f"not on {device}", "NumPy computes on the CPU alone")
     if dtype == "tf32":
@@ -73,4 +74,4 @@ def _numpy(name: str, device: str, dtype: str, algorithms: dict[str, Callable[[P
             raise Unsupported(f"not for {problem.workload}", f"{name} is another algebra for {', '.join(algorithms)} alone")
         return algorithms[problem.workload](problem)
 
-    return NumPy(name, algorithm)
+    return NumPy(name, algorithm, rounds_like)

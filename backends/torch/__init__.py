@@ -33,7 +33,7 @@ class Torch:
 
     @property
     def versions(self) -> dict[str, str]:
-        return {"torch": torch.__version__}
+        return {"torch": str(torch.__version__)}
 
     def put(self, arrays):
         return {key: torch.tensor(array, device=self.device) for key, array in arrays.items()}
@@ -62,7 +62,9 @@ class Torch:
     def compilations(self) -> int:
         return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
-    def peak_device_bytes(self) -> int:
+    def peak_device_bytes(self) -> int | None:
+        if self.device == "cpu":
+            return None
         peak = torch.cuda.max_memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         return peak

@@ -19,7 +19,7 @@ import re
 
 import numpy as np
 
-from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps_within
+from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps
 from bench.workloads import data
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
@@ -104,7 +104,7 @@ def _scaled_problem(size: str, dtype: str, seed: int, A: Array, rank: int, norm:
 def _problem(size: str, dtype: str, seed: int, A: Array, params: Arrays, rate: float, num_steps: int) -> Problem:
     (m, n), rank = A.shape, params["U"].shape[1]
     flops = 6.0 * m * n * rank
-    num_steps = steps_within(flops, 4e10, 5, num_steps)
+    num_steps, timed_steps = steps(flops, num_steps)
     return Problem(
         workload="factorisation",
         size=size,
@@ -114,7 +114,7 @@ def _problem(size: str, dtype: str, seed: int, A: Array, params: Arrays, rate: f
         batch=cast({"A": A}, dtype),
         learning_rate=float(rate),
         num_steps=num_steps,
-        timed_steps=steps_within(flops, 2e9, 2, num_steps),
+        timed_steps=timed_steps,
         flops=flops,
         bytes_moved=float(array_dtype(dtype).itemsize * (m * n + 2 * rank * (m + n))),
     )

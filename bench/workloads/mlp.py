@@ -19,7 +19,7 @@ import re
 
 import numpy as np
 
-from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps_within
+from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps
 from bench.workloads import data
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "2048x784-256-10")
@@ -123,7 +123,7 @@ def _problem(
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order], y[order].astype(np.int64)
     flops = 2.0 * n * hidden * (2 * d + 3 * classes)
-    num_steps = steps_within(flops, 4e10, 5, num_steps)
+    num_steps, timed_steps = steps(flops, num_steps)
     size_of_params = sum(p.size for p in params.values())
     return Problem(
         workload="mlp",
@@ -135,7 +135,7 @@ def _problem(
         held_out=cast({"x": x[n:], "y": y[n:]}, dtype),
         learning_rate=float(rate),
         num_steps=num_steps,
-        timed_steps=steps_within(flops, 2e9, 2, num_steps),
+        timed_steps=timed_steps,
         flops=flops,
         bytes_moved=float(array_dtype(dtype).itemsize * (n * d + 2 * size_of_params)),
     )

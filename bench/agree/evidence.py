@@ -1,0 +1,122 @@
+"""What a backend computes for the gates of agreement; knows neither the answer nor the tolerances."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from bench import clock
+from bench.backend import Backend
+from bench.problem import Array, Arrays, Problem
+
+
+class Vector(Struct):
+    """A loss and its gradient."""
+
+    loss: Array
+    grads: Arrays
+
+
+class Answers(Struct):
+    """What was computed, as NumPy arrays."""
+
+    loss: Array
+    """`loss` at the start."""
+    start: Vector
+    """`value_and_grad` at the start."""
+    end: Vector
+    """`value_and_grad` where the reference's descent ends."""
+    decoy: Vector
+    """`value_and_grad` of another start and another batch, which no one who looked ahead has seen."""
+    decoy_losses: Array
+    params: Arrays
+    """Trained from the start, over `num_steps`."""
+    losses: Array
+
+
+class Evidence(Answers, tag=True):
+    """Answers, and how they were come by."""
+
+    others: list[Arrays]
+    """Trained from other starts."""
+    repeats: bool
+    """The same descent twice gave the same bits."""
+    untouched: bool
+    """params and batch were left as they were."""
+    wait_seconds: float
+    """A descent, until `wait` returned."""
+    fetch_seconds: float
+    """`get` of what `wait` said was there."""
+
+
+Operations = dict[str, Callable[[Any, Any], Any]]
+
+
+def operations(backend: Backend, problem: Problem) -> Operations:
+    """The three functions that are judged and then timed; one compiled program each."""
+    return {
+        "loss": backend.loss(problem),
+        "value_and_grad": backend.value_and_grad(problem),
+        "train": backend.trainer(problem, problem.timed_steps),
+    }
+
+
+def answers(backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem) -> Answers:
+    """The decoy comes first: an answer kept from it is wrong for the problem."""
+
+    def vector(params: Arrays, batch: Arrays) -> Vector:
+        loss, grads = backend.get(backend.wait(operations["value_and_grad"](backend.put(params), backend.put(batch))))
+        return Vector(np.asarray(loss), _arrays(grads))
+
+    decoy_vector, (_, decoy_losses) = vector(decoy.params, decoy.batch), descend(backend, operations, decoy)
+    loss = backend.get(backend.wait(operations["loss"](backend.put(problem.params), backend.put(problem.batch))))
+    params, losses = descend(backend, operations, problem)
+    return Answers(
+        loss=np.asarray(loss),
+        start=vector(problem.params, problem.batch),
+        end=vector(end, problem.batch),
+        decoy=decoy_vector,
+        decoy_losses=decoy_losses,
+        params=params,
+        losses=losses,
+    )
+
+
+def testify(backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem, others: list[Problem]) -> Evidence:
+    """The same functions that will be timed, asked about `problem`, its `decoy` and `others`' starts."""
+    given = answers(backend, operations, problem, end, decoy)
+    params, batch = backend.put(problem.params), backend.put(problem.batch)
+    wait_seconds, output = clock.seconds(lambda: backend.wait(operations["train"](params, batch)))
+    fetch_seconds, _ = clock.seconds(lambda: backend.get(output))
+    again, losses = descend(backend, operations, problem)
+    return Evidence(
+        **msgspec.structs.asdict(given),
+        others=[descend(backend, operations, other)[0] for other in others],
+        repeats=same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
+        untouched=same_bits(backend.get(params), problem.params) and same_bits(backend.get(batch), problem.batch),
+        wait_seconds=wait_seconds,
+        fetch_seconds=fetch_seconds,
+    )
+
+
+def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple[Arrays, Array]:
+    """(params, losses) of the whole descent, as timed calls one after another."""
+    params, batch, losses = backend.put(problem.params), backend.put(problem.batch), []
+    for _ in range(problem.num_steps // problem.timed_steps):
+        params, part = backend.wait(operations["train"](params, batch))
+        losses.append(np.asarray(backend.get(part)))
+    return _arrays(backend.get(params)), np.concatenate(losses)
+
+
+def same_bits(ours: Arrays, theirs: Arrays) -> bool:
+    """The same keys, dtypes, shapes and bytes; NaN equals a NaN of the same bits."""
+    return ours.keys() == theirs.keys() and all(
+        (a := np.asarray(ours[key])).dtype == theirs[key].dtype and a.shape == theirs[key].shape and a.tobytes() == theirs[key].tobytes()
+        for key in ours
+    )
+
+
+def _arrays(tree: Any) -> Arrays:
+    return {key: np.asarray(value) for key, value in tree.items()}

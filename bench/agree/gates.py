@@ -1,0 +1,166 @@
+"""The evidence against the reference: for each promise an error, a tolerance, and a sentence."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bench.agree.evidence import Evidence
+from bench.agree.reference import Reference, distances
+from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
+from bench.record import Gate, Outcome, Run
+from bench.workloads import WORKLOADS, mlp
+
+_EXPLAINED = {
+    "loss": "loss at the start against the float64 reference",
+    "gradient at the start, by norm": "gradient at the start against the gradient by hand in float64, Euclidean norm",
+    "gradient at the start, by element": "the same, its worst element",
+    "gradient at the end, by norm": "gradient where the descent ends, Euclidean norm",
+    "gradient at the end, by element": "the same, its worst element",
+    "gradient of a decoy": "gradient of another start and another batch, which an answer kept from before gets wrong",
+    "trajectory": "the loss before every step, the worst of all steps",
+    "trajectory of a decoy": "the same, from another start on another batch",
+    "trained params": "the parameters after the last step, Euclidean norm",
+}
+
+
+def judge(reference: Reference, evidence: Evidence, algorithm: str = "numpy") -> list[Gate]:
+    """Every gate, in order; the first that compares shapes and dtypes ends it when it fails."""
+    form = _form(reference, evidence)
+    if not form.passed:
+        return [form]
+    errors = distances(evidence, reference.truth)
+    compared = [_compared(gate, error, reference.tolerance(gate, algorithm)) for gate, error in errors.items()]
+    return [form, *compared, _end_state(reference, evidence, algorithm), *_manners(evidence)]
+
+
+def outcome(gates: list[Gate]) -> Outcome:
+    """ok, or diverged / disagrees with the first failure's sentence."""
+    failed = next((gate for gate in gates if not gate.passed), None)
+    if failed is None:
+        return Outcome(word="ok")
+    word = "diverged" if "diverged" in failed.what else "disagrees"
+    return Outcome(word=word, reason=f"{failed.name}: {failed.what}")
+
+
+def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
+    """What training came to, from the problem's start and from every other; `trained` in that order."""
+    quality = WORKLOADS[reference.problem.workload].quality
+    pairs = zip([reference.problem, *reference.others], trained, strict=True)
+    return [Run(seed=p.seed, quality=quality(p, params)) for p, params in sorted(pairs, key=lambda pair: pair[0].seed)]
+
+
+def all_trained(evidence: Evidence) -> list[Arrays]:
+    """From the problem's start and from every other."""
+    return [evidence.params, *evidence.others]
+
+
+def timed_call_agrees(expected: tuple[float, float], loss: float, norm: float, dtype: str) -> bool:
+    """Whether a timed call ended where the reference does, to half the digits of the dtype.
+
+    Half, because every timed start is nudged by a few units in the last place, and one number
+    stands for all; the gates have compared the rest.
+    """
+    return bool(np.allclose((loss, norm), expected, rtol=np.sqrt(epsilon(dtype)), atol=0))
+
+
+def _form(reference: Reference, evidence: Evidence) -> Gate:
+    """Keys, shapes, dtypes, finiteness: what every comparison of numbers takes for granted."""
+    fault = next(_faults(reference.problem, evidence), "")
+    what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
+    return Gate(name="form", error=None if fault else 0.0, tolerance=0.0, passed=not fault, what=what)
+
+
+def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
+    for what, arrays in _groups(evidence).items():
+        if arrays.keys() != problem.params.keys():
+            yield f"{what} has the keys {', '.join(arrays) or 'none'} instead of {', '.join(problem.params)}"
+            return
+        for key, array in arrays.items():
+            yield from _fault(f"{what} {key}", array, problem.params[key].shape, problem.dtype)
+    shapes = {"loss": (), "losses": (problem.num_steps,), "decoy losses": (problem.num_steps,)}
+    for (what, shape), array in zip(shapes.items(), (evidence.loss, evidence.losses, evidence.decoy_losses), strict=True):
+        yield from _fault(what, array, shape, problem.dtype)
+    for what, vector in (("start", evidence.start), ("end", evidence.end), ("decoy", evidence.decoy)):
+        yield from _fault(f"loss at the {what}", vector.loss, (), problem.dtype)
+
+
+def _groups(evidence: Evidence) -> dict[str, Arrays]:
+    return {
+        "gradient at the start": evidence.start.grads,
+        "gradient at the end": evidence.end.grads,
+        "gradient of the decoy": evidence.decoy.grads,
+        "trained": evidence.params,
+        **{f"trained from start {i}": params for i, params in enumerate(evidence.others, 1)},
+    }
+
+
+def _fault(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Iterator[str]:
+    if array.shape != shape:
+        yield f"{what} has shape {array.shape} instead of {shape}"
+    elif array.dtype != array_dtype(dtype):
+        yield f"{what} has dtype {array.dtype} instead of {array_dtype(dtype)}"
+    elif not np.isfinite(array).all():
+        bad = "diverged: " if what in ("losses", "decoy losses") else ""
+        yield f"{bad}{what} holds {np.count_nonzero(~np.isfinite(array))} of {array.size} numbers that are not finite"
+
+
+def _compared(gate: str, error: float, tolerance: float) -> Gate:
+    return Gate(name=gate, error=error, tolerance=tolerance, passed=error <= tolerance, what=_EXPLAINED[gate])
+
+
+def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
+    if reference.problem.workload == "mlp":
+        return _labels(reference, evidence, algorithm)
+    return _reconstruction(reference, evidence, algorithm)
+
+
+def _reconstruction(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
+    """The reconstruction error of every start beside the reference's, and never below the oracle."""
+    ours, theirs = ([run.quality["reconstruction_error"] for run in runs(reference, t)] for t in (all_trained(evidence), reference.trained))
+    tolerance = reference.tolerance("trajectory", algorithm)
+    error = max(abs(a - b) / b for a, b in zip(ours, theirs, strict=True))
+    # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
+    slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
+    impossible = min(ours) < (reference.oracle or 0.0) - slack
+    what = f"reconstruction error {ours[0]:.8g} against {theirs[0]:.8g}; {reference.oracle:.8g} by singular values"
+    if impossible:
+        what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.oracle:.8g}"
+    return Gate(name="end state", error=error, tolerance=tolerance, passed=error <= tolerance and not impossible, what=what)
+
+
+def _labels(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
+    """The same label for every held-out example, from every start.
+
+    One whose two largest logits lie closer than the tolerance of the parameters is on the fence:
+    either label is right.
+    """
+    x = reference.problem.held_out["x"]
+    tolerance = reference.tolerance("trained params", algorithm)
+    different = 0
+    for ours, theirs in zip(all_trained(evidence), reference.trained, strict=True):
+        a, b = mlp.logits(ours, x), mlp.logits(theirs, x)
+        top = np.sort(b, axis=1)
+        clear = top[:, -1] - top[:, -2] > tolerance * np.abs(b).max(axis=1)
+        different += int(np.sum((a.argmax(axis=1) != b.argmax(axis=1)) & clear))
+    total = len(x) * (1 + len(evidence.others))
+    what = f"{different} of {total} held-out labels differ from the reference's"
+    return Gate(name="end state", error=float(different), tolerance=0.0, passed=different == 0, what=what)
+
+
+def _manners(evidence: Evidence) -> list[Gate]:
+    """Promises that are kept or broken: repeatable, arguments untouched, wait waits."""
+    lazy = evidence.fetch_seconds > max(evidence.wait_seconds, _copy_allowance(evidence))
+    promises = {
+        "repeatable": (evidence.repeats, "the same descent twice gives the same bits"),
+        "arguments untouched": (evidence.untouched, "params and batch are left as they were given"),
+        "waits": (
+            not lazy,
+            f"wait returned after {evidence.wait_seconds * 1e3:.2f} ms, and fetching the result took {evidence.fetch_seconds * 1e3:.2f} ms more",
+        ),
+    }
+    return [Gate(name=name, error=float(not kept), tolerance=0.0, passed=kept, what=what) for name, (kept, what) in promises.items()]
+
+
+def _copy_allowance(evidence: Evidence) -> float:
+    """Seconds that an honest copy may take: 2 ms and 100 MB/s, both far slower than any machine here."""
+    return 2e-3 + sum(a.nbytes for a in evidence.params.values()) / 1e8

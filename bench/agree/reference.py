@@ -1,0 +1,155 @@
+"""The reference: the gradient derived by hand, in NumPy, in float64; and what rounding does to it."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+import backends
+from bench.agree.evidence import Answers, answers, descend, operations
+from bench.problem import Array, Arrays, Problem, cast, epsilon, in_dtype, nudged
+from bench.workloads import WORKLOADS, pose
+
+SEEDS = range(8)
+"""The starts of the lab report's table; every other start of an Iris problem is one of them."""
+
+MARGIN = 32
+"""A tolerance is this many times what rounding alone does to the reference.
+
+A heuristic: libraries sum in different orders, so they round differently, not equally.  Over all
+backends, problems and dtypes here a backend's error was at most 16 times the reference's."""
+
+FLOOR = 32
+"""Units in the last place below which no tolerance goes: the reference's own error may be lucky."""
+
+NUDGED_RUNS = 3
+"""Further float32 runs of the reference, from starts moved by a unit in the last place.
+
+A pre-activation near 0 may fall on the other side of the relu's kink; the gradient then jumps by
+more than rounding, in some runs and not in others.  The largest distance of the runs counts."""
+
+
+class Reference:
+    """Everything the gates compare with, for one problem; computed when first asked for."""
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        self._rounding: dict[str, dict[str, float]] = {}
+
+    @cached_property
+    def others(self) -> list[Problem]:
+        """The same problem from other starts, where the data are the lab report's."""
+        p = self.problem
+        return [pose(p.name, p.dtype, seed) for seed in SEEDS if seed != p.seed] if p.size == "iris" else []
+
+    @cached_property
+    def decoy(self) -> Problem:
+        """Another start and half the batch's values: an answer kept from `problem` is wrong here."""
+        start = {key: np.roll(p, 1, axis=0)[::-1].copy() for key, p in self.problem.params.items()}
+        halved = {key: a / 2 if a.dtype.kind == "f" else a for key, a in self.problem.batch.items()}
+        return self.problem.replace(params=start, batch=cast(halved, self.problem.dtype))
+
+    @cached_property
+    def end(self) -> Arrays:
+        """Where the float64 descent ends, in the problem's dtype: a point for the gradient gate."""
+        problem = in_dtype(self.problem, "float64")
+        params, _ = descend(_NUMPY, operations(_NUMPY, problem), problem)
+        return cast(params, self.problem.dtype)
+
+    @cached_property
+    def truth(self) -> Answers:
+        return self._answers("numpy", "float64", self.problem, self.decoy)
+
+    @cached_property
+    def trained(self) -> list[Arrays]:
+        """What the float64 descents from `problem` and `others` end on."""
+        others = [in_dtype(other, "float64") for other in self.others]
+        return [self.truth.params, *(descend(_NUMPY, operations(_NUMPY, p), p)[0] for p in others)]
+
+    @cached_property
+    def oracle(self) -> float | None:
+        return WORKLOADS[self.problem.workload].oracle(self.problem)
+
+    @cached_property
+    def timed(self) -> dict[str, tuple[float, float]]:
+        """By operation: the last loss, and the norm of what comes with it, that a timed call ends on."""
+        problem = in_dtype(self.problem, "float64")
+        params, losses = _NUMPY.trainer(problem, problem.timed_steps)(problem.params, problem.batch)
+        start = self.truth.start
+        return {
+            "loss": (float(self.truth.loss), 0.0),
+            "value_and_grad": (float(start.loss), norm(start.grads)),
+            "train": (float(losses[-1]), norm(params)),
+        }
+
+    def tolerance(self, gate: str, algorithm: str = "numpy") -> float:
+        """MARGIN times the distance between `algorithm` in float32 and the truth, in `gate`'s measure.
+
+        For another dtype the distance is scaled by the ratio of the units of rounding, because
+        there is no second, finer dtype to compare float64 with.
+        """
+        if algorithm not in self._rounding:
+            runs = [distances(self._answers(algorithm, "float32", *almost), self.truth) for almost in self._almost()]
+            self._rounding[algorithm] = {key: max(run[key] for run in runs) for key in runs[0]}
+        unit = epsilon(self.problem.dtype)
+        return max(MARGIN * self._rounding[algorithm][gate] * unit / epsilon("float32"), FLOOR * unit)
+
+    def _almost(self) -> Iterator[tuple[Problem, Problem]]:
+        """The problem and its decoy in float32, and again from starts that rounding could have made of theirs."""
+        pair, rng = (in_dtype(self.problem, "float32"), in_dtype(self.decoy, "float32")), np.random.default_rng(0)
+        yield pair
+        for _ in range(NUDGED_RUNS):
+            problem, decoy = (p.replace(params=nudged(p.params, rng, 1)) for p in pair)
+            yield problem, decoy
+
+    def _answers(self, algorithm: str, dtype: str, problem: Problem, decoy: Problem) -> Answers:
+        backend = backends.load(algorithm, "cpu", dtype)
+        problem, decoy = in_dtype(problem, dtype), in_dtype(decoy, dtype)
+        return answers(backend, operations(backend, problem), problem, cast(self.end, dtype), decoy)
+
+
+_NUMPY = backends.load("numpy", "cpu", "float64")
+
+
+def norm(arrays: Arrays) -> float:
+    """The Euclidean norm over all entries of all arrays, in float64."""
+    return float(np.sqrt(sum(np.sum(np.square(a, dtype=np.float64)) for a in arrays.values())))
+
+
+def distances(ours: Answers, truth: Answers) -> dict[str, float]:
+    """By gate, the relative error of the answers."""
+    return {
+        "loss": _steps(ours.loss, truth.loss),
+        "gradient at the start, by norm": _by_norm(ours.start.grads, truth.start.grads),
+        "gradient at the start, by element": _by_element(ours.start.grads, truth.start.grads),
+        "gradient at the end, by norm": _by_norm(ours.end.grads, truth.end.grads),
+        "gradient at the end, by element": _by_element(ours.end.grads, truth.end.grads),
+        "gradient of a decoy": _by_norm(ours.decoy.grads, truth.decoy.grads),
+        "trajectory": _steps(ours.losses, truth.losses),
+        "trajectory of a decoy": _steps(ours.decoy_losses, truth.decoy_losses),
+        "trained params": _by_norm(ours.params, truth.params),
+    }
+
+
+def _by_norm(ours: Arrays, truth: Arrays) -> float:
+    """||ours - truth|| / ||truth||, the worst over the arrays."""
+    return max(_ratio(np.linalg.norm(_gap(ours[key], truth[key])), np.linalg.norm(truth[key])) for key in truth)
+
+
+def _by_element(ours: Arrays, truth: Arrays) -> float:
+    """max |ours - truth| / max |truth|, the worst over the arrays; sees one wrong element of many."""
+    return max(_ratio(np.abs(_gap(ours[key], truth[key])).max(), np.abs(truth[key]).max()) for key in truth)
+
+
+def _steps(ours: Array, truth: Array) -> float:
+    """The worst relative error over the steps."""
+    return float(np.max(np.abs(_gap(ours, truth)) / np.abs(truth)))
+
+
+def _gap(ours: Array, truth: Array) -> Array:
+    return np.asarray(ours, np.float64) - truth
+
+
+def _ratio(error: float, size: float) -> float:
+    return float(error / size) if size else float(error)
+

@@ -1,0 +1,32 @@
+"""The lab report's picture in numbers: how alike the learnt factor U and the PCA scores are."""
+
+import numpy as np
+from scipy.linalg import orth, subspace_angles
+
+from bench.agree import Evidence, Reference
+from bench.record import LabReport
+from bench.workloads import data, factorisation
+
+
+def lab_report(backend: str, reference: Reference, evidence: Evidence) -> LabReport:
+    """For `factorisation/iris`: PCA scores and U side by side.
+
+    `r_squared` is the share of the scores' variance that the best linear map from U explains;
+    the principal angles (Bjorck and Golub 1973) lie between the two column spaces, in degrees.
+    """
+    from sklearn.decomposition import PCA
+
+    problem = reference.problem
+    U = np.asarray(evidence.params["U"], np.float64)
+    scores = PCA(U.shape[1]).fit_transform(np.asarray(problem.batch["A"], np.float64))
+    mapped = U @ np.linalg.lstsq(U, scores, rcond=None)[0]
+    return LabReport(
+        backend=backend,
+        labels=[int(label) for label in data.iris()[1]],
+        pca_scores=scores.tolist(),
+        learnt=U.tolist(),
+        r_squared=float(1 - np.sum((scores - mapped) ** 2) / np.sum((scores - scores.mean(axis=0)) ** 2)),
+        principal_angles_degrees=[float(a) for a in np.degrees(subspace_angles(orth(U), orth(scores)))],
+        reconstruction_error=factorisation.quality(problem, evidence.params)["reconstruction_error"],
+        svd_error=factorisation.oracle(problem),
+    )

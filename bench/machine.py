@@ -1,0 +1,81 @@
+"""The machine: what it is, and how steady it was."""
+
+import os
+import platform
+import time
+from pathlib import Path
+
+import psutil
+
+from bench.record import Gpu, Machine, Weather
+
+
+def describe() -> Machine:
+    return Machine(
+        cpu=_cpu_name(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        gpu=gpu(),
+    )
+
+
+def gpu() -> Gpu | None:
+    """The first NVIDIA GPU; None where there is none or no driver answers."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        return Gpu(
+            name=pynvml.nvmlDeviceGetName(handle),
+            driver=pynvml.nvmlSystemGetDriverVersion(),
+            memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(handle).total,
+        )
+    except Exception:  # pynvml is absent, or raises one of a dozen errors of its own
+        return None
+
+
+def gpu_reading() -> dict[str, float]:
+    """Clocks in MHz, power in W and temperature in C of the first GPU, now."""
+    import pynvml
+
+    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+    return {
+        "sm_mhz": float(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)),
+        "memory_mhz": float(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM)),
+        "watts": pynvml.nvmlDeviceGetPowerUsage(handle) / 1000,
+        "celsius": float(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
+    }
+
+
+class WeatherStation:
+    """Watches the machine from its making to `report`."""
+
+    def __init__(self) -> None:
+        self._began, self._times, self._clocks = time.monotonic(), psutil.cpu_times(), _megahertz()
+
+    def report(self, generation: int) -> Weather:
+        now = psutil.cpu_times()
+        total = max(sum(now) - sum(self._times), 1e-9)
+        clocks = self._clocks + _megahertz()
+        return Weather(
+            generation=generation,
+            seconds=time.monotonic() - self._began,
+            load=os.getloadavg()[0],
+            steal_share=max(0.0, getattr(now, "steal", 0.0) - getattr(self._times, "steal", 0.0)) / total,
+            megahertz=[min(clocks), max(clocks)] if clocks else [],
+        )
+
+
+def _megahertz() -> list[float]:
+    return [clock.current for clock in psutil.cpu_freq(percpu=True) or [] if clock.current > 0]
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,125 @@
+"""What the race asks of a worker, and what it answers: plain data, msgpack, nothing ever unpickled."""
+
+import msgspec
+from msgspec import Struct
+
+from bench.agree.evidence import Evidence
+from bench.problem import Arrays, Problem, decode, encode
+from bench.record import Operation
+
+
+class Load(Struct, tag=True):
+    """Import one framework and make one backend."""
+
+    backend: str
+    device: str
+    dtype: str
+
+
+class Loaded(Struct, tag=True):
+    import_seconds: float
+    dispatch: str
+    versions: dict[str, str]
+    rounds_like: str
+
+
+class Prepare(Struct, tag=True):
+    """Compile `operations` for the problem on `core` and call each once, timed."""
+
+    problem: Problem
+    operations: list[Operation]
+    core: int | None
+
+
+class Prepared(Struct, tag=True):
+    first_call_seconds: dict[Operation, float]
+
+
+class Testify(Struct, tag=True):
+    """Run the prepared problem for the gates of agreement: see `agree.Evidence`."""
+
+    end: Arrays
+    decoy: Problem
+    others: list[Problem]
+
+
+class Pilot(Struct, tag=True):
+    """How long one call of each operation takes, roughly."""
+
+    operations: list[Operation]
+
+
+class Piloted(Struct, tag=True):
+    call_seconds: dict[Operation, float]
+
+
+class Move(Struct, tag=True):
+    """Pin every thread to `core`, and start to count what the process does between turns."""
+
+    core: int | None
+
+
+class Turn(Struct, tag=True):
+    """One untimed call and one timed sample of `calls` calls, each from a start of its own."""
+
+    operation: Operation
+    calls: int
+    seed: int
+
+
+class Turned(Struct, tag=True):
+    nanoseconds: int
+    loss: float
+    """The last loss of the last call."""
+    norm: float
+    """The Euclidean norm over all arrays that the last call returned beside the losses."""
+
+
+class Tally(Struct, tag=True):
+    """What the process did since `Move`, in its turns and outside of them."""
+
+
+class Tallied(Struct, tag=True):
+    cores_used: float
+    idle_cpu_share: float
+    busy_threads: int
+    compilations: int
+
+
+class Weigh(Struct, tag=True):
+    """Peak memory of one `train`, untimed."""
+
+
+class Weighed(Struct, tag=True):
+    peak_bytes: int | None
+    device_peak_bytes: int | None
+
+
+class Done(Struct, tag=True):
+    """Nothing to report."""
+
+
+class Trouble(Struct, tag=True):
+    """It could not be done: the word for the cell, and why."""
+
+    word: str
+    reason: str
+
+
+Request = Load | Prepare | Testify | Pilot | Move | Turn | Tally | Weigh
+Answer = Loaded | Prepared | Evidence | Piloted | Turned | Tallied | Weighed | Done | Trouble
+
+_requests = msgspec.msgpack.Decoder(Request, dec_hook=decode)
+_answers = msgspec.msgpack.Decoder(Answer, dec_hook=decode)
+
+
+def pack(message: Request | Answer) -> bytes:
+    return msgspec.msgpack.encode(message, enc_hook=encode)
+
+
+def request(message: bytes) -> Request:
+    return _requests.decode(message)
+
+
+def answer(message: bytes) -> Answer:
+    return _answers.decode(message)

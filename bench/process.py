@@ -1,0 +1,148 @@
+"""The process of one entrant, as the race sees it: started, asked, ended.
+
+Everything that must be fixed before a framework is imported is fixed here: environment, threads,
+affinity.  Spawned, never forked: JAX hangs in a forked child.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.connection import Pipe
+from pathlib import Path
+
+import msgspec
+
+from bench import messages
+from bench.record import Entrant, Outcome
+
+THREADS = 1
+"""Threads a worker may compute with: the headline is one thread on one pinned core."""
+
+KEPT_OUTPUT = 4000
+"""Characters of a failed worker's output that the record keeps."""
+
+
+class Failed(Exception):
+    """The worker could not do what it was asked; `outcome` says what fills its cells."""
+
+    def __init__(self, word: str, reason: str, output: str = ""):
+        super().__init__(f"{word}: {reason}")
+        self.outcome = Outcome(word=word, reason=reason)
+        self.output = output
+
+
+class Process:
+    """A running worker.  `ask` raises Failed; after a crash or a missed deadline it is not `alive`."""
+
+    loaded: messages.Loaded | None = None
+    """What it answered to Load, once it has."""
+
+    def __init__(self, entrant: Entrant, core: int | None, cache: Path):
+        self.entrant, self.core = entrant, core
+        self._output = tempfile.TemporaryFile()
+        self._connection, theirs = Pipe()
+        with theirs, _affinity(core):
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bench.worker", str(theirs.fileno())],
+                env=os.environ | _environment(entrant, cache),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.alive = True
+
+    def ask(self, request: messages.Request, deadline: float):
+        """The answer, within `deadline` seconds."""
+        try:
+            self._connection.send_bytes(messages.pack(request))
+            if not self._connection.poll(deadline):
+                self.end()
+                raise Failed("timed out", f"no answer to {_name(request)} within {deadline:.0f} s", self._last_output())
+            answer = messages.answer(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            raise self._crashed(request) from None
+        except msgspec.MsgspecError as error:
+            self.end()
+            raise Failed("crashed", f"its answer to {_name(request)} could not be read ({error})", self._last_output()) from None
+        if isinstance(answer, messages.Trouble):
+            raise Failed(answer.word, answer.reason, self._last_output())
+        return answer
+
+    def end(self) -> None:
+        """The process and everything it started, at once."""
+        self.alive = False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._connection.close()
+
+    def _crashed(self, request: messages.Request) -> Failed:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = None
+        self.end()
+        how = "closed its connection" if code is None else f"ended with exit code {code}" if code >= 0 else f"was ended by {_signal(code)}"
+        return Failed("crashed", f"the process {how} during {_name(request)}", self._last_output())
+
+    def _last_output(self) -> str:
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - 4 * KEPT_OUTPUT))
+        return self._output.read().decode("utf-8", "replace")[-KEPT_OUTPUT:]
+
+
+def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
+    threads = str(THREADS)
+    return {
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "NPROC": threads,  # XLA's pool; its XLA_FLAGS do not limit it
+        "PJRT_NPROC": threads,
+        "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave device memory to the neighbours
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        "TORCHINDUCTOR_CACHE_DIR": str(cache),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])),
+        **({} if entrant.device == "cuda" else {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}),
+    }
+
+
+@contextlib.contextmanager
+def _affinity(core: int | None) -> Iterator[None]:
+    """This thread on `core`, so that a process started meanwhile is born there."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def usable_cores() -> list[int]:
+    """The cores this process may pin workers to; empty where pinning is not possible."""
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        with _affinity(cores[0]):
+            return cores
+    except (OSError, AttributeError):
+        return []
+
+
+def _name(request: messages.Request) -> str:
+    return type(request).__name__.lower()
+
+
+def _signal(code: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"

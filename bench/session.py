@@ -1,0 +1,203 @@
+"""A session: from what a person selected to a finished record in results/."""
+
+import contextlib
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import backends
+from bench import machine
+from bench.problem import DTYPES, Problem, UsageError
+from bench.race import Runner
+from bench.record import OPERATIONS, Entrant, Operation, ProblemFacts, Record, Settings, read, save, sole_writer
+from bench.workloads import DEFAULT_PROBLEMS, pose
+
+DEVICES = ("cpu", "cuda")
+RESULTS = Path(__file__).parents[1] / "results"
+REFERENCE = "numpy"
+
+GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
+SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
+MOST_ROUNDS = 10
+DEADLINE = 600.0
+
+QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
+
+
+@dataclass
+class Choice:
+    """What to race; an empty list stands for the default."""
+
+    backends: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    dtypes: Sequence[str] = ()
+    operations: Sequence[Operation] = OPERATIONS
+    pace: str = "default"
+    generations: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        quick = self.pace == "quick"
+        self.devices = list(dict.fromkeys(self.devices)) or available_devices()
+        self.dtypes = list(dict.fromkeys(self.dtypes)) or ["float32"]
+        self.problems = list(dict.fromkeys(self.problems)) or (QUICK_PROBLEMS if quick else DEFAULT_PROBLEMS)
+        self.backends = list(dict.fromkeys(self.backends)) or default_backends(self.devices, quick)
+        _check("device", self.devices, DEVICES)
+        _check("dtype", self.dtypes, DTYPES)
+        for name in self.backends:
+            check_backend(name)
+
+
+def _check(what: str, given: Sequence[str], choices: Sequence[str]) -> None:
+    for value in given:
+        if value not in choices:
+            raise UsageError(f"no {what} {value!r}; choose from {', '.join(choices)}")
+
+
+def check_backend(name: str) -> None:
+    """UsageError unless `name` is a backend of this suite or looks like `package.module:factory`."""
+    module, colon, factory = name.partition(":")
+    outside = colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))
+    if name not in backends.FACTORIES and not outside:
+        raise UsageError(f"no backend {name!r}; choose from {', '.join(backends.FACTORIES)}, or name your own as package.module:factory")
+
+
+def available_devices() -> list[str]:
+    return ["cpu", "cuda"] if machine.gpu() else ["cpu"]
+
+
+def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
+    """All that can run on one of `devices`; a quick look leaves out what torch.compile takes minutes over."""
+    can_run = [name for name in backends.FACTORIES if any((name, device) not in backends.NOT_ON for device in devices)]
+    return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
+
+
+def start(choice: Choice) -> tuple[Record, list[Problem]]:
+    """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
+    problems = [pose(name, dtype) for dtype in choice.dtypes for name in choice.problems]
+    pace = choice.pace
+    record = Record(
+        id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        commit=_commit(),
+        machine=machine.describe(),
+        settings=Settings(
+            generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
+            most_rounds=MOST_ROUNDS,
+            seconds_per_race=SECONDS_PER_RACE[pace],
+            seed=choice.seed,
+            operations=list(choice.operations),
+            problems=list(choice.problems),
+            backends=list(choice.backends),
+            devices=list(choice.devices),
+            dtypes=list(choice.dtypes),
+            quick=pace == "quick",
+        ),
+        entrants=[entrant for dtype in choice.dtypes for entrant in _entrants(choice, dtype)],
+        problems=[_facts(problem) for problem in problems],
+    )
+    return record, problems
+
+
+def _entrants(choice: Choice, dtype: str) -> list[Entrant]:
+    """Every backend on every device it can run on, and the control: the reference a second time."""
+    places = [(b, d) for d in choice.devices for b in choice.backends if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
+    entrants = [Entrant(label=b if d == "cpu" else f"{b}@{d}", backend=b, device=d, dtype=dtype) for b, d in places]
+    twice = next((e for e in entrants if e.backend == REFERENCE), entrants[0])
+    return [*entrants, Entrant(label="control", backend=twice.backend, device=twice.device, dtype=dtype, control=True)]
+
+
+def _facts(problem: Problem) -> ProblemFacts:
+    return ProblemFacts(
+        name=problem.name,
+        dtype=problem.dtype,
+        seed=problem.seed,
+        digest=problem.digest,
+        shapes={key: list(shape) for key, shape in problem.shapes.items()},
+        learning_rate=problem.learning_rate,
+        num_steps=problem.num_steps,
+        timed_steps=problem.timed_steps,
+        flops=problem.flops,
+        bytes_moved=problem.bytes_moved,
+    )
+
+
+def _commit() -> str:
+    """The commit that ran, with + when the tree had changes; '' outside a checkout."""
+    try:
+        git = ["git", "-C", str(RESULTS.parent)]
+        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True).stdout
+        return head + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def run(choice: Choice, results: Path = RESULTS, say: Callable[[str], None] = print, resume: Path | None = None) -> Record:
+    """Race, and keep the record in `results` as it grows; what was done before a Ctrl-C is on disk.
+
+    Raises UsageError before anything is measured, and Interrupted after the first Ctrl-C.
+    """
+    with sole_writer(results):
+        if resume is None:
+            record, problems = start(choice)
+        else:
+            record, problems = _continued(resume)
+        path = results / f"{record.id}.json"
+        with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
+            save(record, path)
+            runner = Runner(record, problems, Path(cache), DEADLINE, lambda: save(record, path), say, interrupted)
+            runner.run()
+        say(f"record: {path}")
+    return record
+
+
+def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
+    """The gates alone, nothing timed and nothing written."""
+    choice.generations = 0
+    record, problems = start(choice)
+    with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
+        Runner(record, problems, Path(cache), DEADLINE, say=say, interrupted=interrupted).run()
+    return record
+
+
+def _continued(path: Path) -> tuple[Record, list[Problem]]:
+    """An unfinished record and its problems; UsageError when it cannot go on on this machine."""
+    record = read(path)
+    if record.status == "complete":
+        raise UsageError(f"{path} is complete; there is nothing left to resume")
+    if (record.machine.cpu, record.machine.cores) != ((here := machine.describe()).cpu, here.cores):
+        raise UsageError(f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there")
+    problems = [pose(name, dtype, 0) for dtype in record.settings.dtypes for name in record.settings.problems]
+    for problem in problems:
+        if record.facts(problem.name, problem.dtype).digest != problem.digest:
+            raise UsageError(f"{problem.name} has other data or another start than when {path} was begun; run anew")
+    record.status = "running"
+    return record, problems
+
+
+@contextlib.contextmanager
+def _patient_interrupts() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C is kept until the race at hand is done; the second stops at once."""
+    asked = False
+
+    def on_interrupt(signum: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        print("\ninterrupted: finishing the race at hand (Ctrl-C again to stop at once)", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

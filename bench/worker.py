@@ -1,0 +1,221 @@
+"""A worker: one backend in a process of its own.  Loads it, prepares a problem, waits for its turn.
+
+`python -m bench.worker FD` reads requests from the inherited socket FD and answers each.  Threads,
+environment and affinity were set by the parent before this process began; see `bench.entrant`.
+"""
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import backends
+from bench import clock, messages
+from bench.agree.evidence import Evidence, Operations, operations, testify
+from bench.agree.reference import norm
+from bench.backend import Backend, Unsupported
+from bench.problem import Arrays, Problem, nudged
+
+NUDGE = 8
+"""Units in the last place by which every timed start differs from every other."""
+
+
+class Worker:
+    """One method per request; holds the backend, and the problem it was last given."""
+
+    backend: Backend
+    problem: Problem
+    operations: Operations
+    batch: Any
+
+    def load(self, ask: messages.Load) -> messages.Loaded:
+        seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
+        return messages.Loaded(
+            import_seconds=seconds,
+            dispatch=self.backend.dispatch,
+            versions=dict(self.backend.versions),
+            rounds_like=getattr(self.backend, "rounds_like", "numpy"),
+        )
+
+    def prepare(self, ask: messages.Prepare) -> messages.Prepared:
+        _pin(ask.core)
+        self.problem, self.operations = ask.problem, operations(self.backend, ask.problem)
+        self.batch = self.backend.wait(self.backend.put(ask.problem.batch))
+        params = self.backend.wait(self.backend.put(ask.problem.params))
+        first = {op: clock.seconds(lambda op=op: self._call(op, params))[0] for op in ask.operations}
+        # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
+        gc.collect()
+        gc.freeze()
+        return messages.Prepared(first)
+
+    def testify(self, ask: messages.Testify) -> Evidence:
+        return testify(self.backend, self.operations, self.problem, ask.end, ask.decoy, ask.others)
+
+    def pilot(self, ask: messages.Pilot) -> messages.Piloted:
+        """The faster of two calls, for calls that take their time; the fastest of ten for short ones."""
+        params = self.backend.wait(self.backend.put(self.problem.params))
+
+        def fastest(operation: str) -> float:
+            def one() -> float:
+                return clock.seconds(lambda: self._call(operation, params))[0]
+
+            first = min(one(), one())
+            return min(first, *(one() for _ in range(10))) if first < 0.01 else first
+
+        return messages.Piloted({op: fastest(op) for op in ask.operations})
+
+    def move(self, ask: messages.Move) -> messages.Done:
+        _pin(ask.core)
+        self._turns, self._calls, self._compiled = _Usage(), _Usage(), 0
+        self._threads_before, self._began = _thread_seconds(), (time.monotonic(), time.process_time())
+        return messages.Done()
+
+    def turn(self, ask: messages.Turn) -> messages.Turned:
+        with self._turns.measured():
+            starts = [self.backend.put(start) for start in _starts(self.problem, ask.seed, ask.calls)]
+            self.backend.wait(starts)
+            compiled = self._compilations()
+            with self._calls.measured():
+                self._call(ask.operation, starts[0])
+                nanoseconds, outputs = clock.sample(self.operations[ask.operation], self.backend.wait, starts, self.batch)
+            self._compiled += self._compilations() - compiled
+            loss, result = _parts(ask.operation, self.backend.get(outputs[-1]))
+            return messages.Turned(nanoseconds, loss=float(np.ravel(loss)[-1]), norm=norm(result))
+
+    def tally(self, ask: messages.Tally) -> messages.Tallied:
+        wall, cpu = time.monotonic() - self._began[0], time.process_time() - self._began[1]
+        before = self._threads_before
+        busy = [seconds - before.get(thread, 0.0) for thread, seconds in _thread_seconds().items()]
+        return messages.Tallied(
+            cores_used=self._calls.cpu / max(self._calls.wall, 1e-9),
+            idle_cpu_share=max(0.0, cpu - self._turns.cpu) / max(wall - self._turns.wall, 1e-9),
+            busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
+            compilations=self._compiled,
+        )
+
+    def weigh(self, ask: messages.Weigh) -> messages.Weighed:
+        params = self.backend.wait(self.backend.put(self.problem.params))
+        device_peak = getattr(self.backend, "peak_device_bytes", lambda: None)
+        device_peak()
+        before = _reset_peak()
+        self._call("train", params)
+        peak = None if before is None else max(0, _status_bytes("VmHWM") - before)
+        return messages.Weighed(peak, device_peak())
+
+    def _call(self, operation: str, params: Any) -> Any:
+        return self.backend.wait(self.operations[operation](params, self.batch))
+
+    def _compilations(self) -> int:
+        return getattr(self.backend, "compilations", lambda: 0)()
+
+
+class _Usage:
+    """Wall clock and CPU time of all threads, summed over what is measured."""
+
+    wall = 0.0
+    cpu = 0.0
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
+        wall, cpu = time.monotonic(), time.process_time()
+        yield
+        self.wall += time.monotonic() - wall
+        self.cpu += time.process_time() - cpu
+
+
+def _pin(core: int | None) -> None:
+    """Every thread of this process on `core` alone, those that a library has started too."""
+    for thread in os.listdir("/proc/self/task") if core is not None else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread), {core})
+
+
+def _starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
+    """`count` starts, no two alike: an answer kept from an earlier call is an answer to another question."""
+    rng = np.random.default_rng(seed)
+    return [nudged(problem.params, rng, NUDGE) for _ in range(count)]
+
+
+def _parts(operation: str, output: Any) -> tuple[Any, Arrays]:
+    """(losses, arrays) of what an operation returned; train names the params first, the others the loss."""
+    if operation == "loss":
+        return output, {}
+    first, second = output
+    return (second, first) if operation == "train" else (first, second)
+
+
+def _thread_seconds() -> dict[str, float]:
+    """CPU seconds of every thread of this process, by its number."""
+    found = {}
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):
+            found[thread] = int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0]) / 1e9
+    return found
+
+
+def _reset_peak() -> int | None:
+    """Resident bytes now, with the kernel's high-water mark set back to it; None where that is not allowed."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return _status_bytes("VmRSS")
+    except OSError:
+        return None
+
+
+def _status_bytes(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {field} in /proc/self/status")
+
+
+def answer(method: Callable[[Any], Any], ask: Any) -> bytes:
+    """What `method` answers, packed; an exception becomes Trouble, with the word for the cell."""
+    try:
+        return messages.pack(method(ask))
+    except Exception as error:
+        return messages.pack(_trouble(error))
+
+
+def _trouble(error: Exception) -> messages.Trouble:
+    said = f"{type(error).__name__}: {error}"[:2000]
+    if isinstance(error, Unsupported):
+        return messages.Trouble(error.word, error.reason)
+    if isinstance(error, MemoryError) or "out of memory" in said.lower():
+        return messages.Trouble("out of memory", said)
+    if isinstance(error, ModuleNotFoundError):
+        return messages.Trouble("not installed", f"{error}; install it to race this backend")
+    return messages.Trouble("failed", said)
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for SIGKILL when the parent is gone, so that no endless loop outlives the race."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main(socket: int) -> None:
+    _end_with_parent()
+    # Ctrl-C is the parent's to handle; it decides when the workers go.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker, parent = Worker(), Connection(socket)
+    methods = {kind: getattr(worker, kind.__name__.lower()) for kind in messages.Request.__args__}
+    while True:
+        try:
+            ask = messages.request(parent.recv_bytes())
+        except EOFError:
+            return
+        parent.send_bytes(answer(methods[type(ask)], ask))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
