@@ -29,7 +29,9 @@ FACTORIES = {
 
 _ON_CPU_ALONE = ("numpy", "numpy-inplace", "numpy-gram", "torch-scan", "torch-scan-by-hand")
 _ON_CUDA_ALONE = ("torch-cuda-graph", "torch-cuda-graph-by-hand")
-NOT_ON = {(name, "cuda"): "not on cuda" for name in _ON_CPU_ALONE} | {(name, "cpu"): "not on cpu" for name in _ON_CUDA_ALONE}
+NOT_ON = {(name, "cuda"): "not on cuda" for name in _ON_CPU_ALONE} | {
+    (name, "cpu"): "not on cpu" for name in _ON_CUDA_ALONE
+}
 """What is expected not to run where, and the word for it; a surprise either way fails the tests."""
 
 NOT_FOR = {("numpy-gram", "mlp"): "not for mlp"}

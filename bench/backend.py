@@ -48,7 +48,9 @@ class Backend(Protocol):
     def value_and_grad(self, problem: Problem) -> Callable[[DeviceArrays, DeviceArrays], tuple[Any, DeviceArrays]]:
         """(params, batch) -> (loss, grads)."""
 
-    def trainer(self, problem: Problem, num_steps: int) -> Callable[[DeviceArrays, DeviceArrays], tuple[DeviceArrays, Any]]:
+    def trainer(
+        self, problem: Problem, num_steps: int
+    ) -> Callable[[DeviceArrays, DeviceArrays], tuple[DeviceArrays, Any]]:
         """(params, batch) -> (params, losses); losses[i] is the loss before step i, shape [num_steps]."""
 
 
@@ -57,6 +59,12 @@ class Watched(Protocol):
 
     rounds_like: str
     """The NumPy backend whose rounding its tolerances are measured by; `numpy` unless its algorithm is another."""
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        """The library's product of two square matrices, for the machine's own limit."""
+
+    def copy(self, a: Any) -> Any:
+        """The library's copy of an array, for the bandwidth; of one element, for the cost of a dispatch."""
 
     def compilations(self) -> int:
         """How many programs have been compiled in this process so far."""

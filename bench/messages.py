@@ -95,6 +95,21 @@ class Weighed(Struct, tag=True):
     device_peak_bytes: int | None
 
 
+class Probe(Struct, tag=True):
+    """What the machine can do, as this library drives it."""
+
+    side: int
+    """Of the square matrices that are multiplied."""
+    copied_bytes: int
+
+
+class Probed(Struct, tag=True):
+    matmul_flops_per_second: float
+    copy_bytes_per_second: float
+    """Bytes read plus bytes written."""
+    dispatch_seconds: float
+
+
 class Done(Struct, tag=True):
     """Nothing to report."""
 
@@ -106,8 +121,8 @@ class Trouble(Struct, tag=True):
     reason: str
 
 
-Request = Load | Prepare | Testify | Pilot | Move | Turn | Tally | Weigh
-Answer = Loaded | Prepared | Evidence | Piloted | Turned | Tallied | Weighed | Done | Trouble
+Request = Load | Prepare | Testify | Pilot | Move | Turn | Tally | Weigh | Probe
+Answer = Loaded | Prepared | Evidence | Piloted | Turned | Tallied | Weighed | Probed | Done | Trouble
 
 _requests = msgspec.msgpack.Decoder(Request, dec_hook=decode)
 _answers = msgspec.msgpack.Decoder(Answer, dec_hook=decode)

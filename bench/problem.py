@@ -56,9 +56,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """SHA-256 over everything a backend is given; equal digests pose the same question."""
-        digest = hashlib.sha256(
-            repr((self.name, self.dtype, self.seed, self.learning_rate, self.num_steps)).encode()
-        )
+        digest = hashlib.sha256(repr((self.name, self.dtype, self.seed, self.learning_rate, self.num_steps)).encode())
         for group in (self.params, self.batch, self.held_out):
             for key in sorted(group):
                 array = np.ascontiguousarray(group[key])
@@ -98,11 +96,15 @@ def in_dtype(problem: Problem, dtype: str) -> Problem:
     )
 
 
-def nudged(arrays: Arrays, rng: np.random.Generator, units: int) -> Arrays:
-    """`arrays` with each entry moved by up to `units` units in the last place, either way."""
+NUDGE = 8
+"""Units in the last place by which a start may be moved and still be the same question."""
+
+
+def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
+    """`arrays` with each entry moved, relative to itself, by up to NUDGE times `unit` either way."""
 
     def nudge(array: Array) -> Array:
-        return array * (1 + epsilon(str(array.dtype)) * rng.integers(-units, units + 1, array.shape)).astype(array.dtype)
+        return array * (1 + unit * rng.integers(-NUDGE, NUDGE + 1, array.shape)).astype(array.dtype)
 
     return {key: nudge(array) for key, array in arrays.items()}
 
@@ -111,12 +113,12 @@ def steps(flops: float, wanted: int) -> tuple[int, int]:
     """(num_steps, timed_steps) for a problem whose step takes `flops`.
 
     A rule from the problem alone, so that every machine is asked for the same work: about 2 Gflop
-    in a timed call, if a step also costs the flops of 10 us, and 40 Gflop in the whole descent,
+    in a timed call, if a step also costs the flops of 10 us, and 15 Gflop in the whole descent,
     which is a whole number of timed calls - one compiled program serves both.
     """
     cost = flops + 1e6
     timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 2e9 / cost))
-    return timed * int(min(wanted, max(3 * timed, 4e10 / cost)) // timed), timed
+    return timed * int(min(wanted, max(3 * timed, 1.5e10 / cost)) // timed), timed
 
 
 def encode(value: Any) -> Any:

@@ -43,7 +43,7 @@ class Process:
 
     def __init__(self, entrant: Entrant, core: int | None, cache: Path):
         self.entrant, self.core = entrant, core
-        self._output = tempfile.TemporaryFile()
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()
         with theirs, _affinity(core):
             self._process = subprocess.Popen(
@@ -69,7 +69,9 @@ class Process:
             raise self._crashed(request) from None
         except msgspec.MsgspecError as error:
             self.end()
-            raise Failed("crashed", f"its answer to {_name(request)} could not be read ({error})", self._last_output()) from None
+            raise Failed(
+                "crashed", f"its answer to {_name(request)} could not be read ({error})", self._last_output()
+            ) from None
         if isinstance(answer, messages.Trouble):
             raise Failed(answer.word, answer.reason, self._last_output())
         return answer
@@ -88,7 +90,13 @@ class Process:
         except subprocess.TimeoutExpired:
             code = None
         self.end()
-        how = "closed its connection" if code is None else f"ended with exit code {code}" if code >= 0 else f"was ended by {_signal(code)}"
+        how = (
+            "closed its connection"
+            if code is None
+            else f"ended with exit code {code}"
+            if code >= 0
+            else f"was ended by {_signal(code)}"
+        )
         return Failed("crashed", f"the process {how} during {_name(request)}", self._last_output())
 
     def _last_output(self) -> str:

@@ -9,12 +9,13 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from bench import messages
+from bench import limits, messages
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
 from bench.lab import lab_report
@@ -33,7 +34,6 @@ T = TypeVar("T")
 
 class Interrupted(Exception):
     """Ctrl-C: the races that were done are in the record, which can be resumed."""
-
 
 
 @dataclass
@@ -63,7 +63,9 @@ class Runner:
         self.cores: list[int | None] = list(cores) or [None]
         for generation in range(max(1, self.record.settings.generations)):
             for dtype in self.record.settings.dtypes:
-                done = {race.problem for race in self.record.races if (race.generation, race.dtype) == (generation, dtype)}
+                done = {
+                    race.problem for race in self.record.races if (race.generation, race.dtype) == (generation, dtype)
+                }
                 left = [p for p in self.problems if p.dtype == dtype and p.name not in done]
                 if left:
                     self._generation(generation, left)
@@ -74,12 +76,16 @@ class Runner:
         station = WeatherStation()
         try:
             for problem in problems:
-                self.say(f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {problem.name}, {problem.dtype}")
+                self.say(
+                    f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {problem.name}, {problem.dtype}"
+                )
                 racing = self._prepare_all(generation, problem)
                 if self.record.settings.generations:
                     self._race(generation, problem, racing)
                 self.save()
                 self._stop_if_interrupted()
+            if self.record.settings.generations:
+                self._measure_limits(problems[0])
         finally:
             for worker in self.workers.values():
                 worker.end()
@@ -105,7 +111,11 @@ class Runner:
         def prepare(entrant: Entrant) -> Evidence | Literal[True]:
             self._load(entrant)
             self._compile(entrant, problem, generation)
-            return self._ask(entrant, messages.Testify(reference.end, reference.decoy, reference.others)) if first else True
+            return (
+                self._ask(entrant, messages.Testify(reference.end, reference.decoy, reference.others))
+                if first
+                else True
+            )
 
         evidence = self._each(entering, problem, prepare)
         if first:
@@ -140,13 +150,18 @@ class Runner:
         worker.loaded = loaded
         entrant.outcome = Outcome(word="ok")
         entrant.import_seconds.append(loaded.import_seconds)
-        entrant.dispatch, entrant.versions, entrant.threads, entrant.core = loaded.dispatch, loaded.versions, THREADS, self.cores[-1]
+        entrant.dispatch, entrant.versions, entrant.threads, entrant.core = (
+            loaded.dispatch,
+            loaded.versions,
+            THREADS,
+            self.cores[-1],
+        )
 
     def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> None:
         worker, known = self.workers[_key(entrant)], (entrant.label, problem.digest)
         request = messages.Prepare(problem, self._operations(entrant), worker.core)
         prepared = worker.ask(request, self.deadline)
-        cache = "warm" if known in self.compiled else "cold"
+        cache: Literal["cold", "warm"] = "warm" if known in self.compiled else "cold"
         self.compiled.add(known)
         self._cell(entrant, problem).first_calls += [
             FirstCall(generation=generation, operation=operation, seconds=seconds, cache=cache)
@@ -156,15 +171,22 @@ class Runner:
     def _keep_facts(self, reference: Reference) -> None:
         facts = self.record.facts(reference.problem.name, reference.problem.dtype)
         facts.oracle = reference.oracle
-        facts.reference = gates.runs(reference, reference.trained)[0].quality | {"last_loss": float(reference.truth.losses[-1])}
+        facts.reference = gates.runs(reference, reference.trained)[0].quality | {
+            "last_loss": float(reference.truth.losses[-1])
+        }
 
     def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
         cell, loaded = self._cell(entrant, reference.problem), self.workers[_key(entrant)].loaded
         cell.gates = gates.judge(reference, evidence, loaded.rounds_like if loaded else "numpy")
         cell.outcome = gates.outcome(cell.gates)
         if cell.outcome.word == "ok":
-            cell.runs, cell.losses = gates.runs(reference, gates.all_trained(evidence)), [float(x) for x in evidence.losses]
-            if reference.problem.name == "factorisation/iris" and (self.record.lab is None or entrant.backend == "torch-eager"):
+            cell.runs, cell.losses = (
+                gates.runs(reference, gates.all_trained(evidence)),
+                [float(x) for x in evidence.losses],
+            )
+            if reference.problem.name == "factorisation/iris" and (
+                self.record.lab is None or entrant.backend == "torch-eager"
+            ):
                 self.record.lab = lab_report(entrant.backend, reference, evidence)
 
     # Racing: one core, one entrant at a time.
@@ -187,7 +209,9 @@ class Runner:
         if earlier is not None:
             return Race(generation, problem.name, problem.dtype, seed, earlier.rounds, earlier.calls)
         piloted = self._each(racing, problem, lambda e: self._ask(e, messages.Pilot(self._operations(e))))
-        settings, rounds, calls = self.record.settings, {}, {}
+        settings = self.record.settings
+        rounds: dict[str, int] = {}
+        calls: dict[str, dict[str, int]] = {}
         for operation in settings.operations:
             seconds = {e.label: p.call_seconds[operation] for e, p in piloted if operation in p.call_seconds}
             calls[operation] = {label: min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / s)) for label, s in seconds.items()}
@@ -203,23 +227,24 @@ class Runner:
             order = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in order + order[::-1]:
                 turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), int(rng.integers(2**62)))
-                turned = self._attempt(entrant, problem, lambda e, turn=turn: self._turn(e, problem, turn))
+                turned = self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
                 if turned is not None:
                     taken[entrant.label].append(turned.nanoseconds)
         for entrant in racing:
             cell = self._cell(entrant, problem)
             if cell.outcome.word == "ok" and (nanoseconds := taken[entrant.label]):
                 calls = race.calls[operation].get(entrant.label, 1)
-                cell.samples.append(Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds))
+                cell.samples.append(
+                    Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds)
+                )
 
     def _turn(self, entrant: Entrant, problem: Problem, turn: messages.Turn) -> messages.Turned:
         turned = self._ask(entrant, turn)
-        expected = self.references[problem.name + problem.dtype].timed[turn.operation]
-        if not gates.timed_call_agrees(expected, turned.loss, turned.norm, problem.dtype):
-            raise Failed(
-                "disagrees",
-                f"a timed call of {turn.operation} ended on loss {turned.loss:.8g} and norm {turned.norm:.8g} instead of {expected[0]:.8g} and {expected[1]:.8g}",
-            )
+        reference = self.references[problem.name + problem.dtype]
+        if not gates.timed_call_agrees(reference, turn.operation, turned.loss, turned.norm):
+            loss, norm = reference.timed[turn.operation]
+            ended = f"ended on loss {turned.loss:.8g} and norm {turned.norm:.8g} instead of {loss:.8g} and {norm:.8g}"
+            raise Failed("disagrees", f"a timed call of {turn.operation} {ended}")
         return turned
 
     def _close(self, entrant: Entrant, problem: Problem, tally: messages.Tallied) -> None:
@@ -230,15 +255,39 @@ class Runner:
         entrant.busy_threads.append(tally.busy_threads)
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
         if tally.cores_used > THREADS + 0.1:
-            self._fail(entrant, cell, Failed("failed", f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"))
+            self._fail(
+                entrant,
+                cell,
+                Failed("failed", f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"),
+            )
         elif tally.compilations:
-            self._fail(entrant, cell, Failed("failed", f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"))
+            self._fail(
+                entrant,
+                cell,
+                Failed(
+                    "failed",
+                    f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile",
+                ),
+            )
 
     def _weigh(self, racing: list[Entrant], problem: Problem) -> None:
         for entrant, weighed in self._each(racing, problem, lambda e: self._ask(e, messages.Weigh())):
             cell = self._cell(entrant, problem)
             cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
             cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []
+
+    def _measure_limits(self, problem: Problem) -> None:
+        """By one live entrant of every library, on the core raced on."""
+        alive = [
+            e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
+        ]
+        probing = [e for e in alive if self.workers[_key(e)].alive and self._cell(e, problem).outcome.word == "ok"]
+
+        def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
+            self._attempt(entrant, problem, lambda e: self._ask(e, messages.Move(self.cores[-1])))
+            return self._attempt(entrant, problem, lambda e: self._ask(e, request))
+
+        limits.measure(self.record, problem.dtype, probing, probe)
 
     # What both need.
 

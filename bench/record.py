@@ -261,12 +261,15 @@ class Record(Strict, kw_only=True):
 
 
 def save(record: Record, path: Path) -> None:
+    write(path, msgspec.json.encode(record))
+
+
+def write(path: Path, content: bytes) -> None:
     """Whole or not at all: a temporary file beside it, flushed to the disk, then renamed over it."""
-    text = msgspec.json.encode(record)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -281,18 +284,24 @@ def read(path: Path) -> Record:
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path} ({error.strerror}); give the path of a record, as in results/*.json") from None
+        raise UsageError(
+            f"cannot read {path} ({error.strerror}); give the path of a record, as in results/*.json"
+        ) from None
     try:
         parts = json.loads(text, object_pairs_hook=_without_duplicates)
         schema = parts.get("schema") if isinstance(parts, dict) else None
         if isinstance(schema, int) and schema != SCHEMA:
-            raise UsageError(f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it")
+            raise UsageError(
+                f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it"
+            )
         record = msgspec.json.decode(text, type=Record)
         if msgspec.to_builtins(record) != parts:
             raise ValueError("a key is missing")
         return record
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not a record of this suite ({error}); run `pytest bench/ --benchmark-only` to make one") from None
+        raise UsageError(
+            f"{path} is not a record of this suite ({error}); run `pytest bench/ --benchmark-only` to make one"
+        ) from None
 
 
 def newest(folder: Path) -> Path:
@@ -317,7 +326,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
     except BlockingIOError:
         raise UsageError(f"another run is writing to {folder}; wait for it, or give --results another folder") from None
     except OSError as error:
-        raise UsageError(f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to") from None
+        raise UsageError(
+            f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
+        ) from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import backends
 from bench import machine
 from bench.problem import DTYPES, Problem, UsageError
-from bench.race import Runner
+from bench.race import Interrupted, Runner
 from bench.record import OPERATIONS, Entrant, Operation, ProblemFacts, Record, Settings, read, save, sole_writer
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
@@ -66,7 +66,9 @@ def check_backend(name: str) -> None:
     module, colon, factory = name.partition(":")
     outside = colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))
     if name not in backends.FACTORIES and not outside:
-        raise UsageError(f"no backend {name!r}; choose from {', '.join(backends.FACTORIES)}, or name your own as package.module:factory")
+        raise UsageError(
+            f"no backend {name!r}; choose from {', '.join(backends.FACTORIES)}, or name your own as package.module:factory"
+        )
 
 
 def available_devices() -> list[str]:
@@ -79,6 +81,19 @@ def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
     return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
 
 
+def check(choice: Choice) -> None:
+    """UsageError unless every problem can be posed."""
+    for dtype in choice.dtypes:
+        for name in choice.problems:
+            pose(name, dtype)
+
+
+def choice_of(path: Path) -> Choice:
+    """What the record in `path` was begun with."""
+    s = read(path).settings
+    return Choice(s.backends, s.problems, s.devices, s.dtypes, s.operations, generations=s.generations, seed=s.seed)
+
+
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
     problems = [pose(name, dtype) for dtype in choice.dtypes for name in choice.problems]
@@ -87,7 +102,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        commit=_commit(),
+        commit=commit(),
         machine=machine.describe(),
         settings=Settings(
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
@@ -101,18 +116,24 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             dtypes=list(choice.dtypes),
             quick=pace == "quick",
         ),
-        entrants=[entrant for dtype in choice.dtypes for entrant in _entrants(choice, dtype)],
+        entrants=entrants(choice),
         problems=[_facts(problem) for problem in problems],
     )
     return record, problems
 
 
-def _entrants(choice: Choice, dtype: str) -> list[Entrant]:
+def entrants(choice: Choice) -> list[Entrant]:
     """Every backend on every device it can run on, and the control: the reference a second time."""
-    places = [(b, d) for d in choice.devices for b in choice.backends if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
-    entrants = [Entrant(label=b if d == "cpu" else f"{b}@{d}", backend=b, device=d, dtype=dtype) for b, d in places]
-    twice = next((e for e in entrants if e.backend == REFERENCE), entrants[0])
-    return [*entrants, Entrant(label="control", backend=twice.backend, device=twice.device, dtype=dtype, control=True)]
+    return [entrant for dtype in choice.dtypes for entrant in _of_dtype(choice, dtype)]
+
+
+def _of_dtype(choice: Choice, dtype: str) -> list[Entrant]:
+    everywhere = [(b, d) for d in choice.devices for b in choice.backends]
+    # A backend that can run on no device that was asked for still gets its row, which says so.
+    places = [(b, d) for b, d in everywhere if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
+    found = [Entrant(label=b if d == "cpu" else f"{b}@{d}", backend=b, device=d, dtype=dtype) for b, d in places]
+    twice = next((e for e in found if e.backend == REFERENCE), found[0])
+    return [*found, Entrant(label="control", backend=twice.backend, device=twice.device, dtype=dtype, control=True)]
 
 
 def _facts(problem: Problem) -> ProblemFacts:
@@ -130,18 +151,24 @@ def _facts(problem: Problem) -> ProblemFacts:
     )
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit that ran, with + when the tree had changes; '' outside a checkout."""
     try:
         git = ["git", "-C", str(RESULTS.parent)]
-        head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True).stdout
+        head = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        ).stdout
         return head + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
 
-def run(choice: Choice, results: Path = RESULTS, say: Callable[[str], None] = print, resume: Path | None = None) -> Record:
+def run(
+    choice: Choice, results: Path = RESULTS, say: Callable[[str], None] = print, resume: Path | None = None
+) -> Record:
     """Race, and keep the record in `results` as it grows; what was done before a Ctrl-C is on disk.
 
     Raises UsageError before anything is measured, and Interrupted after the first Ctrl-C.
@@ -154,8 +181,12 @@ def run(choice: Choice, results: Path = RESULTS, say: Callable[[str], None] = pr
         path = results / f"{record.id}.json"
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
-            runner = Runner(record, problems, Path(cache), DEADLINE, lambda: save(record, path), say, interrupted)
-            runner.run()
+            try:
+                Runner(record, problems, Path(cache), DEADLINE, lambda: save(record, path), say, interrupted).run()
+            except (Interrupted, KeyboardInterrupt):
+                raise Interrupted(f"interrupted; what was done is in {path}; go on with --resume {path}") from None
+            record.finished = datetime.now(UTC).isoformat(timespec="seconds")
+            save(record, path)
         say(f"record: {path}")
     return record
 
@@ -175,7 +206,9 @@ def _continued(path: Path) -> tuple[Record, list[Problem]]:
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
     if (record.machine.cpu, record.machine.cores) != ((here := machine.describe()).cpu, here.cores):
-        raise UsageError(f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there")
+        raise UsageError(
+            f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there"
+        )
     problems = [pose(name, dtype, 0) for dtype in record.settings.dtypes for name in record.settings.problems]
     for problem in problems:
         if record.facts(problem.name, problem.dtype).digest != problem.digest:

@@ -134,4 +134,3 @@ def break_even(first_call: float, per_step: float, other_per_step: float, steps_
     if per_step >= other_per_step:
         return None
     return max(0.0, first_call - steps_in_call * per_step) / (other_per_step - per_step)
-

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,7 @@ from bench import clock, messages
 from bench.agree.evidence import Evidence, Operations, operations, testify
 from bench.agree.reference import norm
 from bench.backend import Backend, Unsupported
-from bench.problem import Arrays, Problem, nudged
-
-NUDGE = 8
-"""Units in the last place by which every timed start differs from every other."""
+from bench.problem import Arrays, Problem, epsilon, nudged
 
 
 class Worker:
@@ -51,7 +49,7 @@ class Worker:
         self.problem, self.operations = ask.problem, operations(self.backend, ask.problem)
         self.batch = self.backend.wait(self.backend.put(ask.problem.batch))
         params = self.backend.wait(self.backend.put(ask.problem.params))
-        first = {op: clock.seconds(lambda op=op: self._call(op, params))[0] for op in ask.operations}
+        first = {op: clock.seconds(partial(self._call, op, params))[0] for op in ask.operations}
         # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
         gc.collect()
         gc.freeze()
@@ -86,7 +84,9 @@ class Worker:
             compiled = self._compilations()
             with self._calls.measured():
                 self._call(ask.operation, starts[0])
-                nanoseconds, outputs = clock.sample(self.operations[ask.operation], self.backend.wait, starts, self.batch)
+                nanoseconds, outputs = clock.sample(
+                    self.operations[ask.operation], self.backend.wait, starts, self.batch
+                )
             self._compiled += self._compilations() - compiled
             loss, result = _parts(ask.operation, self.backend.get(outputs[-1]))
             return messages.Turned(nanoseconds, loss=float(np.ravel(loss)[-1]), norm=norm(result))
@@ -111,6 +111,24 @@ class Worker:
         peak = None if before is None else max(0, _status_bytes("VmHWM") - before)
         return messages.Weighed(peak, device_peak())
 
+    def probe(self, ask: messages.Probe) -> messages.Probed:
+        """Each is the best of several tries: a limit is what the machine can do, not what it usually does."""
+        backend: Any = self.backend
+        dtype = next(iter(self.problem.params.values())).dtype
+        square, long, one = (
+            np.ones(shape, dtype) for shape in ((ask.side, ask.side), ask.copied_bytes // dtype.itemsize, 1)
+        )
+        there = backend.wait(backend.put({"square": square, "long": long, "one": one}))
+
+        def best(call: Callable[[], Any], tries: int) -> float:
+            return min(clock.seconds(lambda: backend.wait(call()))[0] for _ in range(tries))
+
+        return messages.Probed(
+            matmul_flops_per_second=2 * ask.side**3 / best(lambda: backend.matmul(there["square"], there["square"]), 6),
+            copy_bytes_per_second=2 * long.nbytes / best(lambda: backend.copy(there["long"]), 6),
+            dispatch_seconds=best(lambda: backend.copy(there["one"]), 1000),
+        )
+
     def _call(self, operation: str, params: Any) -> Any:
         return self.backend.wait(self.operations[operation](params, self.batch))
 
@@ -134,7 +152,9 @@ class _Usage:
 
 def _pin(core: int | None) -> None:
     """Every thread of this process on `core` alone, those that a library has started too."""
-    for thread in os.listdir("/proc/self/task") if core is not None else ():
+    if core is None:
+        return
+    for thread in os.listdir("/proc/self/task"):
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread), {core})
 
@@ -142,7 +162,7 @@ def _pin(core: int | None) -> None:
 def _starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
     """`count` starts, no two alike: an answer kept from an earlier call is an answer to another question."""
     rng = np.random.default_rng(seed)
-    return [nudged(problem.params, rng, NUDGE) for _ in range(count)]
+    return [nudged(problem.params, rng, epsilon(problem.dtype)) for _ in range(count)]
 
 
 def _parts(operation: str, output: Any) -> tuple[Any, Arrays]:

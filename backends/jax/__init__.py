@@ -21,9 +21,14 @@ LOSS = {"factorisation": factorisation.loss, "mlp": mlp.loss}
 jax.config.update("jax_enable_x64", True)
 
 _compilations: list[float] = []
-monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **_: _compilations.append(seconds) if event == "/jax/core/compile/backend_compile_duration" else None
-)
+
+
+def _count(event: str, duration_secs: float, **_: str | int) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compilations.append(duration_secs)
+
+
+monitoring.register_event_duration_secs_listener(_count)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,12 @@ class Jax:
         rate = jax.device_put(jnp.asarray(problem.learning_rate, _dtype(problem)), self.device)
         train = self.loop(self.gradient(problem.workload), num_steps)
         return lambda params, batch: train(params, batch, rate)
+
+    def matmul(self, a, b):
+        return a @ b
+
+    def copy(self, a):
+        return jnp.copy(a)
 
     def compilations(self) -> int:
         return len(_compilations)

@@ -39,6 +39,12 @@ class NumPy:
     def wait(self, tree):
         return tree
 
+    def matmul(self, a, b):
+        return a @ b
+
+    def copy(self, a):
+        return a.copy()
+
     def loss(self, problem: Problem):
         return self.algorithm(problem).loss
 
@@ -63,7 +69,13 @@ def without_residual(device: str, dtype: str) -> NumPy:
     return _numpy("numpy-gram", device, dtype, {"factorisation": gram.Gram}, rounds_like="numpy-gram")
 
 
-def _numpy(name: str, device: str, dtype: str, algorithms: dict[str, Callable[[Problem], Algorithm]], rounds_like: str = "numpy") -> NumPy:
+def _numpy(
+    name: str,
+    device: str,
+    dtype: str,
+    algorithms: dict[str, Callable[[Problem], Algorithm]],
+    rounds_like: str = "numpy",
+) -> NumPy:
     if device != "cpu":
         raise Unsupported(f"not on {device}", "NumPy computes on the CPU alone")
     if dtype == "tf32":
@@ -71,7 +83,9 @@ def _numpy(name: str, device: str, dtype: str, algorithms: dict[str, Callable[[P
 
     def algorithm(problem: Problem) -> Algorithm:
         if problem.workload not in algorithms:
-            raise Unsupported(f"not for {problem.workload}", f"{name} is another algebra for {', '.join(algorithms)} alone")
+            raise Unsupported(
+                f"not for {problem.workload}", f"{name} is another algebra for {', '.join(algorithms)} alone"
+            )
         return algorithms[problem.workload](problem)
 
     return NumPy(name, algorithm, rounds_like)

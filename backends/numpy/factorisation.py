@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 LONG = 2**16
 """Entries above which the loss is summed by rows: one dot product of 2 million float32 squares is
 off by 3e-6.  Below, the one is accurate, and faster."""

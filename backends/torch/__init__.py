@@ -59,6 +59,12 @@ class Torch:
     def trainer(self, problem: Problem, num_steps: int):
         return self.loop(self.gradient(problem.workload), problem.learning_rate, num_steps)
 
+    def matmul(self, a, b):
+        return a @ b
+
+    def copy(self, a):
+        return a.clone()
+
     def compilations(self) -> int:
         return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
@@ -118,7 +124,7 @@ def step_by_step(value_and_grad: Callable, rate: float, num_steps: int) -> Calla
 
 
 def compiled_steps(compile: Callable, device: str, value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
-    rate = torch.tensor(rate, device=device)
+    rate_tensor = torch.tensor(rate, dtype=torch.float64, device=device)
 
     @compile
     def step(params, batch, rate):
@@ -128,7 +134,7 @@ def compiled_steps(compile: Callable, device: str, value_and_grad: Callable, rat
     def train(params, batch):
         losses = []
         for _ in range(num_steps):
-            params, loss = step(params, batch, rate)
+            params, loss = step(params, batch, rate_tensor)
             losses.append(loss)
         return params, torch.stack(losses)
 
@@ -138,7 +144,8 @@ def compiled_steps(compile: Callable, device: str, value_and_grad: Callable, rat
 def scanned_steps(compile: Callable, device: str, value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
     from torch._higher_order_ops.scan import scan
 
-    rate, steps = torch.tensor(rate, device=device), torch.zeros(num_steps, device=device)
+    rate_tensor = torch.tensor(rate, dtype=torch.float64, device=device)
+    steps = torch.zeros(num_steps, device=device)
 
     @compile
     def program(params, batch, rate, steps):
@@ -148,7 +155,7 @@ def scanned_steps(compile: Callable, device: str, value_and_grad: Callable, rate
 
         return scan(step, params, steps)
 
-    return lambda params, batch: program(params, batch, rate, steps)
+    return lambda params, batch: program(params, batch, rate_tensor, steps)
 
 
 def captured_steps(value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
@@ -235,7 +242,9 @@ def _compiled(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, 
 
 def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
     if device == "cuda":
-        raise Unsupported("not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph")
+        raise Unsupported(
+            "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
+        )
     return _compiled(name, device, dtype, "descent", gradient, scanned_steps)
 
 

@@ -84,7 +84,9 @@ def answers(backend: Backend, operations: Operations, problem: Problem, end: Arr
     )
 
 
-def testify(backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem, others: list[Problem]) -> Evidence:
+def testify(
+    backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem, others: list[Problem]
+) -> Evidence:
     """The same functions that will be timed, asked about `problem`, its `decoy` and `others`' starts."""
     given = answers(backend, operations, problem, end, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
@@ -113,7 +115,9 @@ def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple
 def same_bits(ours: Arrays, theirs: Arrays) -> bool:
     """The same keys, dtypes, shapes and bytes; NaN equals a NaN of the same bits."""
     return ours.keys() == theirs.keys() and all(
-        (a := np.asarray(ours[key])).dtype == theirs[key].dtype and a.shape == theirs[key].shape and a.tobytes() == theirs[key].tobytes()
+        (a := np.asarray(ours[key])).dtype == theirs[key].dtype
+        and a.shape == theirs[key].shape
+        and a.tobytes() == theirs[key].tobytes()
         for key in ours
     )
 

@@ -21,7 +21,9 @@ def pose(name: str, dtype: str = "float32", seed: int = 0) -> Problem:
     """The problem called `<workload>/<size>`; UsageError when there is no such problem."""
     workload, _, size = name.partition("/")
     if workload not in WORKLOADS:
-        raise UsageError(f"no workload {workload!r} in {name!r}; choose <workload>/<size> with a workload of {', '.join(WORKLOADS)}")
+        raise UsageError(
+            f"no workload {workload!r} in {name!r}; choose <workload>/<size> with a workload of {', '.join(WORKLOADS)}"
+        )
     if dtype not in DTYPES:
         raise UsageError(f"no dtype {dtype!r}; choose from {', '.join(DTYPES)}")
     return WORKLOADS[workload].make(size, dtype, seed)

@@ -41,13 +41,19 @@ def labelled_file(path: str) -> tuple[Array, Array]:
     """Features `x` [n, d] and labels `y` [n], integers 0..k-1 with k >= 2, of an .npz file."""
     arrays = _read(path, (".npz",))
     if not {"x", "y"} <= set(arrays):
-        raise UsageError(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; save it by np.savez(path, x=features, y=labels)")
+        raise UsageError(
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; save it by np.savez(path, x=features, y=labels)"
+        )
     x, y = _finite_matrix(arrays["x"], f"x in {path}"), np.asarray(arrays["y"])
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
-        raise UsageError(f"y in {path} has shape {y.shape} and dtype {y.dtype}; it must be one integer for each of the {len(x)} rows of x")
+        raise UsageError(
+            f"y in {path} has shape {y.shape} and dtype {y.dtype}; it must be one integer for each of the {len(x)} rows of x"
+        )
     y, classes = y.astype(np.int64), set(y.tolist())
     if len(classes) < 2 or classes != set(range(len(classes))):
-        raise UsageError(f"y in {path} has labels outside 0..k-1 or only one class; number the classes 0, 1, ... without a gap")
+        raise UsageError(
+            f"y in {path} has labels outside 0..k-1 or only one class; number the classes 0, 1, ... without a gap"
+        )
     return x, y
 
 
@@ -62,7 +68,9 @@ def _read(path: str, suffixes: tuple[str, ...]):
         loaded = np.load(path, allow_pickle=False)
         return dict(loaded) if path.endswith(".npz") else loaded
     except Exception as error:
-        raise UsageError(f"{path} cannot be read as numbers ({error}); save it again as a {' or '.join(suffixes)} file of numbers") from None
+        raise UsageError(
+            f"{path} cannot be read as numbers ({error}); save it again as a {' or '.join(suffixes)} file of numbers"
+        ) from None
 
 
 def _read_csv(path: str) -> Array:

@@ -23,7 +23,16 @@ from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast,
 from bench.workloads import data
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
-SWEEP_SIZES = ("iris", "300x50r5", "1000x100r10", "digits", "1000x500r16", "2000x1000r32", "4000x2000r64", "4096x4096r128")
+SWEEP_SIZES = (
+    "iris",
+    "300x50r5",
+    "1000x100r10",
+    "digits",
+    "1000x500r16",
+    "2000x1000r32",
+    "4000x2000r64",
+    "4096x4096r128",
+)
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,6})")
@@ -43,7 +52,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if match := _FILE.fullmatch(size):
         path, rank = match[1], int(match[2])
         A = data.matrix_file(path)
-        _check(size, *A.shape, rank)
+        _check(size, A.shape[0], A.shape[1], rank)
         return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
     if match := _SIZE.fullmatch(size):
         m, n, rank = map(int, match.groups())
@@ -78,7 +87,9 @@ def _centred(A: Array) -> Array:
 
 def _check(size: str, m: int, n: int, rank: int) -> None:
     if not 1 <= rank <= min(m, n):
-        raise UsageError(f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}")
+        raise UsageError(
+            f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
+        )
 
 
 def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Problem:
@@ -90,14 +101,19 @@ def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Probl
     return _scaled_problem(size, dtype, seed, A, rank, norm, rng)
 
 
-def _scaled_problem(size: str, dtype: str, seed: int, A: Array, rank: int, norm: float, rng: np.random.Generator) -> Problem:
+def _scaled_problem(
+    size: str, dtype: str, seed: int, A: Array, rank: int, norm: float, rng: np.random.Generator
+) -> Problem:
     """Start small beside the solution; the rate a fifth of the inverse of A's spectral norm.
 
     At the solution the loss curves by at most 4 norm(A), so descent is stable below 1 / (2 norm(A)).
     """
     if norm == 0:
         raise UsageError(f"the matrix of {size!r} is zero; there is nothing to factorise")
-    params = {key: 0.3 * np.sqrt(norm / rows) * rng.standard_normal((rows, rank)) for key, rows in zip("UV", A.shape, strict=True)}
+    params = {
+        key: 0.3 * np.sqrt(norm / rows) * rng.standard_normal((rows, rank))
+        for key, rows in zip("UV", A.shape, strict=True)
+    }
     return _problem(size, dtype, seed, A, params, 0.2 / norm, 100)
 
 

@@ -23,7 +23,16 @@ from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast,
 from bench.workloads import data
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "2048x784-256-10")
-SWEEP_SIZES = ("iris", "300x50-32-10", "1000x100-64-10", "digits", "1000x400-128-10", "2048x784-256-10", "4096x784-512-10", "8192x784-1024-10")
+SWEEP_SIZES = (
+    "iris",
+    "300x50-32-10",
+    "1000x100-64-10",
+    "digits",
+    "1000x400-128-10",
+    "2048x784-256-10",
+    "4096x784-512-10",
+    "8192x784-1024-10",
+)
 GPU_SWEEP_SIZES = ("32768x784-2048-10", "65536x784-4096-10")
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})")
@@ -68,7 +77,6 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
 
 def oracle(problem: Problem) -> None:
     """None: no bound on what this descent can reach is known."""
-    return None
 
 
 def _check(size: str, **counts: int) -> None:

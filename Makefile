@@ -1,0 +1,30 @@
+# `make bench` and `make test` do everything on a machine with Python 3.11 or later and no more.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SHELL := /bin/bash
+
+.PHONY: bench test clean
+.DELETE_ON_ERROR:
+
+bench: $(VENV)/installed
+	$(BIN)/python -m pytest bench/ --benchmark-only; raced=$$?; \
+	$(BIN)/python -m bench.report; reported=$$?; \
+	exit $$(( raced > reported ? raced : reported ))
+
+test: $(VENV)/installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests --timeout=300 -q
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; run make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,page]'
+	@$(BIN)/python -m backends
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,22 @@
+"""`python -m backends`: which backends can run here, each library loaded in a process of its own."""
+
+import subprocess
+import sys
+
+import backends
+
+FIRST_OF_EACH_LIBRARY = ("numpy", "torch-eager", "jax-step")
+
+
+def versions(name: str) -> str:
+    """`torch 2.13.0+cpu` for a backend that loads, or why it does not."""
+    code = "import sys, backends; print(', '.join(map(' '.join, backends.load(sys.argv[1]).versions.items())))"
+    done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True)
+    return done.stdout.strip() or f"{name}: {done.stderr.strip().splitlines()[-1]}"
+
+
+if __name__ == "__main__":
+    print(", ".join(map(versions, FIRST_OF_EACH_LIBRARY)))
+    print(
+        "backends on the CPU:", ", ".join(name for name in backends.FACTORIES if (name, "cpu") not in backends.NOT_ON)
+    )

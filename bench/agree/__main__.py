@@ -1,0 +1,51 @@
+"""python -m bench.agree [--backend NAME]... [--problem NAME]... [--device DEVICE]... [--dtype DTYPE]..."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bench import progress, session
+from bench.problem import UsageError
+from bench.report import lab, tables, words
+from bench.report.__main__ import show
+from bench.report.findings import all_findings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints every gate's error beside its tolerance.  0 all agree, 1 one does not, 2 usage, 3 one failed to run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.agree", description="Do the backends agree, and how closely."
+    )
+    parser.add_argument("--backend", action="append", default=[], metavar="NAME", help="default: all that can run here")
+    parser.add_argument(
+        "--problem",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="<workload>/<size>; default: the default problems",
+    )
+    parser.add_argument(
+        "--device", action="append", default=[], metavar="DEVICE", help="cpu or cuda; default: every one there is"
+    )
+    parser.add_argument(
+        "--dtype", action="append", default=[], metavar="DTYPE", help="float32, float64 or tf32; default: float32"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        choice = session.Choice(options.backend, options.problem, options.device, options.dtype)
+        with progress.reporter() as say:
+            record = session.agreement(choice, say)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return words.USAGE
+    except (session.Interrupted, KeyboardInterrupt):
+        return 130
+    found = all_findings(record)
+    sections = [section for f in found for section in (tables.agreeing(f), lab.section(f)) if section]
+    code = words.exit_code(found)
+    show("Agreement", sections + tables.reasons(found[0]), words.agreement_summary(found), code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

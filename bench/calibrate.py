@@ -1,0 +1,167 @@
+"""The harness on trial: `python -m bench.calibrate [--races N] [--results DIR]`.
+
+Identical code is raced against itself, and against itself with more work on purpose, through the
+very same path as everything else: processes, generations, turns, control, intervals, verdicts.  How
+often it is called different, wrongly and rightly, is added to results/calibration.json after every
+race, so a run can be ended at any time and gone on with.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import backends
+from bench import calibration, clock, machine, progress, session, statistics
+from bench.backend import Backend
+from bench.calibration import Calibration, Tally, Trial
+from bench.problem import Problem, UsageError
+from bench.race import Runner
+from bench.record import Entrant, Record, Samples, sole_writer
+
+PROBLEMS = ("factorisation/300x50r5", "factorisation/1000x200r15")
+"""Of about 5 and about 50 ms a call, 100 steps each, so that 2 % more work is 2 steps more."""
+
+PAIRS = 8
+"""Pairs of identical entrants in a race; each gives one comparison on each problem."""
+
+SLOWED = (2, 5, 10)
+"""Percent."""
+
+
+class Slowed:
+    """The numpy backend, whose descent takes `percent` more steps and throws them away."""
+
+    def __init__(self, percent: int, device: str, dtype: str):
+        self._backend, self._percent = backends.load("numpy", device, dtype), percent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def trainer(self, problem: Problem, num_steps: int) -> Callable:
+        work = self._backend.trainer(problem, num_steps)
+        more = self._backend.trainer(problem, num_steps * self._percent // 100)
+
+        def train(params: Any, batch: Any) -> Any:
+            more(params, batch)
+            return work(params, batch)
+
+        return train
+
+
+slowed_by_2: Callable[[str, str], Backend] = partial(Slowed, 2)
+slowed_by_5: Callable[[str, str], Backend] = partial(Slowed, 5)
+slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
+
+
+def race(seed: int, say: Callable[[str], None]) -> Record:
+    """One race at the default pace: the reference and its control, PAIRS pairs alike, and the slowed."""
+    choice = session.Choice(["numpy"], PROBLEMS, ["cpu"], ["float32"], ["train"], seed=seed)
+    record, problems = session.start(choice)
+    alike = [
+        Entrant(label=f"{side}{i}", backend="numpy", device="cpu", dtype="float32")
+        for i in range(PAIRS)
+        for side in "ab"
+    ]
+    slower = [
+        Entrant(label=f"slowed by {p} %", backend=f"bench.calibrate:slowed_by_{p}", device="cpu", dtype="float32")
+        for p in SLOWED
+    ]
+    record.entrants += alike + slower
+    with tempfile.TemporaryDirectory() as cache:
+        Runner(record, problems, Path(cache), session.DEADLINE, say=say).run()
+    return record
+
+
+def tally(record: Record, trial: Trial) -> None:
+    """Every comparison of the race, by the verdicts that the report would give."""
+
+    def samples(label: str) -> list[Samples]:
+        return record.cell(label, trial.problem, "float32").samples
+
+    control = statistics.ratio(samples("control"), samples("numpy"))
+    for i in range(PAIRS):
+        found = statistics.ratio(samples(f"a{i}"), samples(f"b{i}"))
+        if found is None or found.low is None or found.high is None or found.half_width is None:
+            continue
+        trial.false_verdicts.add(statistics.verdict(found, control) != "undecided")
+        trial.outside.add(not found.low <= 1 <= found.high)
+        trial.half_widths.append(found.half_width)
+    for percent in SLOWED:
+        slow = samples(f"slowed by {percent} %")
+        for i in range(PAIRS):
+            verdict = statistics.verdict(statistics.ratio(slow, samples(f"a{i}")), control)
+            trial.detected.setdefault(str(percent), Tally()).add(verdict == "slower")
+    trial.call_seconds = statistics.spread(samples("numpy")).median
+
+
+def begun(folder: Path) -> Calibration:
+    """What the folder holds, if it was made with this code's settings on this machine; else a new one."""
+    known, here = calibration.read(folder), machine.describe()
+    settings = (session.GENERATIONS["default"], session.SECONDS_PER_RACE["default"])
+    if known and (known.machine, known.generations, known.seconds_per_race) == (here, *settings):
+        return known
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Calibration(
+        machine=here,
+        commit=session.commit(),
+        versions=dict(backends.load("numpy").versions),
+        generations=settings[0],
+        seconds_per_race=settings[1],
+        first=now,
+        last=now,
+        clock_overhead_seconds=clock.overhead_seconds(),
+        trials=[Trial(problem=problem) for problem in PROBLEMS],
+    )
+
+
+def summary(found: Calibration) -> list[str]:
+    lines = []
+    for trial in found.trials:
+        detected = ", ".join(f"{p} %: {t.times}/{t.tried}" for p, t in trial.detected.items())
+        false = trial.false_verdicts
+        lines.append(
+            f"{trial.problem} ({trial.call_seconds * 1e3:.1f} ms): {false.times} false verdicts of {false.tried},"
+            f" slowdowns detected {detected or 'none tried'}"
+        )
+    return lines
+
+
+def _say_of(say: Callable[[str], None], number: int, line: str) -> None:
+    say(f"race {number}, {line}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when done, 2 for wrong usage, 130 when interrupted; what was done is kept."""
+    parser = argparse.ArgumentParser(prog="python -m bench.calibrate", description="The harness's own error rates.")
+    parser.add_argument(
+        "--races", type=int, default=13, metavar="N", help="races to add (default: 13, which is 208 comparisons)"
+    )
+    parser.add_argument("--results", type=Path, default=session.RESULTS, metavar="DIR", help="default: results/")
+    options = parser.parse_args(arguments)
+    try:
+        with sole_writer(options.results), progress.reporter() as say:
+            found = begun(options.results)
+            for _ in range(options.races):
+                number = found.races + 1
+                record = race(number, partial(_say_of, say, number))
+                for trial in found.trials:
+                    tally(record, trial)
+                found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")
+                calibration.save(found, options.results)
+                say("; ".join(summary(found)))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print("\n".join(summary(found)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

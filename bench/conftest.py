@@ -1,0 +1,135 @@
+"""`pytest bench/ --benchmark-only`: the options, and the one race that all tests here replay."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import progress
+from bench import session as races
+from bench.problem import UsageError
+from bench.record import Cell, Record
+from bench.report.findings import all_findings, failed
+from bench.report.words import exit_code
+from bench.workloads import SWEEP_PROBLEMS
+
+CHOICE = pytest.StashKey[races.Choice]()
+RECORD = pytest.StashKey[Record]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("race", "what races, and how long")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a backend, or package.module:factory; repeatable",
+    )
+    group.addoption("--problem", action="append", default=[], metavar="NAME", help="<workload>/<size>; repeatable")
+    group.addoption(
+        "--device",
+        action="append",
+        default=[],
+        metavar="DEVICE",
+        help="cpu or cuda; repeatable (default: every one there is)",
+    )
+    group.addoption(
+        "--dtype",
+        action="append",
+        default=[],
+        metavar="DTYPE",
+        help="float32, float64 or tf32; repeatable (default: float32)",
+    )
+    group.addoption(
+        "--quick", action="store_true", help="a look of at most a minute: 3 generations, so its intervals are wide"
+    )
+    group.addoption("--rigorous", action="store_true", help="20 generations instead of 8")
+    group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
+    group.addoption(
+        "--results", type=Path, default=races.RESULTS, metavar="DIR", help="where the record goes (default: results/)"
+    )
+    group.addoption(
+        "--resume", type=Path, default=None, metavar="RECORD", help="go on with a record that was interrupted"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.quick and config.option.rigorous:
+        pytest.exit("--quick and --rigorous exclude each other; give one", returncode=2)
+    try:
+        config.stash[CHOICE] = _choice(config)
+    except UsageError as error:
+        pytest.exit(str(error), returncode=2)
+
+
+def _choice(config: pytest.Config) -> races.Choice:
+    option = config.option
+    if option.resume:
+        return races.choice_of(option.resume)
+    choice = races.Choice(
+        backends=option.backend,
+        problems=option.problem or (SWEEP_PROBLEMS if option.sweep else []),
+        devices=option.device,
+        dtypes=option.dtype,
+        operations=["train"] if option.sweep else races.OPERATIONS,
+        pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
+    )
+    races.check(choice)
+    return choice
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per entrant x problem."""
+    choice = metafunc.config.stash[CHOICE]
+    entrants = [e for e in races.entrants(choice) if not e.control]
+    grid = [(e.label, problem, e.dtype) for problem in choice.problems for e in entrants]
+    several = len(choice.dtypes) > 1
+    metafunc.parametrize(
+        "place", grid, ids=[f"{p}-{label}{'-' + dtype if several else ''}" for label, p, dtype in grid]
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was selected is what races."""
+    config, choice = session.config, session.config.stash[CHOICE]
+    places = [item.callspec.params["place"] for item in session.items if hasattr(item, "callspec")]
+    if places and config.option.resume is None:
+        labels = {label for label, _, _ in places}
+        choice.backends = [b for b in choice.backends if any(label.partition("@")[0] == b for label in labels)]
+        choice.problems = [p for p in choice.problems if any(p == problem for _, problem, _ in places)]
+        choice.dtypes = [d for d in choice.dtypes if any(d == dtype for _, _, dtype in places)]
+        choice.operations = [
+            op for op in choice.operations if any(item.name.startswith(f"test_{op}[") for item in session.items)
+        ]
+
+
+@pytest.fixture(scope="session")
+def record(request: pytest.FixtureRequest) -> Record:
+    """The race, run when the first test asks for it."""
+    config = request.config
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled(), progress.reporter() as say:
+        try:
+            config.stash[RECORD] = races.run(config.stash[CHOICE], config.option.results, say, config.option.resume)
+        except UsageError as error:
+            pytest.exit(str(error), returncode=2)
+        except races.Interrupted as interrupted:
+            pytest.exit(str(interrupted), returncode=130)
+    return config.stash[RECORD]
+
+
+@pytest.fixture
+def cell(place: tuple[str, str, str], record: Record) -> Cell:
+    """The timed cell; skipped where the backend is known not to run, failed where it should have."""
+    cell = record.cell(*place)
+    if cell.outcome.word != "ok":
+        say = pytest.fail if failed(cell.outcome.word) else pytest.skip
+        say(f"{cell.outcome.word}: {cell.outcome.reason}")
+    return cell
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """An incomplete grid fails the session, with the exit code of every command here."""
+    record = session.config.stash.get(RECORD, None)
+    if record is not None:
+        session.exitstatus = max(int(session.exitstatus) and 3, exit_code(all_findings(record)))

@@ -1,0 +1,53 @@
+"""What `pytest bench/ --benchmark-only` times: one test per backend x problem, for each operation.
+
+The race has been run when a test begins, all backends in turn; a test replays its samples through
+pytest-benchmark's public interface, so that its tables, JSON, histograms and `compare` work.
+"""
+
+import pytest
+
+from bench.record import Cell, Operation, Record
+from bench.statistics import seconds
+
+
+class ReplayClock:
+    """A clock that stands still until it is moved on by a recorded sample."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+clock = ReplayClock()
+replayed = pytest.mark.benchmark(timer=clock)
+
+
+@replayed
+def test_train(benchmark, cell: Cell, record: Record) -> None:
+    replay(benchmark, cell, "train", record)
+
+
+@replayed
+def test_value_and_grad(benchmark, cell: Cell, record: Record) -> None:
+    replay(benchmark, cell, "value_and_grad", record)
+
+
+@replayed
+def test_loss(benchmark, cell: Cell, record: Record) -> None:
+    replay(benchmark, cell, "loss", record)
+
+
+def replay(benchmark, cell: Cell, operation: Operation, record: Record) -> None:
+    """Seconds a call, every sample of every generation as one round."""
+    samples = [x for s in cell.samples if s.operation == operation for x in seconds(s)]
+    if not samples:
+        pytest.skip(f"{operation} of a mode that compiles the whole descent is that of its step mode")
+    benchmark.group = f"{operation} {cell.problem} {cell.dtype}"
+    benchmark.extra_info.update(record=record.id, timed_steps=record.facts(cell.problem, cell.dtype).timed_steps)
+    coming = iter(samples)
+
+    def next_sample() -> None:
+        clock.now += next(coming)
+
+    benchmark.pedantic(next_sample, rounds=len(samples))
