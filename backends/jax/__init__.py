@@ -93,34 +93,42 @@ def paper(workload: str) -> Callable:
 
 
 def step_by_step(value_and_grad: Callable, num_steps: int) -> Callable:
-    step = jax.jit(_step(value_and_grad))
+    """One dispatch a step.  What a step has used up is donated to the next, the losses too.
+
+    Collecting 1000 losses in a list and stacking them costs a third of the time on Iris.
+    """
+
+    @partial(jax.jit, donate_argnums=0)
+    def step(state, batch, rate):
+        params, losses, i = state
+        loss, grads = value_and_grad(params, batch)
+        return _updated(params, grads, rate), losses.at[i].set(loss), i + 1
 
     def train(params, batch, rate):
-        losses = []
+        # Copies, because the first step would use up the caller's arrays.
+        state = jax.tree.map(jnp.copy, params), jnp.zeros(num_steps, rate.dtype, device=rate.device), jnp.int32(0)
         for _ in range(num_steps):
-            params, loss = step(params, batch, rate)
-            losses.append(loss)
-        return params, jnp.stack(losses)
+            state = step(state, batch, rate)
+        params, losses, _ = state
+        return params, losses
 
     return train
 
 
 def scanned_steps(value_and_grad: Callable, num_steps: int) -> Callable:
-    step = _step(value_and_grad)
-
     @jax.jit
     def train(params, batch, rate):
-        return lax.scan(lambda params, _: step(params, batch, rate), params, length=num_steps)
+        def step(params, _):
+            loss, grads = value_and_grad(params, batch)
+            return _updated(params, grads, rate), loss
+
+        return lax.scan(step, params, length=num_steps)
 
     return train
 
 
-def _step(value_and_grad: Callable) -> Callable:
-    def step(params, batch, rate):
-        loss, grads = value_and_grad(params, batch)
-        return jax.tree.map(lambda p, g: p - rate * g, params, grads), loss
-
-    return step
+def _updated(params, grads, rate):
+    return {key: p - rate * grads[key] for key, p in params.items()}
 
 
 # The modes: a gradient and a loop.

@@ -1,0 +1,104 @@
+"""python -m bench.report [RECORD [RECORD_B]] [--results DIR] [--force] [--fail-on-regression]"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import record as records
+from bench.problem import UsageError
+from bench.report import compare, folder, page, trust, words
+from bench.report.findings import all_findings
+from bench.report.text import Section, markdown, terminal, wrapped
+from bench.report.units import inert
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints and writes the report.  0 good, 1 disagreement or regression, 2 wrong usage, 3 cells failed."""
+    try:
+        options = _options(arguments)
+        if options.record_b is None:
+            return _report(options.record or records.newest(options.results), options.results)
+        return _compare(options)
+    except UsageError as error:
+        print(inert(str(error)), file=sys.stderr)
+        return words.USAGE
+    except BrokenPipeError:
+        # The reader of a pipe left; what is still buffered must not raise once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return words.GOOD
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.report", description="What a record says, or how a second differs from it."
+    )
+    parser.add_argument(
+        "record", nargs="?", type=Path, metavar="RECORD", help="default: the newest complete one in the results"
+    )
+    parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where the report goes (default: results)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="show two records of unlike machines side by side, without verdicts"
+    )
+    parser.add_argument(
+        "--fail-on-regression", action="store_true", help="exit with 1 when a cell of RECORD_B is slower"
+    )
+    options = parser.parse_args(arguments)
+    if options.record_b is None and (options.force or options.fail_on_regression):
+        raise UsageError("--force and --fail-on-regression are for two records; give RECORD and RECORD_B")
+    return options
+
+
+def _report(path: Path, results: Path) -> int:
+    record = records.read(path)
+    found = all_findings(record)
+    calibration = trust.read_calibration(path.parent / "calibration.json")
+    with folder.writing(results):
+        # Here, not above: nothing else needs matplotlib, which takes a second to import.
+        from bench.report import pictures
+
+        drawn = pictures.draw(record, found, results)
+        sections = page.page(record, found, calibration, drawn)
+        folder.write(results / "report.md", markdown(page.title(record), sections).encode())
+    code = words.exit_code(found)
+    _print(page.title(record), sections, words.summary(record, found), code)
+    return code
+
+
+def _compare(options: argparse.Namespace) -> int:
+    a, b = records.read(options.record), records.read(options.record_b)
+    if not options.force:
+        compare.refuse_unlike(a, b)
+    judged = not compare.differences(a, b)
+    if options.fail_on_regression and not judged:
+        raise UsageError(
+            "--fail-on-regression needs verdicts, and unlike records get none; compare records of one machine"
+        )
+    found = compare.changes(a, b, judged)
+    sections = compare.page(a, b, found, judged)
+    title = f"{b.id} against {a.id}"
+    with folder.writing(options.results):
+        folder.write(options.results / "comparison.md", markdown(title, sections).encode())
+    code = compare.exit_code(b, found, options.fail_on_regression)
+    _print(title, sections, compare.summary(found), code)
+    return code
+
+
+def _print(title: str, sections: Sequence[Section], summary: str, code: int) -> None:
+    """Coloured for a person alone: on a terminal, and not where NO_COLOR is set (no-color.org)."""
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    print(terminal(title, sections, colour))
+    shade = {words.GOOD: 32, words.FAILED: 33}.get(code, 31)
+    line = wrapped(summary)
+    # Flushed here, where a reader who left is still handled.
+    print(f"\033[{shade}m{line}\033[0m" if colour else line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

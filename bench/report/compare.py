@@ -1,0 +1,210 @@
+"""Two records, B against A: which cells became faster or slower.
+
+Generations of two runs are not pairs, so the interval is Welch's, over the mean log seconds of each
+generation.  A suite compares some hundred cells at once, and at 95 % each a few would always come out
+slower by chance; so the intervals are simultaneous (Bonferroni): together they hold 95 % of the time.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.problem import UsageError
+from bench.record import OPERATIONS, Entrant, Operation, Record
+from bench.report import units, words
+from bench.report.findings import Findings, all_findings, name
+from bench.report.text import Section, Table
+from bench.statistics import CONFIDENCE, Interval, Verdict, seconds, verdict, welch
+
+
+class Change(NamedTuple):
+    """time in B / time in A of one cell; without an interval, `word` says why."""
+
+    entrant: Entrant
+    problem: str
+    operation: Operation
+    seconds_a: float | None
+    seconds_b: float | None
+    interval: Interval | None
+    verdict: Verdict
+    word: str
+
+
+def differences(a: Record, b: Record) -> list[str]:
+    """What forbids a verdict: another machine, another dtype or precision; one phrase each."""
+
+    def gpu(record: Record) -> str:
+        return record.machine.gpu.name if record.machine.gpu else "none"
+
+    def dtypes(record: Record) -> str:
+        return ", ".join(sorted({e.dtype for e in record.entrants}))
+
+    pairs = [
+        ("processor", a.machine.cpu, b.machine.cpu),
+        ("number of cores", a.machine.cores, b.machine.cores),
+        ("GPU", gpu(a), gpu(b)),
+        ("dtype or precision", dtypes(a), dtypes(b)),
+    ]
+    return [f"{what} ({units.inert(str(x))} and {units.inert(str(y))})" for what, x, y in pairs if x != y]
+
+
+def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
+    """Every cell that either record has, in the order of B; without verdicts unless `judged`."""
+    older = {(f.dtype, f.device): f for f in all_findings(a)}
+    cells = []
+    for f in [
+        *all_findings(b),
+        *(f for key, f in older.items() if key not in {(g.dtype, g.device) for g in all_findings(b)}),
+    ]:
+        before = older.get((f.dtype, f.device), Findings(a, f.dtype, f.device))
+        after = Findings(b, f.dtype, f.device)
+        cells += _cells(before, after)
+    comparable = sum(not _reason(*cell) for cell in cells)
+    return [_change(*cell, confidence=1 - (1 - CONFIDENCE) / max(1, comparable), judged=judged) for cell in cells]
+
+
+Pair = tuple[Findings, Findings, Entrant, str, Operation]
+
+
+def _cells(before: Findings, after: Findings) -> list[Pair]:
+    """Of both; an entrant is the same when its label is.  The control is no cell of its own."""
+    entrants = {e.label: e for e in [*before.racers, *after.racers]}
+    problems = dict.fromkeys([*after.problems, *before.problems])
+    cells = [(before, after, e, p, o) for e in entrants.values() for p in problems for o in OPERATIONS]
+    # `train` alone stands for a cell that neither run timed; of the other operations nobody expects a number.
+    return [cell for cell in cells if cell[-1] == "train" or any(_logs(f, *cell[2:]) for f in cell[:2])]
+
+
+def _same(f: Findings, entrant: Entrant) -> Entrant | None:
+    return next((e for e in f.racers if e.label == entrant.label), None)
+
+
+def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, operation: Operation) -> str:
+    """Why there is no ratio; '' when there is one."""
+    for f, which in ((before, "A"), (after, "B")):
+        own = _same(f, entrant)
+        if own is None or (f.cell(own, problem) is None and problem not in f.problems):
+            return f"not in {which}"
+        if not f.samples(own, problem, operation):
+            word = f.outcome(own, problem).word
+            return f"{units.ABSENT if word == 'ok' else word} in {which}"
+    one, other = before.facts(problem), after.facts(problem)
+    if one and other and one.digest != other.digest:
+        return "other data"
+    ours, theirs = _same(before, entrant), _same(after, entrant)
+    return "other threads" if ours and theirs and ours.threads != theirs.threads else ""
+
+
+def _change(
+    before: Findings,
+    after: Findings,
+    entrant: Entrant,
+    problem: str,
+    operation: Operation,
+    confidence: float,
+    judged: bool,
+) -> Change:
+    reason = _reason(before, after, entrant, problem, operation)
+    logs = [_logs(f, entrant, problem, operation) for f in (before, after)]
+    time_a, time_b = (float(np.exp(np.mean(x))) if x else None for x in logs)
+    if reason or not judged:
+        return Change(entrant, problem, operation, time_a, time_b, None, "undecided", reason or "not judged")
+    found = welch(logs[1], logs[0], confidence)
+    control = max((f.control_interval(problem, operation) for f in (before, after)), key=_reach)
+    return Change(entrant, problem, operation, time_a, time_b, found, verdict(found, control), "")
+
+
+def _logs(f: Findings, entrant: Entrant, problem: str, operation: Operation) -> list[float]:
+    """Mean log seconds of each generation: of a step of `train`, or of a call."""
+    own = _same(f, entrant)
+    steps = f.steps(problem) if operation == "train" else 1
+    return [float(np.mean(np.log(seconds(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
+
+
+def _reach(control: Interval | None) -> float:
+    return max(abs(np.log(end)) for end in control if end is not None) if control else 0.0
+
+
+def page(a: Record, b: Record, found: list[Change], judged: bool) -> list[Section]:
+    """The verdict, what changed, then every cell."""
+    text = f"A is {a.id}, B is {b.id}. {summary(found)}"
+    if not judged:
+        text = f"A is {a.id}, B is {b.id}. They differ in {'; '.join(differences(a, b))}, so they stand side by side without verdicts."
+    sections = [Section("Verdict", [text, *_drift(found)])]
+    if changed := _changed(found):
+        sections.append(Section("What changed", tables=changed))
+    return [*sections, Section("Every cell", [_NOTE] if judged else [], tables=_all(found))]
+
+
+def _changed(found: list[Change]) -> list[Table]:
+    """Of each operation the cells with a verdict, the slowest first."""
+    tables = []
+    for operation in OPERATIONS:
+        decided = [c for c in found if c.operation == operation and c.verdict != "undecided"]
+        rows = [[name(c.entrant), c.problem, *_judged(c)] for c in sorted(decided, key=lambda c: -_value(c))]
+        tables += (
+            [Table(f"{operation}, the slowest first", ["backend", "problem", "B / A", "verdict"], rows)] if rows else []
+        )
+    return tables
+
+
+_NOTE = (
+    "Ratios are time in B over time in A, with simultaneous 95 % intervals (Welch's t, Bonferroni over the cells); no"
+    " verdict is finer than what either run's control shows. `train` is per step, the other operations per call."
+)
+
+
+def _drift(found: list[Change]) -> list[str]:
+    """What all cells have in common is the machine's doing more likely than every backend's."""
+    ratios = [c.interval.value for c in found if c.interval]
+    if not ratios:
+        return []
+    low, middle, high = (units.number(float(x)) for x in np.quantile(ratios, [0.25, 0.5, 0.75]))
+    cells = units.plural(len(ratios), "cell")
+    return [
+        f"Over {cells} B / A has the median {middle}, the quartiles {low} and {high}: what all share, the machine may have done."
+    ]
+
+
+def _all(found: list[Change]) -> list[Table]:
+    groups: dict[str, list[Change]] = {}
+    for c in found:
+        groups.setdefault(f"{c.problem}, {c.operation} ({c.entrant.dtype} on {c.entrant.device})", []).append(c)
+    return [_table(title, cells) for title, cells in groups.items()]
+
+
+def _table(title: str, cells: list[Change]) -> Table:
+    times = [[c.word if x is None else units.seconds(x) for x in (c.seconds_a, c.seconds_b)] for c in cells]
+    rows = [[name(c.entrant), *both, *_judged(c)] for c, both in zip(cells, times, strict=True)]
+    return Table(title, ["backend", "A", "B", "B / A", "verdict"], rows)
+
+
+def _judged(c: Change) -> list[str]:
+    return [c.word if c.interval is None else units.interval(c.interval), c.word or c.verdict]
+
+
+def _value(c: Change) -> float:
+    return c.interval.value if c.interval else 1.0
+
+
+def summary(found: list[Change]) -> str:
+    """`312 cells compared: 1 slower, 0 faster, 311 undecided; 4 not comparable.`"""
+    compared = [c.verdict for c in found if not c.word]
+    told = ", ".join(f"{compared.count(v)} {v}" for v in ("slower", "faster", "undecided"))
+    left = len(found) - len(compared)
+    return f"{units.plural(len(compared), 'cell')} compared: {told}{f'; {left} not comparable' if left else ''}."
+
+
+def exit_code(b: Record, found: list[Change], fail_on_regression: bool) -> int:
+    """What `b` alone comes to, and 1 where a cell became slower and that was asked for."""
+    if fail_on_regression and any(c.verdict == "slower" for c in found):
+        return words.REGRESSION
+    return words.exit_code(all_findings(b))
+
+
+def refuse_unlike(a: Record, b: Record) -> None:
+    """UsageError when the two records cannot be judged against each other."""
+    if unlike := differences(a, b):
+        raise UsageError(
+            f"the records differ in {'; '.join(unlike)}; run both on one machine, or see them side by side with --force"
+        )

@@ -1,0 +1,230 @@
+"""Who is how much faster than whom: everything one record says about one dtype on one device.
+
+Plain data, no formatting, so that terminal, Markdown, pictures and pages say the same.  Nothing here
+is NaN and nothing raises: what could not be computed is None, and `Findings.outcome` says why.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from math import inf
+from typing import NamedTuple
+
+from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
+from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
+
+REFERENCE = "numpy"
+ALGEBRA = ("numpy-gram", "numpy-inplace")
+TWIN = "-by-hand"
+DISPATCHES = ("operation", "step", "descent")
+LEFT_OUT = ("not ", "needs ", "skipped")
+"""Beginnings of the words of cells that were never meant to run here; every other empty cell failed."""
+
+
+class Comparison(NamedTuple):
+    """time(a) / time(b) of one operation on one problem, with the interval and the verdict on a."""
+
+    problem: str
+    a: Entrant
+    b: Entrant
+    seconds_a: float | None
+    seconds_b: float | None
+    interval: Interval | None
+    verdict: Verdict
+
+
+class Gated(NamedTuple):
+    """A gate that one entrant was held to on one problem."""
+
+    entrant: Entrant
+    problem: str
+    gate: Gate
+
+    @property
+    def share(self) -> float:
+        """Of the tolerance that the error uses up; more than any where no error is allowed, or none could be told."""
+        if self.gate.error == 0:
+            return 0.0
+        return inf if self.gate.error is None or self.gate.tolerance <= 0 else self.gate.error / self.gate.tolerance
+
+
+class Empty(NamedTuple):
+    """A cell without numbers, and why."""
+
+    entrant: Entrant
+    problem: str
+    outcome: Outcome
+
+
+class Findings:
+    """What the record says about the entrants of one dtype on one device.
+
+    `reference`, `control` and `original` (what the control is a copy of) are None where they did not
+    enter; they may sit on another device where this one has none.
+    """
+
+    def __init__(self, record: Record, dtype: str, device: str) -> None:
+        self.record, self.dtype, self.device = record, dtype, device
+        self.entrants = [e for e in record.entrants if (e.dtype, e.device) == (dtype, device)]
+        self._cells = {(c.entrant, c.problem): c for c in record.cells if c.dtype == dtype}
+        self._facts = {p.name: p for p in record.problems if p.dtype == dtype}
+        self.problems = list(dict.fromkeys([*self._facts, *(problem for _, problem in self._cells)]))
+        self.reference = self._first(lambda e: e.backend == REFERENCE and not e.control)
+        self.control = self._first(lambda e: e.control)
+        copied = self.control
+        self.original = copied and self._first(
+            lambda e: not e.control and (e.backend, e.device) == (copied.backend, copied.device)
+        )
+        self._ratios: dict[tuple[str, str, str, str, str], Interval | None] = {}
+        self._per_step: dict[tuple[str, str], Spread | None] = {}
+
+    def _first(self, wanted: Callable[[Entrant], bool]) -> Entrant | None:
+        """On this device if there is one, or else on any."""
+        others = [e for e in self.record.entrants if e.dtype == self.dtype and e.device != self.device]
+        return next((e for e in [*self.entrants, *others] if wanted(e)), None)
+
+    @property
+    def title(self) -> str:
+        return f"{self.dtype} on {self.device}"
+
+    @property
+    def workloads(self) -> dict[str, list[str]]:
+        """The problems by workload, in the order of the record."""
+        found: dict[str, list[str]] = {}
+        for problem in self.problems:
+            found.setdefault(problem.partition("/")[0], []).append(problem)
+        return found
+
+    @property
+    def racers(self) -> list[Entrant]:
+        """The entrants without the control."""
+        return [e for e in self.entrants if not e.control]
+
+    def named(self, backend: str) -> Entrant | None:
+        return next((e for e in self.racers if e.backend == backend), None)
+
+    def facts(self, problem: str) -> ProblemFacts | None:
+        return self._facts.get(problem)
+
+    def cell(self, entrant: Entrant, problem: str) -> Cell | None:
+        return self._cells.get((entrant.label, problem))
+
+    def outcome(self, entrant: Entrant, problem: str) -> Outcome:
+        """Of the cell; of the entrant where there is no cell or it was never begun."""
+        cell = self.cell(entrant, problem)
+        if cell is not None and cell.outcome.word != "pending":
+            return cell.outcome
+        return entrant.outcome if entrant.outcome.word != "ok" else Outcome()
+
+    def samples(self, entrant: Entrant, problem: str, operation: Operation = "train") -> list[Samples]:
+        """Those with a number in them; none of a cell that is not ok, for wrong is not slow."""
+        cell = self.cell(entrant, problem)
+        if cell is None or self.outcome(entrant, problem).word != "ok":
+            return []
+        return [s for s in cell.samples if s.operation == operation and s.nanoseconds]
+
+    def steps(self, problem: str) -> int:
+        """Gradient steps in one timed call of `train`."""
+        facts = self.facts(problem)
+        return max(1, facts.timed_steps) if facts else 1
+
+    def per_step(self, entrant: Entrant, problem: str) -> Spread | None:
+        """Seconds a step of `train` takes; None without samples."""
+        key = entrant.label, problem
+        if key not in self._per_step:
+            samples = self.samples(entrant, problem)
+            self._per_step[key] = Spread(*(x / self.steps(problem) for x in spread(samples))) if samples else None
+        return self._per_step[key]
+
+    def median(self, entrant: Entrant, problem: str) -> float | None:
+        """The middle of `per_step`."""
+        found = self.per_step(entrant, problem)
+        return found.median if found else None
+
+    def ratio(
+        self, a: Entrant, b: Entrant, problem: str, of: Operation = "train", to: Operation | None = None
+    ) -> Interval | None:
+        """time(a) / time(b) of one operation, or of `of` to `to`; None when they share no generation."""
+        key = a.label, b.label, problem, of, to or of
+        if key not in self._ratios:
+            self._ratios[key] = ratio(self.samples(a, problem, of), self.samples(b, problem, to or of))
+        return self._ratios[key]
+
+    def control_interval(self, problem: str, operation: Operation = "train") -> Interval | None:
+        """The same code against itself: time(control) / time(original)."""
+        return self.ratio(self.control, self.original, problem, operation) if self.control and self.original else None
+
+    def compare(self, a: Entrant, b: Entrant, problem: str, operation: Operation = "train") -> Comparison:
+        """time(a) / time(b); the verdict is never finer than the control on the same problem."""
+        found = self.ratio(a, b, problem, operation)
+        judged = verdict(found, self.control_interval(problem, operation))
+        return Comparison(problem, a, b, self.median(a, problem), self.median(b, problem), found, judged)
+
+    def empty_cells(self) -> list[Empty]:
+        """Every cell that is not ok, with its outcome."""
+        cells = [Empty(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
+        return [cell for cell in cells if cell.outcome.word != "ok"]
+
+
+def all_findings(record: Record) -> list[Findings]:
+    """One for each dtype and device that entered, in the order of the record."""
+    return [Findings(record, *key) for key in dict.fromkeys((e.dtype, e.device) for e in record.entrants)]
+
+
+def failed(word: str) -> bool:
+    """Whether a cell with this outcome failed; one that was never meant to run here did not."""
+    return word != "ok" and not word.startswith(LEFT_OUT)
+
+
+def library(entrant: Entrant) -> str:
+    """`torch` of `torch-compile-by-hand`; all of a name from outside this repository."""
+    return entrant.backend if ":" in entrant.backend else entrant.backend.partition("-")[0]
+
+
+def name(entrant: Entrant) -> str:
+    """What tables call it; the device is in their title."""
+    return entrant.label if entrant.control else entrant.backend
+
+
+def fastest(f: Findings, problem: str) -> Entrant | None:
+    """The least median time per step, the control aside."""
+    timed = [(time, i) for i, e in enumerate(f.racers) if (time := f.median(e, problem)) is not None]
+    return f.racers[min(timed)[1]] if timed else None
+
+
+def twins(f: Findings) -> list[tuple[Entrant, Entrant]]:
+    """(with the library's autodiff, with the gradient derived on paper), for each that has both."""
+    pairs = [(e, f.named(e.backend + TWIN)) for e in f.racers]
+    return [(e, twin) for e, twin in pairs if twin is not None]
+
+
+def overheads(f: Findings, problem: str) -> list[Comparison]:
+    """Autodiff overhead: time(X) / time(X by hand), which differ in nothing but the gradient."""
+    return [f.compare(original, twin, problem) for original, twin in twins(f)]
+
+
+def like_with_like(f: Findings, dispatch: str) -> list[tuple[Entrant, Entrant]]:
+    """Pairs of libraries whose dispatches cover the same: (later in the record, earlier)."""
+    first: dict[str, Entrant] = {}
+    for e in f.racers:
+        if e.dispatch == dispatch and not e.backend.endswith(TWIN):
+            first.setdefault(library(e), e)
+    return [(b, a) for a, b in combinations(first.values(), 2)]
+
+
+def algebra(f: Findings) -> list[Comparison]:
+    """The same loss by other algebra, written by the same hand: gram's against the residual's."""
+    a, b = (f.named(backend) for backend in ALGEBRA)
+    if a is None or b is None:
+        return []
+    return [c for p in f.problems if (c := f.compare(a, b, p)).interval is not None]
+
+
+def gated(f: Findings, problems: Iterable[str]) -> list[Gated]:
+    """Every gate of every entrant on these problems."""
+    cells = [(e, p, cell) for p in problems for e in f.racers if (cell := f.cell(e, p)) is not None]
+    return [Gated(e, p, gate) for e, p, cell in cells for gate in cell.gates]
+
+
+def nearest(found: Iterable[Gated]) -> Gated:
+    """The one that came nearest to its tolerance; before all others one that failed."""
+    return max(found, key=lambda g: (not g.gate.passed, g.share))

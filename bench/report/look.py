@@ -1,0 +1,151 @@
+"""How pictures look: every backend keeps one colour and one marker everywhere.  Imports no matplotlib by itself."""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from bench.record import Entrant
+from bench.report.findings import TWIN, library, name
+from bench.report.units import clip, inert
+
+# Okabe and Ito (2008): told apart with any colour vision.
+LIBRARIES = {"numpy": "#009E73", "torch": "#D55E00", "jax": "#0072B2"}
+OTHERS = ("#CC79A7", "#E69F00", "#56B4E9")
+MODES = {
+    "": "o",
+    "inplace": "v",
+    "gram": "p",
+    "eager": "o",
+    "compile": "s",
+    "scan": "D",
+    "step": "^",
+    "cuda-graph": "P",
+}
+CONTROL = "#777777"
+INK, FAINT = "#222222", "#999999"
+CLASSES = (("#E69F00", "o"), ("#56B4E9", "s"), ("#CC79A7", "^"))
+
+RC: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    # Said, not found out: looking for what a title could cover takes an eighth of the drawing.
+    "axes.titley": 1.0,
+    "axes.ymargin": 0.08,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E5E5E5",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    # A name may hold a dollar sign, and half a formula is an error.
+    "text.parse_math": False,
+}
+
+
+def style(entrant: Entrant) -> dict[str, Any]:
+    """Colour by library, marker by mode, hollow where the gradient is derived by hand."""
+    mode = entrant.backend.removesuffix(TWIN).partition("-")[2]
+    known = LIBRARIES.get(library(entrant))
+    colour = CONTROL if entrant.control else known or OTHERS[crc32(library(entrant).encode()) % len(OTHERS)]
+    hollow = entrant.backend.endswith(TWIN)
+    marker = "X" if entrant.control else MODES.get(mode, "h")
+    return {"color": colour, "marker": marker, "markerfacecolor": "white" if hollow else colour, "markersize": 5}
+
+
+def label(text: str, width: int = 24) -> str:
+    return clip(inert(text), width)
+
+
+def labels(entrants: Sequence[Entrant]) -> list[str]:
+    return [label(name(e)) for e in entrants]
+
+
+class Sheet:
+    """A figure of panels with room at the left for the names of rows, and at the bottom for a legend."""
+
+    def __init__(
+        self,
+        panels: int,
+        width: float,
+        height: float,
+        left: float,
+        bottom: float,
+        columns: int = 4,
+        rows_only: bool = False,
+    ) -> None:
+        """Inches; `width` and `height` of one panel; `rows_only`: panels but the leftmost have nothing written at their left."""
+        from matplotlib.figure import Figure
+
+        self.columns = columns = min(columns, panels)
+        rows = -(-panels // columns)
+        gap = 0.2 if rows_only else 0.62
+        # Wide enough for a title above a single panel.
+        width = max(width, (6.0 - left - (columns - 1) * gap) / columns)
+        total = left + columns * width + (columns - 1) * gap + 0.2
+        high = 0.75 + rows * height + (rows - 1) * 0.62 + bottom
+        self.figure = Figure(figsize=(total, high), dpi=110)
+        grid = {"left": left / total, "right": (left + columns * width + (columns - 1) * gap) / total}
+        grid |= {"bottom": bottom / high, "top": 1 - 0.75 / high, "wspace": gap / width, "hspace": 0.62 / height}
+        axes = self.figure.subplots(rows, columns, squeeze=False, gridspec_kw=grid).ravel()
+        for spare in axes[panels:]:
+            spare.remove()
+        self.axes = axes[:panels]
+        self._width, self._height = total, high
+
+    def title(self, text: str) -> None:
+        self.figure.text(
+            0.12 / self._width, 1 - 0.12 / self._height, text, va="top", fontsize=10, fontweight="bold", color=INK
+        )
+
+    def legend(self, handles: Sequence[Any], names: Sequence[str], columns: int = 5) -> None:
+        """Below the panels, where it covers no data."""
+        columns = min(columns, max(1, int(self._width / 1.7)))
+        self.figure.legend(
+            handles, names, loc="lower center", ncols=columns, fontsize=7.5, numpoints=1, handlelength=1.6
+        )
+
+    def png(self) -> bytes:
+        buffer = io.BytesIO()
+        # Without the version of matplotlib in it, so that the same record gives the same bytes.
+        self.figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
+        return buffer.getvalue()
+
+
+def legend_rows(names: int, columns: int = 5) -> float:
+    """Inches that a legend of so many names takes, axis label included."""
+    return 0.5 + 0.17 * -(-names // columns)
+
+
+def log_axis(axis: Any, values: Sequence[float], written: Callable[[float], str], margin: float = 1.25) -> None:
+    """Few ticks at 1, 2, 5 of a decade in their own unit; `axis` is an XAxis or a YAxis."""
+    low, high = min(values) / margin, max(values) * margin
+    # A label at the side of an axis takes less of its length than one below it.
+    ticks = log_ticks(low, high, gap=0.1 if axis.axis_name == "y" else 0.21)
+    set_scale, set_limits = (getattr(axis.axes, f"set_{axis.axis_name}{what}") for what in ("scale", "lim"))
+    set_scale("log")
+    set_limits(low, high)
+    axis.set_ticks(ticks, [short(written(t)) for t in ticks])
+    axis.set_ticks([], minor=True)
+
+
+def short(text: str) -> str:
+    """`5 us` of `5.00 us`, `1.5` of `1.50`: a tick is exact, its zeros say nothing."""
+    return re.sub(r"\.0+(?=\D|$)|(\.\d*?[1-9])0+(?=\D|$)", r"\1", text)
+
+
+def log_ticks(low: float, high: float, gap: float) -> list[float]:
+    """The densest of 1-2-5, 1-3, decades, every second decade ... that leaves `gap` of the axis between two; or its middle."""
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = [(m, 1) for m in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))]
+    for mantissas, every in [*steps, *(((1,), every) for every in (2, 3, 6, 12, 24, 48))]:
+        ticks = [m * 10.0**d for d in decades if d % every == 0 for m in mantissas if low <= m * 10.0**d <= high]
+        if len(ticks) > 1 and min(np.diff(np.log(ticks))) >= gap * np.log(high / low):
+            return ticks
+    return [float(f"{np.sqrt(low * high):.1g}")]

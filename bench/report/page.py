@@ -1,0 +1,113 @@
+"""The page of a record: what was run, the findings first, the tables, and how far to trust them."""
+
+from collections.abc import Sequence
+
+from bench.record import Entrant, Record
+from bench.report import lab, scaling, tables, trust, units, words
+from bench.report.findings import Findings
+from bench.report.text import Picture, Section, Table
+
+
+def page(
+    record: Record, found: list[Findings], calibration: trust.Calibration | None, pictures: Sequence[Picture]
+) -> list[Section]:
+    """The same sections for the terminal and for Markdown."""
+    sections = [Section("Verdict", [words.summary(record, found)], _words(found))]
+    for f in found:
+        sections += _measured(f)
+    sections += [section for f in found if (section := lab.section(f)) is not None][:1]
+    sections.append(_trust(record, found, calibration))
+    sections += [Section("Pictures", pictures=pictures)] if pictures else []
+    return [*sections, _run(record)]
+
+
+def title(record: Record) -> str:
+    return f"Autodiff backends compared: {record.id}"
+
+
+def _measured(f: Findings) -> list[Section]:
+    """All there is to say of one dtype on one device."""
+    found = [tables.overhead(f), tables.like(f), tables.across(f), tables.other_algebra(f), tables.agreeing(f)]
+    found += [scaling.limit(f), scaling.sizes(f), tables.entrants(f)]
+    return [*(s._replace(title=f"{s.title} ({f.title})") for s in found if s is not None), *tables.reasons(f)]
+
+
+def _words(found: list[Findings]) -> list[str]:
+    if not found:
+        return ["No backend entered, so there is nothing to compare."]
+    return [f"{f'{f.title}: ' if len(found) > 1 else ''}{sentence}" for f in found for sentence in words.findings(f)]
+
+
+def _trust(record: Record, found: list[Findings], calibration: trust.Calibration | None) -> Section:
+    noise = [text for f in found if (text := _noise(f))]
+    # One in twenty: the reader of many verdicts is to know how many of them chance alone gives.
+    chance = "A 95 % interval misses the truth one time in twenty: of a hundred verdicts on equal things some five are wrong."
+    warned = trust.warnings(record, found)
+    items = [f"Warning: {text}" for text in warned] or ["No warning."]
+    controls = [table for f in found if (table := _controls(f)) is not None]
+    return Section("How far to trust this", [*_calibrated(calibration), *noise, chance], items, controls)
+
+
+def _calibrated(calibration: trust.Calibration | None) -> list[str]:
+    if calibration is None:
+        return [
+            "The harness was not calibrated on this machine: there is no results/calibration.json that can be read."
+        ]
+    said = []
+    if calibration.comparisons:
+        share = units.percent(calibration.false_verdicts / calibration.comparisons)
+        said.append(
+            f"Of {units.plural(calibration.comparisons, 'comparison')} of identical code, {calibration.false_verdicts} gave a"
+            f" verdict ({share}; 5 % is what the intervals allow)."
+        )
+    for injected, (detected, tried) in calibration.detection.items():
+        said.append(f"A slowdown of {injected} % was detected {detected} times of {tried}.")
+    if calibration.coverage is not None:
+        said.append(f"The intervals held the truth in {units.percent(calibration.coverage)} of the trials.")
+    widths = [f"{units.percent(width)} on {problem}" for problem, width in calibration.half_widths.items()]
+    said += [f"Half-widths: {units.listed(widths, 8)}."] if widths else []
+    return [" ".join(said)] if said else ["The calibration beside this record holds no trial."]
+
+
+def _noise(f: Findings) -> str:
+    """Median half-width and autocorrelation of one dtype on one device."""
+    width, correlated = trust.half_width(f), trust.lag_1(f)
+    said = [f"median half-width of the intervals {units.percent(width)}"] if width is not None else []
+    said += [f"lag-1 autocorrelation of successive samples {correlated:.2f}"] if correlated is not None else []
+    return (
+        f"{f.title}: {', '.join(said)}, over {units.plural(trust.generations(f) or 0, 'generation')}." if said else ""
+    )
+
+
+def _controls(f: Findings) -> Table | None:
+    found = trust.controls(f)
+    if not found or f.control is None:
+        return None
+    rows = [[c.problem, c.operation, units.interval(c.interval)] for c in found]
+    note = "Identical code in two processes: 1 is the truth. No verdict is given on a ratio nearer to 1 than these intervals reach."
+    return Table(
+        f"Control: {f.control.backend} against itself ({f.title})", ["problem", "operation", "ratio"], rows, note
+    )
+
+
+def _run(record: Record) -> Section:
+    machine, settings = record.machine, record.settings
+    gpu = "" if machine.gpu is None else f", {machine.gpu.name} (driver {machine.gpu.driver})"
+    rows = [
+        ["record", f"{record.id}, {record.status}, schema {record.schema}"],
+        ["started", record.started],
+        ["command", record.command],
+        ["commit", record.commit],
+        ["machine", f"{machine.cpu}, {units.plural(machine.cores, 'core')}, {units.bytes_(machine.memory_bytes)}{gpu}"],
+        ["system", f"{machine.system}, Python {machine.python}"],
+        [
+            "replication",
+            f"{units.plural(settings.generations, 'generation')} of at most {units.plural(settings.most_rounds, 'round')}",
+        ],
+        ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],
+    ]
+    return Section("The run", tables=[Table("What was run, and where", ["", "value"], rows)])
+
+
+def _pinned(entrants: list[Entrant]) -> list[str]:
+    return sorted({f"core {e.core}" for e in entrants if e.core is not None})

@@ -1,0 +1,62 @@
+"""Time against size and against the machine's own limit, as tables."""
+
+from collections.abc import Sequence
+
+from bench.record import Entrant
+from bench.report import sweep, units
+from bench.report.findings import Findings, name
+from bench.report.tables import size, word
+from bench.report.text import Section, Table
+
+
+def limit(f: Findings) -> Section | None:
+    found = sweep.limits(f)
+    if found is None or all(sweep.limit_seconds(f, p) is None for p in f.problems):
+        return None
+    matmul, copy = sweep.matmul_rate(found, f.dtype), found.copy_bytes_per_second
+    rates = [f"{units.rate(matmul)} in a matrix product"] if matmul else []
+    rates += [f"{units.bytes_(copy)}/s in a copy"] if copy else []
+    text = (
+        f"This machine measured itself at {' and '.join(rates)}. The share of that limit each backend reaches: the larger of"
+        " flops over the one and bytes over the other, over the time per step. What is missing is dispatch, or arithmetic"
+        " that is no matrix product; above 100 % is algebra that does less work, or data that stay in a cache."
+    )
+    tables = [
+        Table(w, ["backend", *map(size, ps)], [_shares(f, e, ps) for e in f.racers]) for w, ps in f.workloads.items()
+    ]
+    return Section("The limit of the machine", [text], tables=tables)
+
+
+def _shares(f: Findings, e: Entrant, problems: Sequence[str]) -> list[str]:
+    shares = [(p, sweep.share_of_limit(f, e, p)) for p in problems]
+    return [name(e), *(word(f, e, p) if share is None else units.percent(share) for p, share in shares)]
+
+
+def sizes(f: Findings) -> Section | None:
+    tables = []
+    for workload, problems in sweep.sweeps(f).items():
+        theirs = sweep.points(f, f.reference, problems) if f.reference else []
+        rows = [row for e in f.racers if (row := _fit_row(f, e, problems, theirs)) is not None]
+        if rows:
+            tables.append(Table(workload, ["backend", "overhead a step", "rate", "overtakes at"], rows))
+    text = (
+        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same. `overtakes at`: the"
+        " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
+    )
+    return Section("Time against size", [text], tables=tables) if tables else None
+
+
+def _fit_row(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[sweep.Point]) -> list[str] | None:
+    ours = sweep.points(f, e, problems)
+    fitted = sweep.fit(ours)
+    if fitted is None:
+        return None
+    rate = units.rate(fitted.rate) if fitted.rate else "does not show"
+    overtaking = "reference" if e is f.reference else _overtaking(sweep.overtakes(ours, theirs))
+    return [name(e), units.seconds(fitted.overhead), rate, overtaking]
+
+
+def _overtaking(flops: float | None) -> str:
+    if flops is None:
+        return units.ABSENT
+    return {sweep.ALWAYS: "every size", sweep.NEVER: "never"}.get(flops, f"{units.count(min(flops, 1e300))} flops")

@@ -1,0 +1,70 @@
+"""What the first call costs, after how many steps that has paid for itself, and memory."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from bench.record import Entrant
+from bench.report.findings import Findings
+from bench.statistics import break_even, seconds
+
+Cache = Literal["cold", "warm"]
+NEVER = float("inf")
+
+
+class BreakEven(NamedTuple):
+    """Steps after which a backend has made up for its first call; NEVER when it is not faster.
+
+    The median over the generations, and the least and the most of them.  With n generations these two
+    hold the true median between them with a chance of 1 - 2^(1 - n), 99 % for eight, whatever the distribution.
+    """
+
+    steps: float
+    least: float
+    most: float
+
+
+def first_call(f: Findings, entrant: Entrant, problem: str, cache: Cache) -> float | None:
+    """Median seconds of the first `train`, over the generations that had this cache."""
+    cell = f.cell(entrant, problem)
+    timed = cell is not None and f.samples(entrant, problem)
+    found = (
+        [c.seconds for c in cell.first_calls if (c.operation, c.cache) == ("train", cache)] if cell and timed else []
+    )
+    return float(np.median(found)) if found else None
+
+
+def breaks_even(f: Findings, entrant: Entrant, problem: str, cache: Cache) -> BreakEven | None:
+    """Against the reference; None for the reference itself and where either was not timed."""
+    call = first_call(f, entrant, problem, cache)
+    if f.reference is None or entrant is f.reference or call is None:
+        return None
+    ours, theirs = _by_generation(f, entrant, problem), _by_generation(f, f.reference, problem)
+    found = [_steps(call, ours[g], theirs[g], f.steps(problem)) for g in ours if g in theirs]
+    if not found:
+        return None
+    # The lower middle one, not the mean of two: one of them may be NEVER.
+    found.sort()
+    return BreakEven(found[(len(found) - 1) // 2], found[0], found[-1])
+
+
+def _steps(call: float, ours: float, theirs: float, steps_in_call: int) -> float:
+    steps = break_even(call, ours, theirs, steps_in_call)
+    return NEVER if steps is None else steps
+
+
+def _by_generation(f: Findings, entrant: Entrant, problem: str) -> dict[int, float]:
+    """Median seconds a step, by generation."""
+    return {s.generation: float(np.median(seconds(s))) / f.steps(problem) for s in f.samples(entrant, problem)}
+
+
+def peak_bytes(f: Findings, entrant: Entrant, problem: str) -> float | None:
+    """What one `train` took beyond what was there before it, on the device where that was read; a median."""
+    cell = f.cell(entrant, problem)
+    found = (cell.device_peak_bytes or cell.peak_bytes) if cell else []
+    return float(np.median(found)) if found else None
+
+
+def import_seconds(entrant: Entrant) -> float | None:
+    """Median seconds to import the library and make the backend."""
+    return float(np.median(entrant.import_seconds)) if entrant.import_seconds else None

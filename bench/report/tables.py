@@ -1,0 +1,228 @@
+"""The findings as sections of tables: the order of the page, its headings, and the notes below the tables."""
+
+from collections.abc import Callable
+
+from bench.record import Entrant
+from bench.report import start, units, words
+from bench.report.findings import (
+    ALGEBRA,
+    DISPATCHES,
+    Comparison,
+    Findings,
+    Gated,
+    algebra,
+    failed,
+    fastest,
+    gated,
+    like_with_like,
+    name,
+    nearest,
+    overheads,
+    twins,
+)
+from bench.report.text import Section, Table
+
+RATIO_NOTE = "In brackets the 95 % interval over the generations; `~` marks a ratio that cannot be told from 1."
+COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
+
+
+def size(problem: str) -> str:
+    """`2000x1000r32` of `factorisation/2000x1000r32`."""
+    return problem.partition("/")[2] or problem
+
+
+def judged(c: Comparison) -> str:
+    """The ratio with its interval, and `~` behind it when it is undecided."""
+    return (
+        units.ABSENT if c.interval is None else units.interval(c.interval) + (" ~" if c.verdict == "undecided" else "")
+    )
+
+
+def overhead(f: Findings) -> Section | None:
+    if not twins(f):
+        return None
+    tables = []
+    for workload, problems in f.workloads.items():
+        rows = [_overhead_row(f, c) for p in problems for c in overheads(f, p)]
+        tables.append(Table(workload, ["size", "backend", "time / by hand", "verdict", "extra a step"], rows))
+    text = (
+        "Time per step with the library's autodiff over the time of the same library in the same mode with the gradient"
+        " derived by hand. In brackets the 95 % interval over the generations; the verdict is never finer than the control's"
+        " own spread."
+    )
+    return Section("Autodiff overhead", [text], tables=tables)
+
+
+def _overhead_row(f: Findings, c: Comparison) -> list[str]:
+    if c.interval is None:
+        empty = next((e for e in (c.a, c.b) if not f.samples(e, c.problem)), c.a)
+        return [size(c.problem), name(c.a), word(f, empty, c.problem), "", ""]
+    extra = "in the noise"
+    if c.verdict != "undecided" and c.seconds_a and c.seconds_b:
+        extra = units.seconds(c.seconds_a - c.seconds_b)
+    return [size(c.problem), name(c.a), units.interval(c.interval), c.verdict, extra]
+
+
+def word(f: Findings, entrant: Entrant, problem: str) -> str:
+    """What fills an empty cell."""
+    found = f.outcome(entrant, problem).word
+    return units.ABSENT if found == "ok" else found
+
+
+def like(f: Findings) -> Section | None:
+    tables = []
+    for dispatch in DISPATCHES:
+        for a, b in like_with_like(f, dispatch):
+            rows = [[p, _time(f, a, p), _time(f, b, p), judged(f.compare(a, b, p))] for p in f.problems]
+            headers = ["problem", name(a), name(b), "ratio"]
+            tables.append(Table(f"One dispatch covers {COVERS[dispatch]}: {name(a)} / {name(b)}", headers, rows))
+    text = f"Time per step of libraries whose dispatches cover the same amount of work. {RATIO_NOTE}"
+    return Section("Like with like", [text], tables=tables) if tables else None
+
+
+def _time(f: Findings, entrant: Entrant, problem: str) -> str:
+    median = f.median(entrant, problem)
+    return word(f, entrant, problem) if median is None else units.seconds(median)
+
+
+def across(f: Findings) -> Section:
+    reference = "" if f.reference is None else f" and against {name(f.reference)}"
+    text = (
+        f"Median time per step of `train`, against the fastest{reference}. {RATIO_NOTE} `grad/loss`: value_and_grad over"
+        " loss, timed where a step is dispatched by itself. `first call`: of `train`, with cold / warm caches. `pays after`: the steps after which the cold first call"
+        " is made up for against the reference, with the least and the most of the generations. `memory`: the peak of one"
+        " `train` beyond what was there before. The backends differ in how much one dispatch covers: see like with like."
+    )
+    return Section("Time per step, all backends", [text], tables=[_problem_table(f, p) for p in f.problems])
+
+
+def _problem_table(f: Findings, problem: str) -> Table:
+    against = [] if f.reference is None else [f"against {name(f.reference)}"]
+    headers = ["backend", "a step", "against fastest", *against, "grad/loss", "first call", "pays after", "memory"]
+    rows = [[name(e), *_measurements(f, e, problem)] for e in f.entrants]
+    facts = f.facts(problem)
+    work = "" if facts is None else f": {units.count(facts.flops)} flops a step, {facts.timed_steps} steps a timed call"
+    return Table(f"{problem}{work}", headers, rows)
+
+
+def _measurements(f: Findings, e: Entrant, problem: str) -> list[str]:
+    """All columns but the first; each of them the outcome's word where the cell is empty."""
+    if not f.samples(e, problem):
+        return [word(f, e, problem)] * (6 if f.reference is None else 7)
+    best = fastest(f, problem)
+    gradient = f.ratio(e, e, problem, "value_and_grad", "loss")
+    against = (
+        [] if f.reference is None else ["reference" if e is f.reference else judged(f.compare(e, f.reference, problem))]
+    )
+    return [
+        _time(f, e, problem),
+        "fastest" if e is best else judged(f.compare(e, best, problem)) if best else units.ABSENT,
+        *against,
+        units.ABSENT if gradient is None else units.interval(gradient),
+        _first_calls(f, e, problem),
+        _paid(f, e, problem),
+        units.bytes_(peak) if (peak := start.peak_bytes(f, e, problem)) is not None else units.ABSENT,
+    ]
+
+
+def _first_calls(f: Findings, e: Entrant, problem: str) -> str:
+    cold, warm = start.first_call(f, e, problem, "cold"), start.first_call(f, e, problem, "warm")
+    if cold is None and warm is None:
+        return units.ABSENT
+    return " / ".join("-" if call is None else units.seconds(call) for call in (cold, warm))
+
+
+def _paid(f: Findings, e: Entrant, problem: str) -> str:
+    if e.dispatch == "operation":
+        return "no compiling"
+    paid = start.breaks_even(f, e, problem, "cold")
+    return words.steps(paid) if paid else units.ABSENT
+
+
+def other_algebra(f: Findings) -> Section | None:
+    found = algebra(f)
+    if not found:
+        return None
+    rows = [[c.problem, _time(f, c.a, c.problem), _time(f, c.b, c.problem), judged(c)] for c in found]
+    text = f"The same loss and gradient without ever forming the residual ({ALGEBRA[0]}), against the residual's way. {RATIO_NOTE}"
+    return Section(
+        "Algebra", [text], tables=[Table(f"{ALGEBRA[0]} / {ALGEBRA[1]}", ["problem", *ALGEBRA, "ratio"], rows)]
+    )
+
+
+def agreeing(f: Findings) -> Section:
+    found = gated(f, f.problems)
+    failures = [
+        f"{name(g.entrant)} on {g.problem} fails {g.gate.name}: {g.gate.what}" for g in found if not g.gate.passed
+    ]
+    text = (
+        "Every backend must pass every gate before any clock starts. Shown is, of each gate and of each backend, the cell that"
+        " came nearest to its tolerance, a small multiple of what rounding alone does. The reference is the hand-derived"
+        " gradient in float64."
+    )
+    if not found:
+        return Section("Agreement", ["No gate was tried."])
+    return Section("Agreement", [text], failures, [*_by_gate(f), _by_backend(f, found)])
+
+
+def _by_gate(f: Findings) -> list[Table]:
+    tables = []
+    for workload, problems in f.workloads.items():
+        by_gate = _grouped(gated(f, problems), lambda g: g.gate.name)
+        worst = {gate: nearest(found) for gate, found in by_gate.items()}
+        rows = [[gate, _error(g), f"{name(g.entrant)} on {size(g.problem)}"] for gate, g in worst.items()]
+        tables += [Table(workload, ["gate", "error / tolerance", "nearest"], rows)] if rows else []
+    return tables
+
+
+def _by_backend(f: Findings, found: list[Gated]) -> Table:
+    by_backend = _grouped(found, lambda g: name(g.entrant))
+    rows = [
+        [who, f"{sum(g.gate.passed for g in mine)} of {len(mine)}", _error(worst), worst.gate.name]
+        for who, mine in by_backend.items()
+        for worst in [nearest(mine)]
+    ]
+    return Table("By backend", ["backend", "passed", "error / tolerance", "nearest gate"], rows)
+
+
+def _grouped(found: list[Gated], key: Callable[[Gated], str]) -> dict[str, list[Gated]]:
+    groups: dict[str, list[Gated]] = {}
+    for g in found:
+        groups.setdefault(key(g), []).append(g)
+    return groups
+
+
+def _error(g: Gated) -> str:
+    """A gate that allows no error is a promise, kept or broken."""
+    error = "not finite" if g.gate.error is None else f"{g.gate.error:.1e}"
+    if g.gate.tolerance == 0:
+        return "kept" if g.gate.passed else "broken"
+    return f"{error} / {g.gate.tolerance:.1e}{'' if g.gate.passed else ' FAILED'}"
+
+
+def entrants(f: Findings) -> Section:
+    headers = ["backend", "one dispatch covers", "threads", "import", "versions"]
+    rows = [
+        [name(e), e.dispatch or "unknown", str(e.threads or "unknown"), _import(e), _versions(e)] for e in f.entrants
+    ]
+    return Section("The backends", tables=[Table("As they entered", headers, rows)])
+
+
+def _import(e: Entrant) -> str:
+    found = start.import_seconds(e)
+    return (units.ABSENT if e.outcome.word == "ok" else e.outcome.word) if found is None else units.seconds(found)
+
+
+def _versions(e: Entrant) -> str:
+    return ", ".join(f"{library} {version}" for library, version in e.versions.items()) or "unknown"
+
+
+def reasons(f: Findings) -> list[Section]:
+    """Why cells are empty: one line for each reason, failures first."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for cell in sorted(f.empty_cells(), key=lambda cell: not failed(cell.outcome.word)):
+        found.setdefault((name(cell.entrant), cell.outcome.word, cell.outcome.reason), []).append(cell.problem)
+    items = [
+        f"{who} {what} on {units.listed(on)}: {why or 'no reason was given'}" for (who, what, why), on in found.items()
+    ]
+    return [Section(f"Empty cells ({f.title})", items=items)] if items else []

@@ -1,0 +1,134 @@
+"""One page, two renderings: a terminal of 80 columns, and Markdown.  Whatever a record says is made inert here."""
+
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tabulate
+
+from bench.report.units import clip, inert
+
+WIDTH = 80
+FIRST_COLUMN, COLUMN = 34, 44  # with two spaces between them, any two columns fit 80
+
+
+class Table(NamedTuple):
+    """Cells are words as they are; how they are escaped is the rendering's business."""
+
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+class Picture(NamedTuple):
+    file: str
+    """Its name in the folder of the page."""
+    caption: str
+
+
+class Section(NamedTuple):
+    """A heading with paragraphs, then a list, then tables, then pictures."""
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    items: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+
+
+def terminal(title: str, sections: Sequence[Section], colour: bool = False) -> str:
+    """At most 80 columns; a table that is wider goes on below, with its first column again."""
+    bold: Callable[[str], str] = (lambda text: f"\033[1m{text}\033[0m") if colour else str
+    blocks = [bold(_line(title))]
+    for section in sections:
+        blocks.append(bold(f"{_line(section.title)}\n{'=' * min(len(section.title), WIDTH)}"))
+        blocks += [wrapped(text) for text in section.paragraphs]
+        if section.items:
+            blocks.append("\n".join(wrapped(text, "- ") for text in section.items))
+        for table in section.tables:
+            blocks.append("\n".join([bold(_line(table.title)), *_drawn(table)]))
+        if section.pictures:
+            blocks.append("\n".join(wrapped(f"Picture {p.file}: {p.caption}") for p in section.pictures))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _line(text: str) -> str:
+    return clip(inert(text), WIDTH)
+
+
+def prose(text: str) -> str:
+    """`text`, inert; a word that is longer than any name of ours is cut, as a cell would be."""
+    return re.sub(r"\S{61,}", lambda word: clip(word[0], 60), inert(text))
+
+
+def wrapped(text: str, bullet: str = "") -> str:
+    """`text` in lines of at most 80 columns."""
+    # A name that holds an option or a path is not broken at its hyphens, where it could be read as two.
+    return textwrap.fill(
+        prose(text), WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_on_hyphens=False
+    )
+
+
+def _drawn(table: Table) -> list[str]:
+    headers, rows = _clipped(table)
+    lines = [
+        _tabulated([[row[i] for i in columns] for row in rows], [headers[i] for i in columns], "simple")
+        for columns in _split(headers, rows)
+    ]
+    return [re.sub(r" +$", "", "\n\n".join(lines), flags=re.MULTILINE), *([wrapped(table.note)] if table.note else [])]
+
+
+def _clipped(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Every cell on one line, none too wide; a row that is short is filled up."""
+    widths = [FIRST_COLUMN] + [COLUMN] * (len(table.headers) - 1)
+    return (
+        [clip(inert(header), min(width, FIRST_COLUMN)) for header, width in zip(table.headers, widths, strict=True)],
+        [[clip(inert(cell), width) for cell, width in zip(row, widths, strict=True)] for row in table.rows],
+    )
+
+
+def _split(headers: list[str], rows: list[list[str]]) -> list[list[int]]:
+    """The columns in groups that fit, each beginning with the first column."""
+    widths = [max([len(header), *(len(row[i]) for row in rows)]) for i, header in enumerate(headers)]
+    groups: list[list[int]] = [[0]]
+    for i in range(1, len(headers)):
+        if len(groups[-1]) > 1 and sum(widths[j] + 2 for j in [*groups[-1], i]) - 2 > WIDTH:
+            groups.append([0])
+        groups[-1].append(i)
+    return groups
+
+
+def _tabulated(rows: list[list[str]], headers: list[str], style: str) -> str:
+    """Without number parsing, which would turn 3.10 into 3.1, and without the two columns' padding of headers."""
+    padding, tabulate.MIN_PADDING = tabulate.MIN_PADDING, 0
+    try:
+        return tabulate.tabulate(rows, headers, style, disable_numparse=True)
+    finally:
+        tabulate.MIN_PADDING = padding
+
+
+def markdown(title: str, sections: Sequence[Section]) -> str:
+    """The same page; the same record gives the same bytes."""
+    blocks = [f"# {escaped(title)}"]
+    for section in sections:
+        blocks.append(f"## {escaped(section.title)}")
+        blocks += [escaped(text) for text in section.paragraphs]
+        if section.items:
+            blocks.append("\n".join(f"- {escaped(text)}" for text in section.items))
+        for table in section.tables:
+            blocks += [f"**{escaped(table.title)}**", _piped(table), *([escaped(table.note)] if table.note else [])]
+        blocks += [f"![{escaped(p.caption)}]({p.file})" for p in section.pictures]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _piped(table: Table) -> str:
+    headers, rows = _clipped(table)
+    return _tabulated([list(map(escaped, row)) for row in rows], list(map(escaped, headers)), "github")
+
+
+def escaped(text: str) -> str:
+    """`text` for Markdown: no table border, no HTML, no emphasis, no formula, no link."""
+    text = re.sub(r"([\\`*|~$])", r"\\\1", prose(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"\](?=[(\[:])", r"\\]", text)

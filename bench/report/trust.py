@@ -1,0 +1,165 @@
+"""How far the numbers can be trusted: the control, the calibration of the harness, and what should give pause."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from bench.record import OPERATIONS, Operation, Record
+from bench.report import units
+from bench.report.findings import Findings, fastest
+from bench.statistics import FEWEST_GENERATIONS, Interval, autocorrelation
+
+# Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
+CONTROL_LEEWAY = 0.03
+STEAL_SHARE = 0.01
+LOAD = 2.0
+CLOCK_CHANGE = 0.10
+AUTOCORRELATION = 0.5
+IDLE_CPU_SHARE = 0.05
+CORES_BEYOND_THREADS = 1.1
+ENOUGH_GENERATIONS = 8
+
+
+class Calibration(msgspec.Struct):
+    """What the harness came to when it was tried on identical code and on injected slowdowns."""
+
+    false_verdicts: int = 0
+    comparisons: int = 0
+    detection: dict[str, tuple[int, int]] = {}
+    """By percent of slowdown: (detected, tried)."""
+    half_widths: dict[str, float] = {}
+    """By problem: the half-width of the interval, relative."""
+    coverage: float | None = None
+    """The share of intervals that held the truth."""
+
+
+class Control(NamedTuple):
+    problem: str
+    operation: Operation
+    interval: Interval
+
+
+def read_calibration(path: Path) -> Calibration | None:
+    """None where there is no such file, or none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except (OSError, ValueError):
+        return None
+
+
+def controls(f: Findings) -> list[Control]:
+    """The ratios of the same code against itself."""
+    found = [(p, o, f.control_interval(p, o)) for p in f.problems for o in OPERATIONS]
+    return [Control(p, o, interval) for p, o, interval in found if interval is not None]
+
+
+def control_floor(f: Findings) -> float | None:
+    """The farthest from 1, relative, that the end of a control's `train` interval reached."""
+    ends = [end for c in controls(f) if c.operation == "train" for end in c.interval if end is not None]
+    return max((_away(end) for end in ends), default=None)
+
+
+def _away(value: float) -> float:
+    """0.03 for 1.03 and for 1 / 1.03."""
+    return float(np.expm1(abs(np.log(value))))
+
+
+def lag_1(f: Findings) -> float | None:
+    """Median autocorrelation of successive samples of `train`, over all processes."""
+    return _median([autocorrelation(s) for e in f.entrants for p in f.problems for s in f.samples(e, p)])
+
+
+def half_width(f: Findings) -> float | None:
+    """Median relative half-width of the 95 % intervals against the reference, or else the fastest, over the cells."""
+    intervals = []
+    for problem in f.problems:
+        base = f.reference or fastest(f, problem)
+        if base is not None:
+            intervals += [f.ratio(e, base, problem) for e in f.racers if e is not base]
+    return _median([i.half_width for i in intervals if i is not None and i.half_width is not None])
+
+
+def generations(f: Findings) -> int | None:
+    """The fewest that any timed cell has; None when none was timed."""
+    counts = [len(f.samples(e, p)) for p in f.problems for e in f.entrants]
+    return min((n for n in counts if n), default=None)
+
+
+def _median(values: list[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def warnings(record: Record, all_findings: list[Findings]) -> list[str]:
+    """What the run itself warned of, then what its numbers show, each in a sentence."""
+    found = list(record.warnings)
+    if record.status != "complete":
+        found.append(f"The run is {record.status}, not complete: cells are missing.")
+    if record.settings.quick:
+        found.append("This was a quick run, made to see that everything works: its numbers are no measurement.")
+    found += _of_the_weather(record)
+    for f in all_findings:
+        found += [f"{f.title}: {text}" for text in [*_of_the_race(f), *_of_the_entrants(f)]]
+    return found
+
+
+def _of_the_weather(record: Record) -> list[str]:
+    found = []
+    weather = record.weather
+    steal = max((w.steal_share for w in weather), default=0.0)
+    if steal > STEAL_SHARE:
+        found.append(f"The host took up to {units.percent(steal)} of the processor's time away (steal).")
+    load = max((w.load for w in weather), default=0.0)
+    if load > LOAD:
+        found.append(f"The load rose to {units.number(load)}: something else was running.")
+    clocks = [c for w in weather for c in w.megahertz if c > 0]
+    if clocks and max(clocks) > min(clocks) * (1 + CLOCK_CHANGE):
+        found.append(f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.")
+    return found
+
+
+def _of_the_race(f: Findings) -> list[str]:
+    found = []
+    fewest = generations(f)
+    if fewest is not None and fewest < FEWEST_GENERATIONS:
+        found.append(
+            f"only {units.plural(fewest, 'generation')}; below {FEWEST_GENERATIONS} there is no interval and no verdict."
+        )
+    elif fewest is not None and fewest < ENOUGH_GENERATIONS:
+        found.append(f"only {units.plural(fewest, 'generation')}; intervals are wide below {ENOUGH_GENERATIONS}.")
+    if fewest is not None and not controls(f):
+        found.append("no control raced, so nothing says how far identical code strays from itself.")
+    astray = [c for c in controls(f) if c.operation == "train" and _strays(c.interval)]
+    for c in astray:
+        found.append(f"the control came to {units.times(c.interval)} on {c.problem}; 1 was expected, within 3 %.")
+    correlated = lag_1(f)
+    if correlated is not None and correlated > AUTOCORRELATION:
+        found.append(
+            f"successive samples are correlated ({units.number(correlated)} at lag 1); the generations carry the intervals."
+        )
+    return found
+
+
+def _strays(interval: Interval) -> bool:
+    return any(_away(end) > CONTROL_LEEWAY for end in interval if end is not None)
+
+
+def _of_the_entrants(f: Findings) -> list[str]:
+    found = []
+    unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.word == "ok"]
+    if unpinned:
+        found.append(f"not pinned to a core: {units.listed(unpinned)}.")
+    restless = [e.label for e in f.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
+    if restless:
+        found.append(f"busy while others had their turn: {units.listed(restless)}.")
+    for e in f.entrants:
+        cells = [cell for p in f.problems if (cell := f.cell(e, p)) is not None]
+        cores = max((share for cell in cells for share in cell.cores_used), default=0.0)
+        if e.device == "cpu" and 0 < e.threads * CORES_BEYOND_THREADS < cores:
+            found.append(
+                f"{e.label} used {units.number(cores)} cores with a limit of {units.plural(e.threads, 'thread')}."
+            )
+        if compiled := sum(cell.compilations for cell in cells):
+            found.append(f"{e.label} compiled {units.plural(compiled, 'program')} inside timed turns.")
+    return found

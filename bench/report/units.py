@@ -1,0 +1,103 @@
+"""Numbers and names as short text.  Names come from a record that anyone may have written."""
+
+import re
+import unicodedata
+
+from bench.statistics import Interval
+
+ABSENT = "not measured"
+_RIGHT_TO_LEFT = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "PDF", "PDI", "FSI"}
+
+
+def inert(text: str) -> str:
+    """`text` on one line: what could break a line, turn the writing round or hide is spelt out as an escape."""
+    return "".join(c if _is_plain(c) else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _is_plain(c: str) -> bool:
+    """Wide characters are not plain: two columns each, they push a table out of line."""
+    return (c.isascii() and c.isprintable()) or (
+        c.isprintable()
+        and unicodedata.category(c)[0] in "LNPS"
+        and unicodedata.east_asian_width(c) not in "WF"
+        and unicodedata.bidirectional(c) not in _RIGHT_TO_LEFT
+    )
+
+
+def clip(text: str, width: int) -> str:
+    """`text` in at most `width` characters: the middle goes, as the ends tell names apart."""
+    if len(text) <= width:
+        return text
+    tail = (width - 3) // 2
+    return text[: width - 3 - tail] + "..." + text[len(text) - tail :]
+
+
+def slug(text: str) -> str:
+    """`text` as a part of a file name that stays in its folder."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "unnamed"
+
+
+def number(x: float) -> str:
+    """About three digits: 0.0123, 0.45, 2.31, 12.3, 123, 1.23e+06."""
+    size = abs(x)
+    if size >= 1e5 or 0 < size < 1e-3:
+        return f"{x:.2e}"
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.0995 else 3 if size >= 0.00995 else 4
+    return f"{x:.{decimals}f}"
+
+
+def _scaled(x: float, units: list[tuple[float, str]]) -> str:
+    """In the largest unit that leaves 1 or more; `units` from the largest down."""
+    size, unit = next((u for u in units if abs(x) >= 0.9995 * u[0]), units[-1])
+    return f"{number(x / size)}{unit}"
+
+
+def seconds(x: float) -> str:
+    return _scaled(x, [(1, " s"), (1e-3, " ms"), (1e-6, " us"), (1e-9, " ns")])
+
+
+def bytes_(x: float) -> str:
+    return _scaled(x, [(2**30, " GiB"), (2**20, " MiB"), (2**10, " KiB"), (1, " B")])
+
+
+def count(x: float) -> str:
+    """A whole number of steps or flops: 17, 1.2k, 350k, 2.1M."""
+    return f"{x:.0f}" if x < 999.5 else _scaled(x, [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")])
+
+
+def rate(flops_per_second: float) -> str:
+    return _scaled(flops_per_second, [(1e12, " Tflop/s"), (1e9, " Gflop/s"), (1e6, " Mflop/s"), (1, " flop/s")])
+
+
+def percent(x: float) -> str:
+    return f"{number(100 * x)} %"
+
+
+def plus_minus(interval: Interval) -> str:
+    """`3.12 +-2.1 %`: the value and the half-width of its interval."""
+    half = interval.half_width
+    return f"{number(interval.value)} +-{'?' if half is None else format(100 * half, '.1f')} %"
+
+
+def interval(i: Interval) -> str:
+    """`2.31 [2.22, 2.40]`; the bounds are `?` where there were too few generations to tell."""
+    low, high = ("?" if end is None else number(end) for end in (i.low, i.high))
+    return f"{number(i.value)} [{low}, {high}]"
+
+
+def times(i: Interval) -> str:
+    """`2.31 x [2.22, 2.40]`, for a sentence."""
+    value, bounds = interval(i).split(" ", 1)
+    return f"{value} x {bounds}"
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(words: list[str], most: int = 4) -> str:
+    """`a, b and c`; beyond `most`, `a, b, c, d and 3 more`."""
+    if len(words) > most:
+        return f"{', '.join(words[:most])} and {len(words) - most} more"
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -1,0 +1,176 @@
+"""The findings in sentences, the verdict on a run, and its exit code.  Every number is computed from the record."""
+
+from collections.abc import Iterable
+
+from bench.record import Record
+from bench.report import start, trust, units
+from bench.report.findings import (
+    DISPATCHES,
+    TWIN,
+    Comparison,
+    Findings,
+    algebra,
+    failed,
+    fastest,
+    like_with_like,
+    name,
+    overheads,
+    twins,
+)
+
+GOOD, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+
+
+def exit_code(found: list[Findings]) -> int:
+    """1 where backends disagree, 3 where cells failed otherwise or there are none, 0 when all that was to run did."""
+    words = [cell.outcome.word for f in found for cell in f.empty_cells()]
+    if "disagrees" in words:
+        return REGRESSION
+    return FAILED if any(map(failed, words)) or not any(f.problems for f in found) else GOOD
+
+
+def summary(record: Record, found: list[Findings]) -> str:
+    """The last line: how many cells agree and were timed, how many not, and why."""
+    cells = sum(len(f.entrants) * len(f.problems) for f in found)
+    empty = [cell.outcome.word for f in found for cell in f.empty_cells()]
+    said = [f"{units.plural(cells, 'cell')}, {cells - len(empty)} good"]
+    said += [f"{empty.count(word)} {word}" for word in dict.fromkeys(empty)]
+    return f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
+
+
+def findings(f: Findings) -> list[str]:
+    """Three to six sentences on one dtype on one device; the first on agreement, the last on trust."""
+    if not f.problems or all(f.median(e, p) is None for p in f.problems for e in f.entrants):
+        return [_agree(f), "Nothing was timed, so there is no speed to compare.", "The reasons stand below."]
+    said = [_agree(f), _overhead(f), _like(f), _fastest(f), _paid(f) or _algebra(f), _control(f)]
+    return [sentence for sentence in said if sentence]
+
+
+def _agree(f: Findings) -> str:
+    words = [f.outcome(e, p).word for p in f.problems for e in f.entrants]
+    wrong, ok = words.count("disagrees"), words.count("ok")
+    if wrong:
+        return f"{units.plural(wrong, 'cell')} of {wrong + ok} DISAGREE with the float64 reference and are not timed."
+    if not ok:
+        return "No cell ran to its end, so nothing is known to agree."
+    return (
+        f"All {ok} cells that ran agree with the float64 reference."
+        if ok > 1
+        else "The cell that ran agrees with the float64 reference."
+    )
+
+
+def _overhead(f: Findings) -> str:
+    """Each original's largest and smallest decided overhead, or that there is none to be seen."""
+    by_original: dict[str, list[Comparison]] = {name(original): [] for original, _ in twins(f)}
+    for problem in f.problems:
+        for c in overheads(f, problem):
+            if c.interval is not None:
+                by_original[name(c.a)].append(c)
+    costs: dict[str, list[str]] = {}
+    for original, found in by_original.items():
+        if found:
+            costs.setdefault(_cost(found), []).append(original)
+    if not costs:
+        return "The autodiff overhead is not known: no backend ran beside its by-hand twin."
+    return f"Autodiff overhead, time over that of the gradient derived by hand: {'; '.join(f'{units.listed(names)} {cost}' for cost, names in costs.items())}."
+
+
+def _cost(found: list[Comparison]) -> str:
+    decided = sorted((c for c in found if c.verdict != "undecided"), key=lambda c: -_value(c))
+    rest = len(found) - len(decided)
+    if not decided:
+        return f"within the noise on {_all(len(found))}"
+    ends = [decided[0]] if len(decided) == 1 else [decided[0], decided[-1]]
+    said = " and ".join(f"{_times(c)} on {c.problem}" for c in ends)
+    return said + (f" (within the noise on {rest} of {len(found)})" if rest else "")
+
+
+def _all(n: int) -> str:
+    return "the one problem" if n == 1 else f"all {n} problems"
+
+
+def _value(c: Comparison) -> float:
+    return c.interval.value if c.interval else 1.0
+
+
+def _times(c: Comparison) -> str:
+    return units.times(c.interval) if c.interval else units.ABSENT
+
+
+def _like(f: Findings) -> str:
+    """Libraries whose dispatches cover the same: how often the one is faster than the other."""
+    said = []
+    for dispatch in DISPATCHES:
+        for a, b in like_with_like(f, dispatch):
+            found = [c for p in f.problems if (c := f.compare(a, b, p)).interval is not None]
+            if found:
+                said.append(f"{name(a)} against {name(b)} {_tally(found)}")
+    return f"Like with like, by what one dispatch covers: {'; '.join(said)}." if said else ""
+
+
+def _tally(found: Iterable[Comparison]) -> str:
+    """`faster on 5, slower on 2, undecided on 1`."""
+    verdicts = [c.verdict for c in found]
+    return ", ".join(
+        f"{word} on {verdicts.count(word)}" for word in ("faster", "slower", "undecided") if word in verdicts
+    )
+
+
+def _fastest(f: Findings) -> str:
+    """Who leads how often, and the widest margin over the reference."""
+    winners = [(p, winner) for p in f.problems if (winner := fastest(f, p)) is not None]
+    names = [name(winner) for _, winner in winners]
+    led = [f"{w} on {names.count(w)}" for w in sorted(dict.fromkeys(names), key=lambda w: -names.count(w))]
+    said = f"The least time per step: {units.listed(led)} of {units.plural(len(winners), 'problem')}"
+    margins = [f.compare(w, f.reference, p) for p, w in winners if f.reference and w is not f.reference]
+    decided = [c for c in margins if c.verdict == "faster"]
+    if not decided or f.reference is None:
+        return f"{said}."
+    widest = min(decided, key=_value)
+    return (
+        f"{said}; most clearly {name(widest.a)} at {_times(widest)} the time of {name(widest.b)} on {widest.problem}."
+    )
+
+
+def _paid(f: Findings) -> str:
+    """The dearest first call, and after how many steps it has paid for itself."""
+    calls = [
+        (seconds, i, p)
+        for i, e in enumerate(f.racers)
+        for p in f.problems
+        if e.dispatch != "operation" and not e.backend.endswith(TWIN) and (seconds := start.first_call(f, e, p, "cold"))
+    ]
+    if not calls:
+        return ""
+    seconds, i, problem = max(calls)
+    entrant = f.racers[i]
+    said = f"The dearest first call is {name(entrant)}'s on {problem}, {units.seconds(seconds)} with cold caches"
+    paid = start.breaks_even(f, entrant, problem, "cold")
+    if paid is None or f.reference is None:
+        return f"{said}."
+    if paid.steps == start.NEVER:
+        return f"{said}; against {name(f.reference)} it never pays for itself."
+    return f"{said}; against {name(f.reference)} it has paid for itself after {steps(paid)} steps."
+
+
+def steps(paid: start.BreakEven) -> str:
+    """`350k [310k, 420k]`, or `never`."""
+    value, least, most = ("never" if x == start.NEVER else units.count(x) for x in paid)
+    return value if value == least == most else f"{value} [{least}, {most}]"
+
+
+def _algebra(f: Findings) -> str:
+    found = algebra(f)
+    if not found:
+        return ""
+    c = min(found, key=_value)
+    return f"Other algebra for the same loss: {name(c.a)} takes {_times(c)} the time of {name(c.b)} on {c.problem}."
+
+
+def _control(f: Findings) -> str:
+    floor, width = trust.control_floor(f), trust.half_width(f)
+    if floor is None:
+        return "No control raced, so the noise of the machine is not known."
+    said = f"The interval of identical code against itself reached {units.percent(floor)} away from 1 at the most"
+    return said + (f"; the median half-width of the intervals is {units.percent(width)}." if width is not None else ".")
