@@ -143,7 +143,9 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 def truth(workload: str, params: Arrays, batch: Arrays) -> tuple[float, Arrays]:
     """The loss and the gradient derived by hand, in float64."""
-    wide = [{k: a.astype(np.float64) if a.dtype.kind == "f" else a for k, a in tree.items()} for tree in (params, batch)]
+    wide = [
+        {k: a.astype(np.float64) if a.dtype.kind == "f" else a for k, a in tree.items()} for tree in (params, batch)
+    ]
     return by_hand.VALUE_AND_GRAD[workload](np, *wide)
 
 

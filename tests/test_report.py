@@ -15,6 +15,9 @@ import pytest
 from scipy import stats
 
 from backends import FACTORIES
+from bench import calibration
+from bench.calibration import Calibration, Tally, Trial
+from bench.problem import UsageError
 from bench.record import Entrant, Gate, LabReport, Record, Samples, save
 from bench.report import compare, look, start, sweep, text, trust, units, words
 from bench.report.__main__ import main
@@ -292,14 +295,21 @@ def test_calibration_is_told_and_a_broken_one_is_not(tmp_path: Path):
     whole = _without_samples(sample_record(["numpy"], [MLP]))
     assert "was not calibrated" in reported(whole, tmp_path)[1]
     (tmp_path / "calibration.json").write_text("{")
-    assert "was not calibrated" in reported(whole, tmp_path)[1]
-    calibration = trust.Calibration(
-        false_verdicts=2, comparisons=40, detection={"5": (19, 20)}, half_widths={IRIS: 0.012}, coverage=0.95
+    with pytest.raises(UsageError, match="is not a calibration"):
+        calibration.read(tmp_path)
+    trial = Trial(
+        problem=IRIS, call_seconds=0.005, false_verdicts=Tally(times=2, tried=40), half_widths=[0.01, 0.012, 0.02]
     )
-    (tmp_path / "calibration.json").write_bytes(msgspec.json.encode(calibration))
+    trial.detected["5"] = Tally(times=19, tried=20)
+    found = Calibration(
+        machine=whole.machine, commit="", versions={}, generations=8, seconds_per_race=1.0, first="2026-01-01", last="",
+        clock_overhead_seconds=1e-7, races=3, trials=[trial],
+    )  # fmt: skip
+    calibration.save(found, tmp_path)
     told = " ".join(reported(whole, tmp_path)[1].split())
-    assert "Of 40 comparisons of identical code, 2 gave a verdict (5.00 %;" in told
-    assert "A slowdown of 5 % was detected 19 times of 20." in told
+    assert "a false verdict in 2 of 40 [0.61 %, 16.9 %]" in told
+    assert "5 % in 19 of 20" in told
+    assert "median half-width 1.20 %" in told
 
 
 def test_what_should_give_pause_is_said(tmp_path: Path):

@@ -232,11 +232,11 @@ def _torch(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loo
 
 
 def _compiled(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Torch:
-    compile = partial(_compile, device)
+    compile = partial(torch_compile, device)
     return _torch(name, device, dtype, dispatch, gradient, partial(loop, compile, device), compile=compile)
 
 
-def _compile(device: str, function: Callable) -> Callable:
+def torch_compile(device: str, function: Callable) -> Callable:
     """One program for one problem, whose arrays never change shape or dtype.
 
     So it needs no guards, which on Iris take 10 of 43 us a call.  The C++ wrapper spares the Python
@@ -248,7 +248,7 @@ def _compile(device: str, function: Callable) -> Callable:
 
     # Programs are kept by code object; without guards, one problem would be given another's.
     program.__code__ = program.__code__.replace()
-    options = {"cpp_wrapper": device == "cpu", "guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+    options: dict[str, Any] = {"cpp_wrapper": device == "cpu", "guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
     return torch.compile(program, fullgraph=True, dynamic=False, options=options)
 
 

@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (session.Interrupted, KeyboardInterrupt):
         return 130
     found = all_findings(record)
-    sections = [section for f in found for section in (tables.agreeing(f), lab.section(f)) if section]
+    sections = [section for f in found for section in (tables.agreeing_in_full(f), lab.section(f)) if section]
     code = words.exit_code(found)
-    show("Agreement", sections + tables.reasons(found[0]), words.agreement_summary(found), code)
+    show("Agreement", sections + [s for f in found for s in tables.reasons(f)], words.agreement_summary(found), code)
     return code
 
 

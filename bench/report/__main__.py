@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import calibration
 from bench import record as records
 from bench.problem import UsageError
-from bench.report import compare, folder, page, trust, words
+from bench.report import compare, folder, page, words
 from bench.report.findings import all_findings
 from bench.report.text import Section, markdown, terminal, wrapped
 from bench.report.units import inert
@@ -56,16 +57,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _report(path: Path, results: Path) -> int:
     record = records.read(path)
     found = all_findings(record)
-    calibration = trust.read_calibration(path.parent / "calibration.json")
+    trials = calibration.read(path.parent)
     with folder.writing(results):
         # Here, not above: nothing else needs matplotlib, which takes a second to import.
         from bench.report import pictures
 
         drawn = pictures.draw(record, found, results)
-        sections = page.page(record, found, calibration, drawn)
-        folder.write(results / "report.md", markdown(page.title(record), sections).encode())
+        sections = page.page(record, found, trials, drawn)
+        records.write(results / "report.md", markdown(page.title(record), sections).encode())
     code = words.exit_code(found)
-    _print(page.title(record), sections, words.summary(record, found), code)
+    show(page.title(record), sections, words.summary(record, found), code)
     return code
 
 
@@ -82,13 +83,13 @@ def _compare(options: argparse.Namespace) -> int:
     sections = compare.page(a, b, found, judged)
     title = f"{b.id} against {a.id}"
     with folder.writing(options.results):
-        folder.write(options.results / "comparison.md", markdown(title, sections).encode())
+        records.write(options.results / "comparison.md", markdown(title, sections).encode())
     code = compare.exit_code(b, found, options.fail_on_regression)
-    _print(title, sections, compare.summary(found), code)
+    show(title, sections, compare.summary(found), code)
     return code
 
 
-def _print(title: str, sections: Sequence[Section], summary: str, code: int) -> None:
+def show(title: str, sections: Sequence[Section], summary: str, code: int) -> None:
     """Coloured for a person alone: on a terminal, and not where NO_COLOR is set (no-color.org)."""
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if hasattr(sys.stdout, "reconfigure"):

@@ -1,7 +1,5 @@
-"""The folder that reports go to: files whole or not at all, and one sentence where that cannot be."""
+"""The folder that reports go to, and one sentence where nothing can be written there."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +17,3 @@ def writing(folder: Path) -> Iterator[None]:
         raise UsageError(
             f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
         ) from None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Whole or not at all: a temporary file beside it, then renamed over it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

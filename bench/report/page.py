@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bench.calibration import Calibration, Tally, Trial
 from bench.record import Entrant, Record
 from bench.report import lab, scaling, tables, trust, units, words
 from bench.report.findings import Findings
@@ -9,7 +10,7 @@ from bench.report.text import Picture, Section, Table
 
 
 def page(
-    record: Record, found: list[Findings], calibration: trust.Calibration | None, pictures: Sequence[Picture]
+    record: Record, found: list[Findings], calibration: Calibration | None, pictures: Sequence[Picture]
 ) -> list[Section]:
     """The same sections for the terminal and for Markdown."""
     sections = [Section("Verdict", [words.summary(record, found)], _words(found))]
@@ -38,7 +39,7 @@ def _words(found: list[Findings]) -> list[str]:
     return [f"{f'{f.title}: ' if len(found) > 1 else ''}{sentence}" for f in found for sentence in words.findings(f)]
 
 
-def _trust(record: Record, found: list[Findings], calibration: trust.Calibration | None) -> Section:
+def _trust(record: Record, found: list[Findings], calibration: Calibration | None) -> Section:
     noise = [text for f in found if (text := _noise(f))]
     # One in twenty: the reader of many verdicts is to know how many of them chance alone gives.
     chance = "A 95 % interval misses the truth one time in twenty: of a hundred verdicts on equal things some five are wrong."
@@ -48,25 +49,33 @@ def _trust(record: Record, found: list[Findings], calibration: trust.Calibration
     return Section("How far to trust this", [*_calibrated(calibration), *noise, chance], items, controls)
 
 
-def _calibrated(calibration: trust.Calibration | None) -> list[str]:
-    if calibration is None:
+def _calibrated(calibration: Calibration | None) -> list[str]:
+    if calibration is None or not calibration.races:
         return [
-            "The harness was not calibrated on this machine: there is no results/calibration.json that can be read."
+            "The harness was not calibrated: there is no results/calibration.json; `python -m bench.calibrate` makes one."
         ]
-    said = []
-    if calibration.comparisons:
-        share = units.percent(calibration.false_verdicts / calibration.comparisons)
-        said.append(
-            f"Of {units.plural(calibration.comparisons, 'comparison')} of identical code, {calibration.false_verdicts} gave a"
-            f" verdict ({share}; 5 % is what the intervals allow)."
-        )
-    for injected, (detected, tried) in calibration.detection.items():
-        said.append(f"A slowdown of {injected} % was detected {detected} times of {tried}.")
-    if calibration.coverage is not None:
-        said.append(f"The intervals held the truth in {units.percent(calibration.coverage)} of the trials.")
-    widths = [f"{units.percent(width)} on {problem}" for problem, width in calibration.half_widths.items()]
-    said += [f"Half-widths: {units.listed(widths, 8)}."] if widths else []
-    return [" ".join(said)] if said else ["The calibration beside this record holds no trial."]
+    return [
+        f"The harness was tried on identical code, and on code slowed on purpose, in {units.plural(calibration.races, 'race')}"
+        f" of {units.plural(calibration.generations, 'generation')} on {calibration.machine.cpu}"
+        f" ({units.plural(calibration.machine.cores, 'core')}), {calibration.first[:10]}.",
+        *(_tried(trial) for trial in calibration.trials),
+        f"The harness adds at most {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region.",
+    ]
+
+
+def _tried(trial: Trial) -> str:
+    widths = sorted(trial.half_widths)
+    width = f"; median half-width {units.percent(widths[len(widths) // 2])}" if widths else ""
+    detected = [f"{percent} % in {_rate(tally)}" for percent, tally in trial.detected.items()]
+    return (
+        f"{trial.problem}, {units.seconds(trial.call_seconds)} a call: a false verdict in {_rate(trial.false_verdicts)};"
+        f" 1 left out of the interval in {_rate(trial.outside)}; more work detected: {', '.join(detected)}{width}."
+    )
+
+
+def _rate(tally: Tally) -> str:
+    low, high = tally.interval()
+    return f"{tally.times} of {tally.tried} [{units.percent(low)}, {units.percent(high)}]"
 
 
 def _noise(f: Findings) -> str:

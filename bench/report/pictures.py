@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.record import Entrant, Record
-from bench.report import curves, folder, units
+from bench.record import Entrant, Record, write
+from bench.report import curves, units
 from bench.report.findings import Comparison, Findings, overheads, twins
 from bench.report.look import FAINT, INK, RC, Sheet, label, labels, log_axis, style
 from bench.report.text import Picture
@@ -29,7 +29,7 @@ def draw(record: Record, found: Sequence[Findings], results: Path) -> list[Pictu
             suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
             for what, caption, sheet in _drawings(f, first=f is found[0]):
                 file = _unused(f"{PREFIX}{what}{suffix}", pictures)
-                folder.write(results / file, sheet.png())
+                write(results / file, sheet.png())
                 pictures[file] = Picture(file, f"{caption}, {f.title}")
     for stale in set(results.glob(f"{PREFIX}*.png")) - {results / file for file in pictures}:
         stale.unlink()

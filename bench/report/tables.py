@@ -26,6 +26,10 @@ RATIO_NOTE = "In brackets the 95 % interval over the generations; `~` marks a ra
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
 
 
+GATES = {"gradient": ("gradient",), "trajectory": ("trajectory", "loss"), "end state": ("end state",)}
+"""Column of the agreement table: words in the names of the gates it stands for."""
+
+
 def size(problem: str) -> str:
     """`2000x1000r32` of `factorisation/2000x1000r32`."""
     return problem.partition("/")[2] or problem
@@ -165,6 +169,31 @@ def agreeing(f: Findings) -> Section:
     return Section("Agreement", [text], failures, [*_by_gate(f), _by_backend(f, found)])
 
 
+def agreeing_in_full(f: Findings) -> Section:
+    """Every backend on every problem, with the gate of each kind that came nearest to its tolerance."""
+    text = (
+        "Error / tolerance against the hand-derived gradient in float64: of the gates of each kind, the one that came"
+        " nearest. A tolerance is a small multiple of what rounding alone does to the reference."
+    )
+    headers = ["backend", *GATES, "verdict"]
+    found = [Table(p, headers, [_gate_row(f, e, p) for e in f.racers]) for p in f.problems]
+    return Section(f"Agreement ({f.title})", [text], tables=found)
+
+
+def _gate_row(f: Findings, e: Entrant, problem: str) -> list[str]:
+    mine = [g for g in gated(f, [problem]) if g.entrant is e]
+    kinds = [[g for g in mine if any(word in g.gate.name for word in words)] for words in GATES.values()]
+    return [
+        name(e),
+        *(_error(nearest(kind)) if kind else units.ABSENT for kind in kinds),
+        _said(f.outcome(e, problem).word),
+    ]
+
+
+def _said(word: str) -> str:
+    return {"ok": "pass", "disagrees": "FAIL"}.get(word, word)
+
+
 def _by_gate(f: Findings) -> list[Table]:
     tables = []
     for workload, problems in f.workloads.items():
@@ -194,10 +223,10 @@ def _grouped(found: list[Gated], key: Callable[[Gated], str]) -> dict[str, list[
 
 def _error(g: Gated) -> str:
     """A gate that allows no error is a promise, kept or broken."""
-    error = "not finite" if g.gate.error is None else f"{g.gate.error:.1e}"
+    error = "not finite" if g.gate.error is None else f"{g.gate.error:.0e}"
     if g.gate.tolerance == 0:
         return "kept" if g.gate.passed else "broken"
-    return f"{error} / {g.gate.tolerance:.1e}{'' if g.gate.passed else ' FAILED'}"
+    return f"{error} / {g.gate.tolerance:.0e}{'' if g.gate.passed else ' FAILED'}"
 
 
 def entrants(f: Findings) -> Section:

@@ -1,9 +1,7 @@
 """How far the numbers can be trusted: the control, the calibration of the harness, and what should give pause."""
 
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from bench.record import OPERATIONS, Operation, Record
@@ -22,31 +20,10 @@ CORES_BEYOND_THREADS = 1.1
 ENOUGH_GENERATIONS = 8
 
 
-class Calibration(msgspec.Struct):
-    """What the harness came to when it was tried on identical code and on injected slowdowns."""
-
-    false_verdicts: int = 0
-    comparisons: int = 0
-    detection: dict[str, tuple[int, int]] = {}
-    """By percent of slowdown: (detected, tried)."""
-    half_widths: dict[str, float] = {}
-    """By problem: the half-width of the interval, relative."""
-    coverage: float | None = None
-    """The share of intervals that held the truth."""
-
-
 class Control(NamedTuple):
     problem: str
     operation: Operation
     interval: Interval
-
-
-def read_calibration(path: Path) -> Calibration | None:
-    """None where there is no such file, or none that can be read."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except (OSError, ValueError):
-        return None
 
 
 def controls(f: Findings) -> list[Control]:

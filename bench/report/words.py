@@ -38,6 +38,14 @@ def summary(record: Record, found: list[Findings]) -> str:
     return f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
 
 
+def agreement_summary(found: list[Findings]) -> str:
+    """The last line of `bench.agree`."""
+    words = [f.outcome(e, p).word for f in found for e in f.entrants for p in f.problems]
+    said = [f"{units.plural(words.count('ok'), 'cell')} of {len(words)} agree"]
+    said += [f"{words.count(word)} {word}" for word in dict.fromkeys(words) if word != "ok"]
+    return ", ".join(said) + "."
+
+
 def findings(f: Findings) -> list[str]:
     """Three to six sentences on one dtype on one device; the first on agreement, the last on trust."""
     if not f.problems or all(f.median(e, p) is None for p in f.problems for e in f.entrants):

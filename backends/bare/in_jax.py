@@ -1,0 +1,76 @@
+"""JAX: one jitted step, its state donated; and one jitted scan."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from backends.jax import Jax, autodiff
+
+
+def loss_of(U, V, A):
+    return jnp.sum((U @ V.T - A) ** 2)
+
+
+def loss_and_gradient(U, V, A):
+    loss, (dU, dV) = jax.value_and_grad(loss_of, argnums=(0, 1))(U, V, A)
+    return loss, dU, dV
+
+
+def by_hand(U, V, A):
+    R = U @ V.T - A
+    return jnp.sum(R * R), 2 * (R @ V), 2 * (R.T @ U)
+
+
+def stepped_loop(gradient, num_steps):
+    @partial(jax.jit, donate_argnums=(0, 1, 2, 3))
+    def step(U, V, losses, i, A, rate):
+        loss, dU, dV = gradient(U, V, A)
+        return U - rate * dU, V - rate * dV, losses.at[i].set(loss), i + 1
+
+    def train(params, batch, rate):
+        U, V, A = jnp.copy(params["U"]), jnp.copy(params["V"]), batch["A"]
+        losses, i = jnp.zeros(num_steps, rate.dtype), jnp.int32(0)
+        for _ in range(num_steps):
+            U, V, losses, i = step(U, V, losses, i, A, rate)
+        return {"U": U, "V": V}, losses
+
+    return train
+
+
+def scanned_loop(gradient, num_steps):
+    @jax.jit
+    def program(U, V, A, rate):
+        def step(factors, _):
+            U, V = factors
+            loss, dU, dV = gradient(U, V, A)
+            return (U - rate * dU, V - rate * dV), loss
+
+        return lax.scan(step, (U, V), length=num_steps)
+
+    def train(params, batch, rate):
+        (U, V), losses = program(params["U"], params["V"], batch["A"], rate)
+        return {"U": U, "V": V}, losses
+
+    return train
+
+
+def step(device, dtype):
+    return _with("bare jax-step", loss_and_gradient, stepped_loop)
+
+
+def step_by_hand(device, dtype):
+    return _with("bare jax-step-by-hand", by_hand, stepped_loop)
+
+
+def scan(device, dtype):
+    return _with("bare jax-scan", loss_and_gradient, scanned_loop)
+
+
+def scan_by_hand(device, dtype):
+    return _with("bare jax-scan-by-hand", by_hand, scanned_loop)
+
+
+def _with(name, gradient, loop):
+    return Jax(name, jax.devices("cpu")[0], "descent", autodiff, lambda _, num_steps: loop(gradient, num_steps))

@@ -1,0 +1,43 @@
+"""NumPy: each operation a new array; and every array allocated once."""
+
+import numpy as np
+
+from backends.numpy import NumPy
+from backends.numpy.factorisation import LONG
+from backends.numpy.plain import Plain
+
+
+class Bare(Plain):
+    def descend(self, params, batch, rate, num_steps):
+        U, V, A, losses = params["U"], params["V"], batch["A"], []
+        for _ in range(num_steps):
+            R = U @ V.T - A
+            losses.append(np.sum(R * R))
+            U, V = U - rate * (2 * (R @ V)), V - rate * (2 * (R.T @ U))
+        return {"U": U, "V": V}, np.array(losses)
+
+
+class BareInPlace(Plain):
+    def descend(self, params, batch, rate, num_steps):
+        U, V, A, twice = params["U"].copy(), params["V"].copy(), batch["A"], 2 * rate
+        R, dU, dV, losses = np.empty_like(A), np.empty_like(U), np.empty_like(V), np.empty(num_steps, A.dtype)
+        r, rows = R.reshape(-1), A.size > LONG
+        for i in range(num_steps):
+            np.matmul(U, V.T, out=R)
+            np.subtract(R, A, out=R)
+            losses[i] = np.vecdot(R, R).sum() if rows else r @ r
+            np.matmul(R, V, out=dU)
+            np.matmul(R.T, U, out=dV)
+            np.multiply(dU, twice, out=dU)
+            np.subtract(U, dU, out=U)
+            np.multiply(dV, twice, out=dV)
+            np.subtract(V, dV, out=V)
+        return {"U": U, "V": V}, losses
+
+
+def plain(device, dtype):
+    return NumPy("bare numpy", Bare)
+
+
+def in_place(device, dtype):
+    return NumPy("bare numpy-inplace", BareInPlace)

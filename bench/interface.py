@@ -1,0 +1,77 @@
+"""What the interface costs: every mode raced against the bare loop in its library.
+
+`python -m bench.interface [--backend NAME]... [--results DIR]`; the bare loops are in backends/bare/.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import progress, session, statistics
+from bench.problem import UsageError
+from bench.record import Record
+
+BARE = {
+    "numpy": "backends.bare.in_numpy:plain",
+    "numpy-inplace": "backends.bare.in_numpy:in_place",
+    "torch-eager": "backends.bare.in_torch:eager",
+    "torch-eager-by-hand": "backends.bare.in_torch:eager_by_hand",
+    "torch-compile": "backends.bare.in_torch:compiled",
+    "torch-compile-by-hand": "backends.bare.in_torch:compiled_by_hand",
+    "torch-scan": "backends.bare.in_torch:scanned",
+    "torch-scan-by-hand": "backends.bare.in_torch:scanned_by_hand",
+    "jax-step": "backends.bare.in_jax:step",
+    "jax-step-by-hand": "backends.bare.in_jax:step_by_hand",
+    "jax-scan": "backends.bare.in_jax:scan",
+    "jax-scan-by-hand": "backends.bare.in_jax:scan_by_hand",
+}
+PROBLEMS = ["factorisation/iris", "factorisation/2000x1000r32"]
+ALLOWED = 1.05
+
+
+def lines(record: Record, names: Sequence[str]) -> list[tuple[str, bool]]:
+    """For each mode and problem the ratio with its interval, and whether it is at most ALLOWED."""
+    found = []
+    for problem in record.settings.problems:
+        for name in names:
+            ours, bare = (record.cell(label, problem, "float32") for label in (name, BARE[name]))
+            ratio = statistics.ratio(ours.samples, bare.samples)
+            if ratio is None or ratio.low is None or ratio.high is None:
+                word = next((c.outcome.word for c in (ours, bare) if c.outcome.word != "ok"), "too few generations")
+                found.append((f"{problem:28} {name:24} {word}", False))
+            else:
+                interval = f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
+                found.append((f"{problem:28} {name:24} {interval}", ratio.value <= ALLOWED))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when every mode is within 5 % of its bare loop, 1 when one is not, 2 for wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m bench.interface", description="What the suite's interface costs.")
+    parser.add_argument(
+        "--backend", action="append", choices=list(BARE), metavar="NAME", help="default: every mode with a bare loop"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=session.RESULTS / "interface", metavar="DIR", help="default: results/interface"
+    )
+    options = parser.parse_args(arguments)
+    names = options.backend or list(BARE)
+    try:
+        choice = session.Choice([*names, *(BARE[n] for n in names)], PROBLEMS, ["cpu"], operations=["train"])
+        with progress.reporter() as say:
+            record = session.run(choice, options.results, say)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except session.Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return 130
+    found = lines(record, names)
+    print("time / time of the bare loop, with its 95 % interval")
+    print("\n".join(f"{line}{'' if good else f'  ABOVE {ALLOWED}'}" for line, good in found))
+    return int(not all(good for _, good in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
