@@ -257,7 +257,9 @@ def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
         raise Unsupported(
             "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
         )
-    return _compiled(name, device, dtype, "descent", gradient, scanned_steps)
+    # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
+    compile = partial(torch_compile, device)
+    return _torch(name, device, dtype, "descent", gradient, partial(scanned_steps, compile, device))
 
 
 def _captured(name: str, device: str, dtype: str, gradient) -> Torch:
