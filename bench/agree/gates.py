@@ -73,29 +73,24 @@ def _form(reference: Reference, evidence: Evidence) -> Gate:
 
 
 def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
-    for what, arrays in _groups(evidence).items():
-        if arrays.keys() != problem.params.keys():
-            yield f"{what} has the keys {', '.join(arrays) or 'none'} instead of {', '.join(problem.params)}"
-            return
-        for key, array in arrays.items():
-            yield from _fault(f"{what} {key}", array, problem.params[key].shape, problem.dtype)
-    shapes = {"loss": (), "losses": (problem.num_steps,), "decoy losses": (problem.num_steps,)}
-    for (what, shape), array in zip(
-        shapes.items(), (evidence.loss, evidence.losses, evidence.decoy_losses), strict=True
-    ):
-        yield from _fault(what, array, shape, problem.dtype)
-    for what, vector in (("start", evidence.start), ("end", evidence.end), ("decoy", evidence.decoy)):
-        yield from _fault(f"loss at the {what}", vector.loss, (), problem.dtype)
+    """Single gradients first: a descent is only said to have diverged when they are in order."""
+    vectors = {"at the start": evidence.start, "at the end": evidence.end, "of the decoy": evidence.decoy}
+    for what, vector in vectors.items():
+        yield from _fault(f"loss {what}", vector.loss, (), problem.dtype)
+        yield from _faults_of_arrays(f"gradient {what}", vector.grads, problem)
+    yield from _fault("loss", evidence.loss, (), problem.dtype)
+    for what, losses in {"losses": evidence.losses, "decoy losses": evidence.decoy_losses}.items():
+        yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
+    for i, params in enumerate(all_trained(evidence)):
+        yield from _faults_of_arrays(f"trained from start {i}", params, problem)
 
 
-def _groups(evidence: Evidence) -> dict[str, Arrays]:
-    return {
-        "gradient at the start": evidence.start.grads,
-        "gradient at the end": evidence.end.grads,
-        "gradient of the decoy": evidence.decoy.grads,
-        "trained": evidence.params,
-        **{f"trained from start {i}": params for i, params in enumerate(evidence.others, 1)},
-    }
+def _faults_of_arrays(what: str, arrays: Arrays, problem: Problem) -> Iterator[str]:
+    if arrays.keys() != problem.params.keys():
+        yield f"{what} has the keys {', '.join(arrays) or 'none'} instead of {', '.join(problem.params)}"
+        return
+    for key, array in arrays.items():
+        yield from _fault(f"{what}, {key}", array, problem.params[key].shape, problem.dtype)
 
 
 def _fault(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Iterator[str]:

@@ -17,8 +17,8 @@ SEEDS = range(8)
 MARGIN = 32
 """A tolerance is this many times what rounding alone does to the reference.
 
-A heuristic: libraries sum in different orders, so they round differently, not equally.  Over all
-backends, problems and dtypes here a backend's error was at most 16 times the reference's."""
+A heuristic: libraries sum in different orders, so they round differently, not equally.  The farthest
+seen in float32 was JAX's trained params on mlp/2048x784-256-10, 15 times the reference's own error."""
 
 FLOOR = 32
 """Units in the last place below which no tolerance goes: the reference's own error may be lucky."""

@@ -22,11 +22,12 @@ GOOD, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
 
 
 def exit_code(found: list[Findings]) -> int:
-    """1 where backends disagree, 3 where cells failed otherwise or there are none, 0 when all that was to run did."""
+    """1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
     words = [cell.outcome.word for f in found for cell in f.empty_cells()]
     if "disagrees" in words:
         return REGRESSION
-    return FAILED if any(map(failed, words)) or not any(f.problems for f in found) else GOOD
+    ran = any(f.outcome(e, p).word == "ok" for f in found for e in f.entrants for p in f.problems)
+    return FAILED if any(map(failed, words)) or not ran else GOOD
 
 
 def summary(record: Record, found: list[Findings]) -> str:

@@ -86,6 +86,8 @@ def _centred(A: Array) -> Array:
 
 
 def _check(size: str, m: int, n: int, rank: int) -> None:
+    if not m or not n:
+        raise UsageError(f"factorisation {size!r} has no entries; give at least one row and one column")
     if not 1 <= rank <= min(m, n):
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
