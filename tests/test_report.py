@@ -383,7 +383,7 @@ LITTLE = {
     "no backend": (lambda: sample_record([], [IRIS]), words.FAILED),
     "nothing": (lambda: sample_record([], []), words.FAILED),
     "all crashed": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "crashed"), words.FAILED),
-    "all left out": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "not on cpu"), words.GOOD),
+    "all left out": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "not on cpu"), words.FAILED),
 }
 
 
