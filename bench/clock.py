@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from time import perf_counter_ns
 from typing import Any
 
@@ -17,8 +16,8 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
     gc.disable()
     try:
         began = perf_counter_ns()
-        # In C, because a Python loop would cost a call of 5 us one part in a hundred.
-        outputs = list(map(wait, map(call, starts, repeat(batch))))
+        # Of all loops the cheapest seen: 10 ns a call more than calls written out one after another; `map` adds 16 to 24.
+        outputs = [wait(call(start, batch)) for start in starts]
         return perf_counter_ns() - began, outputs
     finally:
         gc.enable()

@@ -1,27 +1,19 @@
 """The gates let the honest pass and reject every wrong answer, each by a backend that really gives it."""
 
-import time
-
 import numpy as np
 import pytest
 
-import backends
 from bench.agree import Reference, evidence, gates, judge
 from bench.agree.evidence import operations
 from bench.workloads import pose
+from tests.outsiders import Lazy, Outsider
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 REFERENCES: dict[tuple[str, str], Reference] = {}
 
 
-class Wrong:
+class Wrong(Outsider):
     """The numpy backend, but for what a subclass does to its answers."""
-
-    def __init__(self, dtype="float32"):
-        self._backend = backends.load("numpy", "cpu", dtype)
-
-    def __getattr__(self, name):
-        return getattr(self._backend, name)
 
     def value_and_grad(self, problem):
         right = self._backend.value_and_grad(problem)
@@ -50,7 +42,7 @@ def judged(backend, problem="factorisation", dtype="float32"):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("problem", [*SMALL, "factorisation/iris", "mlp/iris"])
 def test_the_honest_pass(problem, dtype):
-    assert judged(Wrong(dtype), problem, dtype) == ([], "ok")
+    assert judged(Wrong(dtype=dtype), problem, dtype) == ([], "ok")
 
 
 def spoiling(name, dtype="float32", gate="gradient at the start, by norm"):
@@ -84,7 +76,7 @@ def with_one(value):
     ],
 )
 def test_a_wrong_gradient_is_rejected(wrong, dtype, gate, problem):
-    failed, word = judged(wrong(dtype), problem, dtype)
+    failed, word = judged(wrong(dtype=dtype), problem, dtype)
     assert gate in failed
     assert word == "disagrees"
 
@@ -116,32 +108,6 @@ class Meddling(Wrong):
             return out
 
         return train
-
-
-class Lazy(Wrong):
-    """`wait` does not wait; `get` does the work."""
-
-    def trainer(self, problem, num_steps):
-        right = self._backend.trainer(problem, num_steps)
-        return lambda params, batch: (lambda: (time.sleep(0.05), right(params, batch))[1],)
-
-    def wait(self, tree):
-        return Pending(tree[0]) if isinstance(tree, tuple) and callable(tree[0]) else tree
-
-    def get(self, tree):
-        return tree.result if isinstance(tree, Pending) else tree
-
-
-class Pending:
-    def __init__(self, work):
-        self._work = work
-
-    @property
-    def result(self):
-        return self._work()
-
-    def __iter__(self):
-        return iter(self.result)
 
 
 class Nondeterministic(Wrong):
