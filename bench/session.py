@@ -1,6 +1,7 @@
 """A session: from what a person selected to a finished record in results/."""
 
 import contextlib
+import os
 import shlex
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import backends
@@ -16,6 +18,8 @@ from bench import machine
 from bench.problem import DTYPES, Problem, UsageError
 from bench.race import Interrupted, Runner
 from bench.record import OPERATIONS, Entrant, Operation, ProblemFacts, Record, Settings, read, save, sole_writer
+from bench.report.findings import all_findings
+from bench.report.trust import half_width
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 DEVICES = ("cpu", "cuda")
@@ -26,6 +30,8 @@ GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
 SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 MOST_ROUNDS = 10
 DEADLINE = 600.0
+
+STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
 
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 
@@ -118,6 +124,11 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         ),
         entrants=entrants(choice),
         problems=[_facts(problem) for problem in problems],
+        warnings=[
+            f"{name}={os.environ[name]} was set, so NumPy may not multiply with this processor's own kernels; unset it."
+            for name in STEERS_BLAS
+            if name in os.environ
+        ],
     )
     return record, problems
 
@@ -182,13 +193,20 @@ def run(
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
             try:
-                Runner(record, problems, Path(cache), DEADLINE, lambda: save(record, path), say, interrupted).run()
+                tell = partial(_with_widths, record, say)
+                Runner(record, problems, Path(cache), DEADLINE, lambda: save(record, path), tell, interrupted).run()
             except (Interrupted, KeyboardInterrupt):
                 raise Interrupted(f"interrupted; what was done is in {path}; go on with --resume {path}") from None
             record.finished = datetime.now(UTC).isoformat(timespec="seconds")
             save(record, path)
         say(f"record: {path}")
     return record
+
+
+def _with_widths(record: Record, say: Callable[[str], None], line: str) -> None:
+    """`line`, and how wide the intervals are by now, once there are any."""
+    widths = [width for f in all_findings(record) if (width := half_width(f)) is not None]
+    say(f"{line}; intervals are +-{100 * max(widths):.1f} % by now" if widths else line)
 
 
 def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
