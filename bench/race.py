@@ -24,6 +24,7 @@ from bench.machine import WeatherStation
 from bench.problem import Problem
 from bench.process import THREADS, Failed, Process, usable_cores
 from bench.record import OPERATIONS, Cell, Entrant, FirstCall, Operation, Outcome, Race, Record, Samples
+from bench.statistics import spread
 
 SHORTEST_SAMPLE = 1e-3
 """Seconds; shorter calls are batched into one sample."""
@@ -131,7 +132,30 @@ class Runner:
         cell = self._cell(entrant, problem)
         if entrant.outcome.word not in ("pending", "ok"):
             cell.outcome = entrant.outcome
+        elif cell.outcome.word == "pending":
+            cell.outcome = self._affordable(entrant, problem)
         return cell.outcome.word in ("pending", "ok")
+
+    def _affordable(self, entrant: Entrant, problem: Problem) -> Outcome:
+        """`skipped` where the time of the next smaller size says that a step here would take too long."""
+        limit = self.record.settings.slowest_step_seconds
+        known = {p.name: p for p in self.record.problems if (p.dtype, p.workload) == (problem.dtype, problem.workload)}
+        smaller = [
+            (known[c.problem], timed)
+            for c in self.record.cells
+            if (c.entrant, c.dtype) == (entrant.label, problem.dtype)
+            and c.problem in known
+            and known[c.problem].flops < problem.flops
+            and (timed := [s for s in c.samples if s.operation == "train"])
+        ]
+        if limit is None or not smaller:
+            return Outcome()
+        nearest, timed = max(smaller, key=lambda pair: pair[0].flops)
+        step = spread(timed).median / nearest.timed_steps * problem.flops / nearest.flops
+        if step <= limit:
+            return Outcome()
+        reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
+        return Outcome(word="skipped", reason=reason)
 
     def _start(self, entrant: Entrant) -> None:
         worker = self.workers.get(_key(entrant))

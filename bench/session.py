@@ -30,6 +30,7 @@ GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
 SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 MOST_ROUNDS = 10
 DEADLINE = 600.0
+SLOWEST_STEP = 1.0
 
 STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
 
@@ -46,6 +47,8 @@ class Choice:
     dtypes: Sequence[str] = ()
     operations: Sequence[Operation] = OPERATIONS
     pace: str = "default"
+    sweep: bool = False
+    """Sizes of a ladder: one whose step would take longer than SLOWEST_STEP is skipped."""
     generations: int | None = None
     seed: int = 0
 
@@ -114,6 +117,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
             most_rounds=MOST_ROUNDS,
             seconds_per_race=SECONDS_PER_RACE[pace],
+            slowest_step_seconds=SLOWEST_STEP if choice.sweep else None,
             seed=choice.seed,
             operations=list(choice.operations),
             problems=list(choice.problems),
