@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import backends
-from bench import calibration, clock, machine, progress, session, statistics
+from bench import calibration, clock, command, machine, progress, session, statistics
 from bench.backend import Backend
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import Problem, UsageError
 from bench.race import Runner
 from bench.record import Entrant, Record, Samples, sole_writer
+from bench.report import words
+from bench.report.findings import all_findings
 
 PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 150}
 """Steps of a timed call, about 5 and 50 ms where they were first tried; 2 % more work is a whole number of steps."""
@@ -136,31 +138,41 @@ def _say_of(say: Callable[[str], None], number: int, line: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 2 for wrong usage, 130 when interrupted; what was done is kept."""
+    """0 when done, 2 for wrong usage, 3 when cells failed, 130 when interrupted; what was done is kept."""
+    return command.ended(lambda: _calibrate(_options(arguments)))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.calibrate", description="The harness's own error rates.")
     parser.add_argument(
         "--races", type=int, default=13, metavar="N", help="races to add (default: 13, which is 208 comparisons)"
     )
     parser.add_argument("--results", type=Path, default=session.RESULTS, metavar="DIR", help="default: results/")
     options = parser.parse_args(arguments)
-    try:
-        with sole_writer(options.results), progress.reporter() as say:
-            found = begun(options.results)
-            for _ in range(options.races):
-                number = found.races + 1
-                record = race(number, partial(_say_of, say, number))
-                for trial in found.trials:
-                    tally(record, trial)
-                found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")
-                calibration.save(found, options.results)
-                say("; ".join(summary(found)))
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    if options.races < 1:
+        raise UsageError(f"--races {options.races} adds nothing; give 1 or more")
+    return options
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    with sole_writer(options.results), progress.reporter() as say:
+        found = begun(options.results)
+        codes = [_add_race(found, options.results, say) for _ in range(options.races)]
     print("\n".join(summary(found)))
-    return 0
+    print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
+    return max(codes)
+
+
+def _add_race(found: Calibration, folder: Path, say: Callable[[str], None]) -> int:
+    """One more race, counted and saved; its exit code."""
+    number = found.races + 1
+    record = race(number, partial(_say_of, say, number))
+    for trial in found.trials:
+        tally(record, trial)
+    found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")
+    calibration.save(found, folder)
+    say("; ".join(summary(found)))
+    return words.exit_code(all_findings(record))
 
 
 if __name__ == "__main__":

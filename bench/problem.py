@@ -18,6 +18,10 @@ class UsageError(Exception):
     """What a person asked for cannot be done; the message says why and names the remedy."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with what is kept and how to go on."""
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What every backend is given, bit for bit the same.
 

@@ -16,15 +16,14 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench import clock, limits, messages
+from bench import clock, limits, messages, plausible
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
 from bench.lab import lab_report
 from bench.machine import WeatherStation
-from bench.problem import Problem
+from bench.problem import Interrupted, Problem
 from bench.process import THREADS, Failed, Process, usable_cores
 from bench.record import OPERATIONS, Cell, Entrant, FirstCall, Operation, Outcome, Race, Record, Samples
-from bench.statistics import spread
 
 SHORTEST_SAMPLE = 1e-3
 """Seconds; shorter calls are batched into one sample."""
@@ -32,10 +31,6 @@ SHORTEST_SAMPLE = 1e-3
 MOST_CALLS = 1000
 
 T = TypeVar("T")
-
-
-class Interrupted(Exception):
-    """Ctrl-C: the races that were done are in the record, which can be resumed."""
 
 
 @dataclass
@@ -47,7 +42,7 @@ class Runner:
     cache: Path
     """Where torch keeps what it compiled: empty at first, so the first generation finds it cold."""
     deadline: float
-    """Seconds within which a worker must answer."""
+    """Seconds that an entrant may take over one cell in one generation."""
     save: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda line: None
     interrupted: Callable[[], bool] = lambda: False
@@ -71,6 +66,7 @@ class Runner:
                     left = [p for p in self.problems if p.dtype == dtype and p.name not in done]
                     if left:
                         self._generation(generation, left)
+        self._judge_steadiness()
         self.record.status = "complete"
         self.save()
 
@@ -88,11 +84,13 @@ class Runner:
                 self._stop_if_interrupted()
             if self.record.settings.generations:
                 self._measure_limits(problems[0])
+                self._refuse_impossible()
         finally:
             for worker in self.workers.values():
                 worker.end()
             self.workers.clear()
         self.record.weather.append(station.report(generation))
+        self.save()
 
     def _stop_if_interrupted(self) -> None:
         if self.interrupted():
@@ -128,34 +126,13 @@ class Runner:
         return [entrant for entrant, _ in evidence if self._cell(entrant, problem).outcome.word == "ok"]
 
     def _may_enter(self, entrant: Entrant, problem: Problem) -> bool:
-        """Not when the entrant cannot run at all, nor when this cell has failed before."""
+        """Not when the entrant cannot run at all, nor when this cell or a smaller one of its kind has failed."""
         cell = self._cell(entrant, problem)
         if entrant.outcome.word not in ("pending", "ok"):
             cell.outcome = entrant.outcome
         elif cell.outcome.word == "pending":
-            cell.outcome = self._affordable(entrant, problem)
+            cell.outcome = plausible.too_much(self.record, entrant, problem)
         return cell.outcome.word in ("pending", "ok")
-
-    def _affordable(self, entrant: Entrant, problem: Problem) -> Outcome:
-        """`skipped` where the time of the next smaller size says that a step here would take too long."""
-        limit = self.record.settings.slowest_step_seconds
-        known = {p.name: p for p in self.record.problems if (p.dtype, p.workload) == (problem.dtype, problem.workload)}
-        smaller = [
-            (known[c.problem], timed)
-            for c in self.record.cells
-            if (c.entrant, c.dtype) == (entrant.label, problem.dtype)
-            and c.problem in known
-            and known[c.problem].flops < problem.flops
-            and (timed := [s for s in c.samples if s.operation == "train"])
-        ]
-        if limit is None or not smaller:
-            return Outcome()
-        nearest, timed = max(smaller, key=lambda pair: pair[0].flops)
-        step = spread(timed).median / nearest.timed_steps * problem.flops / nearest.flops
-        if step <= limit:
-            return Outcome()
-        reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
-        return Outcome(word="skipped", reason=reason)
 
     def _start(self, entrant: Entrant) -> None:
         worker = self.workers.get(_key(entrant))
@@ -321,6 +298,23 @@ class Runner:
             cell = self._cell(entrant, problem)
             cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
             cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []
+            if entrant.device == "cuda" and not weighed.device_peak_bytes:
+                self._fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
+
+    def _refuse_impossible(self) -> None:
+        for entrant, cell in self._good_cells():
+            if reason := plausible.too_fast(self.record, entrant, cell):
+                self._fail(entrant, cell, Failed("failed", reason))
+
+    def _judge_steadiness(self) -> None:
+        """The samples are kept, so that a reader can see what was unsteady."""
+        for _, cell in self._good_cells():
+            if reason := plausible.unsteady(cell):
+                cell.outcome = Outcome(word="unsteady", reason=reason)
+
+    def _good_cells(self) -> list[tuple[Entrant, Cell]]:
+        cells = [(self.record.entrant(c.entrant, c.dtype), c) for c in self.record.cells]
+        return [(entrant, cell) for entrant, cell in cells if cell.outcome.word == "ok"]
 
     def _measure_limits(self, problem: Problem) -> None:
         """By one live entrant of every library, on the core raced on."""
@@ -346,7 +340,13 @@ class Runner:
             return [(e, self._attempt(e, problem, work)) for e in group]
 
         with ThreadPoolExecutor(max(1, len(groups))) as pool:
-            answers = {_key(e): answer for group in pool.map(one_core, groups) for e, answer in group}
+            try:
+                answers = {_key(e): answer for group in pool.map(one_core, groups) for e, answer in group}
+            except KeyboardInterrupt:
+                # The pool would wait for answers that may take minutes; none comes from a dead worker.
+                for worker in self.workers.values():
+                    worker.kill()
+                raise
         return [(e, answer) for e in entrants if (answer := answers[_key(e)]) is not None]
 
     def _attempt(self, entrant: Entrant, problem: Problem, work: Callable[[Entrant], T]) -> T | None:
