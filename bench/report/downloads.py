@@ -22,7 +22,7 @@ class Download(NamedTuple):
 
 
 def download(file: str, what: str, content: bytes) -> Download:
-    packed = base64.b64encode(gzip.compress(content, 6, mtime=0)).decode()
+    packed = base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
     return Download(file, what, len(content), f"data:application/gzip;base64,{packed}")
 
 

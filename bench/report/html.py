@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from bench.record import Record
-from bench.report import grids, parts, units, words
+from bench.report import grids, leaders, parts, units, words
 from bench.report.downloads import Download
 from bench.report.findings import Findings
 from bench.report.look import key
@@ -55,7 +55,7 @@ def page(
     """`lead`: what two records come to; who won, where there is one."""
     return Page(
         title,
-        lead or [sentence for f in found[:1] for sentence in grids.headline(f)],
+        lead or [sentence for f in found[:1] for sentence in leaders.headline(f)],
         parts.facts(record),
         [
             parts.of(f, Section(f.title if len(found) > 1 else "", items=words.findings(f), tables=_winners(f)))
@@ -72,7 +72,7 @@ def page(
 
 
 def _winners(f: Findings) -> list[Table]:
-    table = grids.winners(f)
+    table = leaders.winners(f)
     return [table] if table else []
 
 

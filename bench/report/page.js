@@ -122,7 +122,11 @@
   }
   form.addEventListener("change", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => { sorts.forEach((_, id) => sorts.set(id, null)); changed(); }));
+  form.querySelector("button").addEventListener("click", () => {
+    choices.forEach((select) => { select.selectedIndex = 0; });
+    sorts.forEach((_, id) => sorts.set(id, null));
+    changed();
+  });
   addEventListener("hashchange", arrived);
   form.hidden = false;
   arrived();

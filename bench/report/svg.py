@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
+from zlib import crc32
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from bench.report.look import FAINT, INK, Drawing, linear_axis
 from bench.report.text import Chart, Key
 
 # The salt makes the ids, and so the bytes, the same for the same figure.
-RC: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report"}
+RC: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "path.simplify_threshold": 0.3}
 NAMESPACE = "http://www.w3.org/2000/svg"
 HREF = "{http://www.w3.org/1999/xlink}href"
 THEME = {
@@ -45,7 +46,7 @@ def chart(drawing: Drawing, f: Findings, file: str) -> Chart:
     return Chart(drawing.what, title, place, scales, legend)
 
 
-def _svg(sheet: Any, prefix: str) -> str:
+def _svg(sheet: Any, figure: str) -> str:
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     sheet.figure.savefig(buffer, format="svg", metadata=nothing)
@@ -55,7 +56,7 @@ def _svg(sheet: Any, prefix: str) -> str:
         for child in [c for c in parent if c.tag in (f"{{{NAMESPACE}}}style", f"{{{NAMESPACE}}}metadata")]:
             parent.remove(child)
     _mark(root)
-    _rename(root, prefix)
+    _rename(root, figure)
     _shorten(root)
     ElementTree.register_namespace("", NAMESPACE)
     return re.sub(r">\s+<", "><", ElementTree.tostring(root, encoding="unicode"))
@@ -85,17 +86,17 @@ def _mark(root: ElementTree.Element) -> None:
                 child.set("data-entrant", mark)
 
 
-def _rename(root: ElementTree.Element, prefix: str) -> None:
-    """Only what is referred to keeps an id, and no other figure of the page has the same."""
-    used = {name for element in root.iter() for name in _references(element)}
+def _rename(root: ElementTree.Element, figure: str) -> None:
+    """Only what is referred to keeps an id, a short one, and no other figure of the page has the same."""
+    used = dict.fromkeys(name for element in root.iter() for name in _references(element))
+    ids = {name: f"s{crc32(figure.encode()):08x}-{i}" for i, name in enumerate(used)}
     for element in root.iter():
         name = element.attrib.pop("id", "")
-        if name in used:
-            element.set("id", f"{prefix}-{name}")
-        for attribute, value in list(element.attrib.items()):
-            if "#" in value and attribute in (HREF, "clip-path"):
-                element.attrib.pop(attribute)
-                element.set(attribute.rpartition("}")[2], value.replace("#", f"#{prefix}-"))
+        if name in ids:
+            element.set("id", ids[name])
+        for attribute in {HREF, "clip-path"} & element.attrib.keys():
+            value = element.attrib.pop(attribute)
+            element.set(attribute.rpartition("}")[2], re.sub(r"#([^)]+)", lambda name: f"#{ids[name[1]]}", value))
 
 
 def _references(element: ElementTree.Element) -> Iterator[str]:
@@ -104,15 +105,18 @@ def _references(element: ElementTree.Element) -> Iterator[str]:
 
 
 def _shorten(root: ElementTree.Element) -> None:
-    """A hundredth of a point is enough, and the page's font is the page's business."""
+    """A tenth of a point is enough, and the page's font is the page's business."""
     for element in root.iter():
-        for attribute in ("d", "x", "y"):
-            if attribute in element.attrib:
-                element.set(attribute, re.sub(r"(\.\d\d)\d+", r"\1", element.attrib[attribute]).replace("\n", ""))
+        for attribute in {"d", "x", "y"} & element.attrib.keys():
+            tenths = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}", element.attrib[attribute])
+            element.set(attribute, " ".join(tenths.replace(".0 ", " ").split()))
         if element.get("transform", "").startswith("rotate(-0 "):
             element.attrib.pop("transform")
-        if element.tag.endswith("text"):
-            element.set("style", re.sub(r"font-family: [^;]+; ?", "", element.get("style", "")))
+        if "style" in element.attrib:
+            drawn = re.sub(
+                r"(?:font-family|stroke-linecap|stroke-linejoin): [^;]+(?:; |$)", "", element.attrib["style"]
+            )
+            element.set("style", re.sub(r"([:;]) ", r"\1", drawn))
 
 
 def _swatch(line: Any) -> str:
