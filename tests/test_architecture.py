@@ -18,7 +18,7 @@ NEEDED = {
     "": set(),
     "bare": {"numpy", *FRAMEWORKS},
     "by_hand": {"array_api_compat"},
-    "numpy": {"numpy"},
+    "numpy": {"numpy", "threadpoolctl"},
     "torch": {"torch", "array_api_compat"},
     "jax": {"jax", "jaxlib"},
 }
