@@ -1,33 +1,21 @@
 """Backends from outside the suite, raced by the name `tests.outsiders:<class>`: one that tells what its process
-is like, and some that break a rule of the race."""
+is like, one that is never still, and some that keep their answers."""
 
 import hashlib
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 
 import threadpoolctl
 
-import backends
-
-
-class Outsider:
-    """The numpy backend, but for what a subclass makes of it."""
-
-    def __init__(self, device="cpu", dtype="float32"):
-        self._backend = backends.load("numpy", device, dtype)
-
-    def __getattr__(self, name):
-        return getattr(self._backend, name)
-
+from tests.faults.backends import Wrong
 
 AS_IMPORTED = dict(os.environ)
 """The environment that this module, and NumPy before it, was imported in."""
 
 
-class Telltale(Outsider):
+class Telltale(Wrong):
     """Gives as its `versions` what its process is like, torch and JAX loaded and used."""
 
     @property
@@ -50,79 +38,20 @@ def _tasks():
     return os.listdir("/proc/self/task")
 
 
-class Lazy(Outsider):
-    """`wait` does not wait; `get` does the work."""
-
-    def trainer(self, problem, num_steps):
-        right = self._backend.trainer(problem, num_steps)
-        return lambda params, batch: (lambda: (time.sleep(0.05), right(params, batch))[1],)
-
-    def wait(self, tree):
-        return Pending(tree[0]) if isinstance(tree, tuple) and callable(tree[0]) else tree
-
-    def get(self, tree):
-        return tree.result if isinstance(tree, Pending) else tree
-
-
-class Pending:
-    def __init__(self, work):
-        self._work = work
-
-    @property
-    def result(self):
-        return self._work()
-
-    def __iter__(self):
-        return iter(self.result)
-
-
-class Greedy(Outsider):
-    """Frees itself from its core, and burns four threads while it trains."""
-
-    def trainer(self, problem, num_steps):
-        right = self._backend.trainer(problem, num_steps)
-
-        def train(params, batch):
-            team = [threading.Thread(target=burn_anywhere, args=[4]) for _ in range(4)]
-            for thread in team:
-                thread.start()
-            answer = right(params, batch)
-            for thread in team:
-                thread.join()
-            return answer
-
-        return train
-
-
-def burn(times):
-    for _ in range(times):
-        hashlib.sha256(bytes(5_000_000))  # without the interpreter's lock
-
-
-def burn_anywhere(times):
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    burn(times)
-
-
-class Restless(Outsider):
+class Restless(Wrong):
     """Computes something all the time, whoever's turn it is."""
 
     def __init__(self, device, dtype):
         super().__init__(device, dtype)
-        threading.Thread(target=burn, args=[10**9], daemon=True).start()
+        threading.Thread(target=burn, daemon=True).start()
 
 
-class Compiling(Outsider):
-    """Says that it compiles a program in every call."""
-
-    compiled = 0
-
-    def compilations(self):
-        self.compiled += 1
-        return self.compiled
+def burn():
+    while True:
+        hashlib.sha256(bytes(5_000_000))  # without the interpreter's lock
 
 
-class Keeper(Outsider):
+class Keeper(Wrong):
     """Keeps its first answer, and gives it ever after."""
 
     def key(self, params, batch):

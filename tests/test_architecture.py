@@ -18,7 +18,7 @@ NEEDED = {
     "": set(),
     "bare": {"numpy", *FRAMEWORKS},
     "by_hand": {"array_api_compat"},
-    "numpy": {"numpy"},
+    "numpy": {"numpy", "threadpoolctl"},
     "torch": {"torch", "array_api_compat"},
     "jax": {"jax", "jaxlib"},
 }
@@ -81,7 +81,7 @@ def test_no_file_of_bench_imports_a_framework(path: Path):
 
 
 def test_no_framework_is_loaded_when_all_of_bench_is():
-    wanted = [name for name in modules("bench")]
+    wanted = list(modules("bench"))
     frameworks, _, loaded = loaded_after("".join(f"import {name}\n" for name in wanted))
     assert frameworks == []
     assert set(wanted) == set(loaded)

@@ -73,8 +73,8 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """Honest backends of every library, and one that breaks each rule."""
-    wrong = ("Lazy", "Greedy", "Compiling", "Keeper", "KeeperByBatch", "KeeperByArguments")
+    """Honest backends of every library, and some that keep their answers."""
+    wrong = ("Keeper", "KeeperByBatch", "KeeperByArguments")
     return raced(tmp_path_factory.mktemp("results"), "numpy", "torch-eager", "jax-step", *map(outsider, wrong))
 
 
@@ -92,19 +92,10 @@ def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(record: Re
     assert (entrant.threads, entrant.core) == (1, process.usable_cores()[-1])
 
 
-@pytest.mark.parametrize(
-    ("name", "word", "reason"),
-    [
-        ("Lazy", "disagrees", "waits: wait returned after"),
-        ("Greedy", "failed", "cores during its turns, where 1 was allowed"),
-        ("Compiling", "failed", "a timed call must not compile"),
-        ("Keeper", "disagrees", "a decoy"),
-        ("KeeperByBatch", "disagrees", "end state"),
-    ],
-)
-def test_who_breaks_a_rule_is_caught_and_leaves_no_timing(record: Record, name: str, word: str, reason: str):
+@pytest.mark.parametrize(("name", "reason"), [("Keeper", "trajectory"), ("KeeperByBatch", "trajectory")])
+def test_who_keeps_an_answer_is_caught_and_leaves_no_timing(record: Record, name: str, reason: str):
     cell = record.cell(outsider(name), IRIS, "float32")
-    assert cell.outcome.word == word
+    assert cell.outcome.word == "disagrees"
     assert reason in cell.outcome.reason
     assert cell.samples == []
 
@@ -125,7 +116,8 @@ def test_one_core_is_enough_and_who_computes_out_of_turn_is_named(tmp_path: Path
     assert [cell.outcome.word for cell in record.cells] == ["ok"] * 3
     assert {e.core for e in record.entrants} == {min(before)}
     assert record.entrant(outsider("Restless"), "float32").idle_cpu_share[0] > 0.2
-    assert f"busy while others had their turn: {outsider('Restless')}." in warnings(record)
+    (busy,) = [line for line in warnings(record) if "busy while others had their turn" in line]
+    assert outsider("Restless") in busy
 
 
 def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
@@ -139,8 +131,8 @@ def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
     assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
     assert all(cell.samples for cell in record.cells)
     assert {e.core for e in record.entrants} == {None}
-    assert record.warnings == ["workers could not be pinned to a core, so timings are noisier"]
-    assert "not pinned to a core: numpy and control." in warnings(record)
+    assert "workers could not be pinned to a core, so timings are noisier" in record.warnings
+    assert any("not pinned to a core: numpy and control." in line for line in warnings(record))
 
 
 def warnings(record: Record) -> list[str]:
