@@ -321,7 +321,8 @@ class Runner:
         alive = [
             e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
         ]
-        probing = [e for e in alive if self.workers[_key(e)].alive and self._cell(e, problem).outcome.word == "ok"]
+        # Who failed this problem in an earlier generation may have no process in this one.
+        probing = [e for e in alive if self._cell(e, problem).outcome.word == "ok" and self.workers[_key(e)].alive]
 
         def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
             self._attempt(entrant, problem, lambda e: self._ask(e, messages.Move(self.cores[-1])))
