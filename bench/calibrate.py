@@ -25,14 +25,15 @@ from bench.record import Entrant, Record, Samples, sole_writer
 from bench.report import words
 from bench.report.findings import all_findings
 
-PROBLEMS = ("factorisation/300x50r5", "factorisation/1000x200r15")
-"""Of about 3 and about 45 ms a call where they were first tried, 100 steps each, so that 2 % more work is 2 steps more."""
+PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 150}
+"""Steps of a timed call, about 5 and 50 ms where they were first tried; 2 % more work is a whole number of steps."""
 
 PAIRS = 8
-"""Pairs of identical entrants in a race; each gives one comparison on each problem."""
+"""Pairs of identical entrants in a race, "a0" against "b0" and so on; each gives one comparison on each problem."""
 
-SLOWED = (2, 5, 10)
-"""Percent."""
+SLOWED = {2: ("a0", "a1", "a2", "a3"), 5: ("b4", "b5", "b6", "b7"), 10: ("a4", "a5", "a6", "a7")}
+"""By percent of more work: whom each of the slowed processes is held against.  No process stands in two trials,
+so that the trials of a race are as independent as processes are."""
 
 
 class Slowed:
@@ -61,22 +62,22 @@ slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
 
 
 def race(seed: int, say: Callable[[str], None]) -> Record:
-    """One race at the default pace: the reference and its control, PAIRS pairs alike, and the slowed."""
-    choice = session.Choice(["numpy"], PROBLEMS, ["cpu"], ["float32"], ["train"], seed=seed)
+    """One race: the reference and its control, PAIRS pairs alike, and the slowed; as long for each as by default."""
+    choice = session.Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
     record, problems = session.start(choice)
-    alike = [
-        Entrant(label=f"{side}{i}", backend="numpy", device="cpu", dtype="float32")
-        for i in range(PAIRS)
-        for side in "ab"
-    ]
-    slower = [
-        Entrant(label=f"slowed by {p} %", backend=f"bench.calibrate:slowed_by_{p}", device="cpu", dtype="float32")
-        for p in SLOWED
-    ]
-    record.entrants += alike + slower
+    problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
+    named = [(f"{side}{i}", "numpy") for i in range(PAIRS) for side in "ab"]
+    named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
+    record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]
+    by_default = len(session.entrants(session.Choice(devices=["cpu"])))
+    record.settings.seconds_per_race *= len(record.entrants) / by_default
     with tempfile.TemporaryDirectory() as cache:
         Runner(record, problems, Path(cache), session.DEADLINE, say=say).run()
     return record
+
+
+def _slowed(percent: int, against: str) -> str:
+    return f"{against}, slowed by {percent} %"
 
 
 def tally(record: Record, trial: Trial) -> None:
@@ -93,11 +94,10 @@ def tally(record: Record, trial: Trial) -> None:
         trial.false_verdicts.add(statistics.verdict(found, control) != "undecided")
         trial.outside.add(not found.low <= 1 <= found.high)
         trial.half_widths.append(found.half_width)
-    for percent in SLOWED:
-        slow = samples(f"slowed by {percent} %")
-        for i in range(PAIRS):
-            verdict = statistics.verdict(statistics.ratio(slow, samples(f"a{i}")), control)
-            trial.detected.setdefault(str(percent), Tally()).add(verdict == "slower")
+    for percent, against in SLOWED.items():
+        for other in against:
+            found = statistics.ratio(samples(_slowed(percent, other)), samples(other))
+            trial.detected.setdefault(str(percent), Tally()).add(statistics.verdict(found, control) == "slower")
     trial.call_seconds = statistics.spread(samples("numpy")).median
 
 

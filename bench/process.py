@@ -143,6 +143,10 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "NPROC": threads,  # XLA's pool; its XLA_FLAGS do not limit it
         "PJRT_NPROC": threads,
         "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
+        # glibc keeps what is freed.  Otherwise the layout of the heap decides, process by process, whether every
+        # step's arrays are given back to the kernel and faulted in again: a factor of 2 was seen, for identical code.
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": str(2**40),
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave device memory to the neighbours
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "TORCHINDUCTOR_CACHE_DIR": str(cache),

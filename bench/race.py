@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from bench import limits, messages, plausible
+from bench import clock, limits, messages, plausible
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
 from bench.lab import lab_report
@@ -57,14 +58,14 @@ class Runner:
         if not cores:
             self.record.warnings.append("workers could not be pinned to a core, so timings are noisier")
         self.cores: list[int | None] = list(cores) or [None]
-        for generation in range(max(1, self.record.settings.generations)):
-            for dtype in self.record.settings.dtypes:
-                done = {
-                    race.problem for race in self.record.races if (race.generation, race.dtype) == (generation, dtype)
-                }
-                left = [p for p in self.problems if p.dtype == dtype and p.name not in done]
-                if left:
-                    self._generation(generation, left)
+        # The references here need no second thread: two of them were seen to be five times slower than one.
+        with threadpool_limits(1):
+            for generation in range(max(1, self.record.settings.generations)):
+                for dtype in self.record.settings.dtypes:
+                    done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
+                    left = [p for p in self.problems if p.dtype == dtype and p.name not in done]
+                    if left:
+                        self._generation(generation, left)
         self._judge_steadiness()
         self.record.status = "complete"
         self.save()
@@ -194,10 +195,10 @@ class Runner:
 
     def _race(self, generation: int, problem: Problem, racing: list[Entrant]) -> None:
         core, seed = self.cores[-1], _seed(self.record.settings.seed, generation, problem.name)
-        race = self._plan(generation, problem, racing, seed)
         racing = [e for e, _ in self._each(racing, problem, lambda e: self._ask(e, messages.Move(core)))]
+        race = self._plan(generation, problem, racing, seed)
         for operation in self.record.settings.operations:
-            self._rounds(race, problem, operation, [e for e in racing if operation in self._operations(e)])
+            self._rounds(race, problem, operation, self._able(racing, operation))
         for entrant, tally in self._each(racing, problem, lambda e: self._ask(e, messages.Tally())):
             self._close(entrant, problem, tally)
         if generation == 0:
@@ -209,17 +210,30 @@ class Runner:
         earlier = self._earlier(problem)
         if earlier is not None:
             return Race(generation, problem.name, problem.dtype, seed, earlier.rounds, earlier.calls)
-        piloted = self._each(racing, problem, lambda e: self._ask(e, messages.Pilot(self._operations(e))))
+        plan = Race(generation, problem.name, problem.dtype, seed, {}, self._calls(problem, racing))
         settings = self.record.settings
-        rounds: dict[str, int] = {}
-        calls: dict[str, dict[str, int]] = {}
         for operation in settings.operations:
-            seconds = {e.label: p.call_seconds[operation] for e, p in piloted if operation in p.call_seconds}
-            calls[operation] = {label: min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / s)) for label, s in seconds.items()}
-            one_round = sum((calls[operation][label] + 1) * s for label, s in seconds.items())
-            pairs = int(settings.seconds_per_race / max(one_round, 1e-9)) // 2
-            rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
-        return Race(generation, problem.name, problem.dtype, seed, rounds, calls)
+            able = self._able(racing, operation)
+            # What a round really takes: the two calls, and all that goes on around them; the first has start-up costs.
+            rehearse = partial(self._rehearse, plan, problem, operation, able)
+            round_seconds = min(clock.seconds(rehearse)[0] for _ in range(2))
+            pairs = round(settings.seconds_per_race / max(round_seconds, 1e-9) / 2)
+            plan.rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
+        return plan
+
+    def _calls(self, problem: Problem, racing: list[Entrant]) -> dict[str, dict[str, int]]:
+        """By operation and entrant: the calls that make a sample of SHORTEST_SAMPLE."""
+        piloted = self._each(racing, problem, lambda e: self._ask(e, messages.Pilot(self._operations(e))))
+        calls: dict[str, dict[str, int]] = {operation: {} for operation in self.record.settings.operations}
+        for entrant, found in piloted:
+            for operation, seconds in found.call_seconds.items():
+                calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / seconds))
+        return calls
+
+    def _rehearse(self, plan: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
+        """One round whose samples nobody keeps."""
+        for entrant in racing:
+            self._take_turn(plan, problem, operation, entrant, seed=0)
 
     def _rounds(self, race: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
         rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])
@@ -227,8 +241,7 @@ class Runner:
         for _ in range(race.rounds.get(operation, 0) // 2):
             order = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in order + order[::-1]:
-                turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), int(rng.integers(2**62)))
-                turned = self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
+                turned = self._take_turn(race, problem, operation, entrant, int(rng.integers(2**62)))
                 if turned is not None:
                     taken[entrant.label].append(turned.nanoseconds)
         for entrant in racing:
@@ -238,6 +251,15 @@ class Runner:
                 cell.samples.append(
                     Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds)
                 )
+
+    def _take_turn(
+        self, race: Race, problem: Problem, operation: Operation, entrant: Entrant, seed: int
+    ) -> messages.Turned | None:
+        turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
+        return self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
+
+    def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
+        return [e for e in racing if operation in self._operations(e)]
 
     def _turn(self, entrant: Entrant, problem: Problem, turn: messages.Turn) -> messages.Turned:
         turned = self._ask(entrant, turn)

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import backends
@@ -29,6 +30,8 @@ from bench.record import (
     save,
     sole_writer,
 )
+from bench.report.findings import all_findings
+from bench.report.trust import half_width
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 DEVICES = ("cpu", "cuda")
@@ -40,6 +43,8 @@ SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 MOST_ROUNDS = 10
 DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
+
+STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
 
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 
@@ -152,6 +157,11 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         ),
         entrants=entrants(choice),
         problems=[_facts(problem) for problem in problems],
+        warnings=[
+            f"{name}={os.environ[name]} was set, so NumPy may not multiply with this processor's own kernels; unset it."
+            for name in STEERS_BLAS
+            if name in os.environ
+        ],
     )
     return record, problems
 
@@ -219,8 +229,9 @@ def run(
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
             try:
+                tell = partial(_with_widths, record, say)
                 Runner(
-                    record, problems, Path(cache), choice.deadline, lambda: save(record, path), say, interrupted
+                    record, problems, Path(cache), choice.deadline, lambda: save(record, path), tell, interrupted
                 ).run()
             except KeyboardInterrupt:
                 _leave(path)
@@ -261,6 +272,12 @@ def _leave(path: Path) -> None:
                     cell.outcome = Outcome(word="interrupted", reason="the run was ended before its race; --resume it")
     record.status = "interrupted"
     save(record, path)
+
+
+def _with_widths(record: Record, say: Callable[[str], None], line: str) -> None:
+    """`line`, and how wide the intervals are by now, once there are any."""
+    widths = [width for f in all_findings(record) if (width := half_width(f)) is not None]
+    say(f"{line}; intervals are +-{100 * max(widths):.1f} % by now" if widths else line)
 
 
 def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
