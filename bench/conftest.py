@@ -84,6 +84,7 @@ def _choice(config: pytest.Config) -> races.Choice:
         devices=option.device,
         dtypes=option.dtype,
         operations=["train"] if option.sweep else races.OPERATIONS,
+        sweep=option.sweep,
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
         deadline=option.deadline,
     )

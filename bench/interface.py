@@ -16,6 +16,7 @@ from bench.report.findings import all_findings
 BARE = {
     "numpy": "backends.bare.in_numpy:plain",
     "numpy-inplace": "backends.bare.in_numpy:in_place",
+    "numpy-gram": "backends.bare.in_numpy:gram",
     "torch-eager": "backends.bare.in_torch:eager",
     "torch-eager-by-hand": "backends.bare.in_torch:eager_by_hand",
     "torch-compile": "backends.bare.in_torch:compiled",

@@ -141,6 +141,10 @@ class ProblemFacts(Strict):
     reference: dict[str, float] = {}
     """What the float64 reference came to at the end of the descent."""
 
+    @property
+    def workload(self) -> str:
+        return self.name.partition("/")[0]
+
 
 class LabReport(Strict):
     """The two scatter plots of the report, and the numbers that say how alike they are."""
@@ -209,10 +213,12 @@ class Limits(Strict):
     """By entrant: the time of a call that does next to nothing."""
 
 
-class Settings(Strict):
+class Settings(Strict, kw_only=True):
     generations: Count
     most_rounds: Count
     seconds_per_race: Positive
+    slowest_step_seconds: Positive | None = None
+    """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
     seed: Count
     operations: list[Operation]
     problems: list[str]

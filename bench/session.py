@@ -43,8 +43,12 @@ SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 MOST_ROUNDS = 10
 DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
+SLOWEST_STEP = 1.0
+"""Seconds that a step may take on the ladder of sizes; a size that would take longer is skipped."""
 
 STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
+"""Environment variables that fix the kernels which a BLAS would choose by the processor."""
+
 
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 
@@ -59,6 +63,8 @@ class Choice:
     dtypes: Sequence[str] = ()
     operations: Sequence[Operation] = OPERATIONS
     pace: str = "default"
+    sweep: bool = False
+    """Sizes of a ladder: one whose step would take longer than SLOWEST_STEP is skipped."""
     generations: int | None = None
     seed: int = 0
     deadline: float = DEADLINE
@@ -147,6 +153,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
             most_rounds=MOST_ROUNDS,
             seconds_per_race=SECONDS_PER_RACE[pace],
+            slowest_step_seconds=SLOWEST_STEP if choice.sweep else None,
             seed=choice.seed,
             operations=list(choice.operations),
             problems=list(choice.problems),
@@ -229,10 +236,8 @@ def run(
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
             try:
-                tell = partial(_with_widths, record, say)
-                Runner(
-                    record, problems, Path(cache), choice.deadline, lambda: save(record, path), tell, interrupted
-                ).run()
+                tell, keep = partial(_with_widths, record, say), partial(save, record, path)
+                Runner(record, problems, Path(cache), choice.deadline, keep, tell, interrupted).run()
             except KeyboardInterrupt:
                 _leave(path)
                 kept = f"interrupted; what was done is in {path}"
@@ -241,6 +246,12 @@ def run(
             save(record, path)
         say(f"record: {path}")
     return record
+
+
+def _with_widths(record: Record, say: Callable[[str], None], line: str) -> None:
+    """`line`, and how wide the intervals are by now, once there are any."""
+    widths = [width for f in all_findings(record) if (width := half_width(f)) is not None]
+    say(f"{line}; intervals are +-{100 * max(widths):.1f} % by now" if widths else line)
 
 
 def _unused(results: Path, record: Record) -> Path:
@@ -272,12 +283,6 @@ def _leave(path: Path) -> None:
                     cell.outcome = Outcome(word="interrupted", reason="the run was ended before its race; --resume it")
     record.status = "interrupted"
     save(record, path)
-
-
-def _with_widths(record: Record, say: Callable[[str], None], line: str) -> None:
-    """`line`, and how wide the intervals are by now, once there are any."""
-    widths = [width for f in all_findings(record) if (width := half_width(f)) is not None]
-    say(f"{line}; intervals are +-{100 * max(widths):.1f} % by now" if widths else line)
 
 
 def agreement(choice: Choice, say: Callable[[str], None]) -> Record:

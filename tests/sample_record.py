@@ -58,6 +58,20 @@ GATES = {
     "trained params": 3e-6,
     "end state": 1e-6,
 }
+# Names that mean harm: to a table, a terminal, a browser, a path, a formula.
+HOSTILE = [
+    "pipe|pipe|pipe",
+    "line\nbreak\r\x1b[31mred\x07",
+    "abc\u202egnp.exe",
+    "\u05d0\u05d1|1 us",
+    "x" * 5000,
+    "**bold** `code` <script>alert(1)</script>",
+    "[click](http://example.org) ![i](http://example.org/i.png)",
+    "$\\frac{1}{2$ ~~gone~~",
+    "\u6f22\u5b57\u0301\u200b",
+    "3.10",
+    "../../etc/x:y",
+]
 LABELS = [kind for kind in range(3) for _ in range(50)]
 
 
@@ -117,6 +131,17 @@ def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
                 [],
                 [],
             )
+    return record
+
+
+def rename(record: Record, name: str) -> Record:
+    """`record`, with `name` wherever somebody may write one; its backends keep theirs."""
+    record.cells[0].gates[0].passed, record.cells[0].gates[0].what = False, name
+    record.id = record.commit = record.command = record.machine.cpu = name
+    for cell in record.cells:
+        cell.problem = f"{name}/{name}"
+    for facts in record.problems:
+        facts.name = f"{name}/{name}"
     return record
 
 

@@ -23,7 +23,7 @@ from bench.report import compare, look, start, sweep, text, trust, units, words
 from bench.report.__main__ import main
 from bench.report.findings import Findings, all_findings, fastest, overheads
 from bench.statistics import Interval, welch
-from tests.sample_record import fail, sample_record, step_seconds
+from tests.sample_record import HOSTILE, fail, rename, sample_record, step_seconds
 
 IRIS, MLP = "factorisation/iris", "mlp/iris"
 PAIR = ("torch-eager", "torch-eager-by-hand")
@@ -419,31 +419,10 @@ def test_below_three_generations_no_interval_is_made_up(tmp_path: Path):
 
 # Names that mean harm.
 
-HOSTILE = [
-    "pipe|pipe|pipe",
-    "line\nbreak\r\x1b[31mred\x07",
-    "abc\u202egnp.exe",
-    "\u05d0\u05d1|1 us",
-    "x" * 5000,
-    "**bold** `code` <script>alert(1)</script>",
-    "[click](http://example.org) ![i](http://example.org/i.png)",
-    "$\\frac{1}{2$ ~~gone~~",
-    "\u6f22\u5b57\u0301\u200b",
-    "3.10",
-    "../../etc/x:y",
-]
-
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_inert(name: str, tmp_path: Path):
-    record = sample_record((name, f"{name}-by-hand"), [IRIS], generations=3)
-    record.cells[0].gates[0].passed, record.cells[0].gates[0].what = False, name
-    record.id = record.commit = record.machine.cpu = name
-    for thing in [*record.cells, *record.problems]:
-        if hasattr(thing, "problem"):
-            thing.problem = f"{name}/{name}"
-        else:
-            thing.name = f"{name}/{name}"
+    record = rename(sample_record((name, f"{name}-by-hand"), [IRIS], generations=3), name)
     _, printed, markdown = reported(record, tmp_path)
     assert max(map(len, printed.splitlines())) <= 80
     assert all(c == "\n" or c.isprintable() for c in printed + markdown)

@@ -52,16 +52,24 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _report(path: Path, results: Path) -> int:
     record = records.read(path)
     found = all_findings(record)
-    trials = calibration.read(path.parent)
-    with folder.writing(results):
-        # Here, not above: nothing else needs matplotlib, which takes a second to import.
-        from bench.report import pictures
+    trials, title = calibration.read(path.parent), page.title(record)
+    # Here, not above: nothing else needs matplotlib and jinja2, which take a second to import.
+    from bench.report import downloads, html, parts, pictures
 
+    with folder.writing(results):
         drawn = pictures.draw(record, found, results)
         sections = page.page(record, found, trials, drawn)
-        records.write(results / "report.md", markdown(page.title(record), sections).encode())
+        written = markdown(title, sections).encode()
+        records.write(results / "report.md", written)
+        files = [
+            downloads.of_record(record, path.read_bytes()),
+            downloads.of_samples(record),
+            downloads.download("report.md", "this page as Markdown", written),
+        ]
+        whole = html.page(title, record, found, parts.parts(record, found, trials, drawn), files)
+        records.write(results / "report.html", html.render(whole))
     code = words.exit_code(found)
-    show(page.title(record), sections, words.summary(record, found), code)
+    show(title, sections, words.summary(record, found), code)
     return code
 
 
@@ -77,8 +85,22 @@ def _compare(options: argparse.Namespace) -> int:
     found = compare.changes(a, b, judged)
     sections = compare.page(a, b, found, judged)
     title = f"{b.id} against {a.id}"
+    from bench.report import downloads, html, parts, pictures
+
     with folder.writing(options.results):
-        records.write(options.results / "comparison.md", markdown(title, sections).encode())
+        written = markdown(title, sections).encode()
+        records.write(options.results / "comparison.md", written)
+        theirs, trials = all_findings(b), calibration.read(options.record_b.parent)
+        drawn = pictures.draw(b, theirs, None)
+        files = [
+            downloads.of_record(a, options.record.read_bytes()),
+            downloads.of_record(b, options.record_b.read_bytes()),
+            downloads.of_samples(b),
+            downloads.download("comparison.md", "the comparison as Markdown", written),
+        ]
+        shown = [parts.comparison(sections), *parts.parts(b, theirs, trials, drawn)]
+        whole = html.page(title, b, theirs, shown, files, lead=[text for s in sections[:1] for text in s.paragraphs])
+        records.write(options.results / "comparison.html", html.render(whole))
     code = compare.exit_code(b, found, options.fail_on_regression)
     show(title, sections, compare.summary(found), code)
     return code

@@ -8,13 +8,11 @@ import numpy as np
 from bench.record import Entrant, LabReport, Run
 from bench.report import lab, sweep, units
 from bench.report.findings import TWIN, Findings, name
-from bench.report.look import CLASSES, FAINT, INK, Sheet, label, labels, legend_rows, log_axis, style
+from bench.report.look import CLASSES, FAINT, INK, Drawing, Sheet, key, label, labels, legend_rows, log_axis, style
 from bench.report.units import slug
 
 MOST_PANELS = 12
 SPECIES = ("setosa", "versicolor", "virginica")
-
-Drawing = tuple[str, str, Sheet]
 
 
 def losses(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None:
@@ -32,7 +30,7 @@ def losses(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | Non
         axes.set_xlabel("step")
     sheet.axes[0].set_ylabel("loss")
     sheet.legend([_key(sheet, e) for e in entrants], labels(entrants))
-    return f"losses-{slug(workload)}", f"Loss against step, {workload}", sheet
+    return Drawing(f"losses-{slug(workload)}", f"Loss against step, {workload}", sheet, workload)
 
 
 def _losses_of(f: Findings, problem: str) -> dict[str, list[float]]:
@@ -80,13 +78,14 @@ def sweep_of_sizes(f: Findings) -> Drawing | None:
     sheet.axes[0].set_ylabel("time per step")
     handles = [_key(sheet, e, linestyle="none") for e in entrants]
     lines = [
-        _key(sheet, entrants[0], marker="", color=FAINT),
-        _key(sheet, entrants[0], marker="", color=INK, linestyle="--"),
+        _key(sheet, entrants[0], marker="", color=FAINT, gid=None),
+        _key(sheet, entrants[0], marker="", color=INK, linestyle="--", gid=None),
     ]
     sheet.legend(
         [*handles, *lines], [*labels(entrants), "fit: overhead + flops / rate", "limit of the machine"], columns=4
     )
-    return "sweep", "Time against size, with the fits and the limit of the machine", sheet
+    sheet.scaled = [axis for axes in sheet.axes for axis in (axes.xaxis, axes.yaxis)]
+    return Drawing("sweep", "Time against size, with the fits and the limit of the machine", sheet)
 
 
 def _sweep_panel(f: Findings, axes: Any, entrants: Sequence[Entrant], problems: Sequence[str]) -> None:
@@ -101,7 +100,8 @@ def _sweep_panel(f: Findings, axes: Any, entrants: Sequence[Entrant], problems: 
     for e in entrants:
         fitted = sweep.fit(measured[e.label])
         if fitted:
-            axes.plot(work, [fitted.seconds(w) for w in work], color=style(e)["color"], linewidth=0.8, alpha=0.6)
+            line = {"color": style(e)["color"], "gid": key(e), "linewidth": 0.8, "alpha": 0.6}
+            axes.plot(work, [fitted.seconds(w) for w in work], **line)
         axes.plot(
             [p.flops for p in measured[e.label]], [p.seconds for p in measured[e.label]], linestyle="none", **style(e)
         )
@@ -122,10 +122,10 @@ def accuracies(f: Findings) -> Drawing | None:
         _accuracies_panel(axes, entrants, found, seeds, quality, [pair[which] for pair in lab.ACCURACIES])
         axes.set_title("training" if which == 0 else "test", loc="left")
     sheet.axes[-1].set_xlabel("seed of our start")
-    published = _key(sheet, entrants[0], marker="_", color=INK, linestyle="none", markersize=9)
+    published = _key(sheet, entrants[0], marker="_", color=INK, linestyle="none", markersize=9, gid=None)
     keys = [_key(sheet, e, linestyle="none") for e in entrants]
     sheet.legend([published, *keys], ["lab report (order as published)", *labels(entrants)])
-    return "accuracies", "Accuracies start by start, beside the lab report's", sheet
+    return Drawing("accuracies", "Accuracies start by start, beside the lab report's", sheet)
 
 
 def _accuracies_panel(
@@ -189,7 +189,7 @@ def scatter(report: LabReport | None) -> Drawing | None:
         axes.set_ylabel(y, labelpad=1)
     handles, names = sheet.axes[0].get_legend_handles_labels()
     sheet.legend(handles, names)
-    return "scatter", "The lab report's scatter plots: PCA scores and the learnt U", sheet
+    return Drawing("scatter", "The lab report's scatter plots: PCA scores and the learnt U", sheet)
 
 
 def _cloud(kinds: list[int], rows: list[list[float]]) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -36,6 +36,8 @@ RC: dict[Any, Any] = {
     "axes.titley": 1.0,
     "axes.ymargin": 0.08,
     "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "text.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -49,6 +51,11 @@ RC: dict[Any, Any] = {
 }
 
 
+def key(entrant: Entrant) -> str:
+    """What marks everything that is drawn or written of this entrant; no name is, for it may mean harm."""
+    return f"entrant-{crc32(entrant.label.encode()):08x}"
+
+
 def style(entrant: Entrant) -> dict[str, Any]:
     """Colour by library, marker by mode, hollow where the gradient is derived by hand."""
     mode = entrant.backend.removesuffix(TWIN).partition("-")[2]
@@ -56,7 +63,8 @@ def style(entrant: Entrant) -> dict[str, Any]:
     colour = CONTROL if entrant.control else known or OTHERS[crc32(library(entrant).encode()) % len(OTHERS)]
     hollow = entrant.backend.endswith(TWIN)
     marker = "X" if entrant.control else MODES.get(mode, "h")
-    return {"color": colour, "marker": marker, "markerfacecolor": "white" if hollow else colour, "markersize": 5}
+    face = "white" if hollow else colour
+    return {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 5, "gid": key(entrant)}
 
 
 def label(text: str, width: int = 24) -> str:
@@ -97,25 +105,42 @@ class Sheet:
         for spare in axes[panels:]:
             spare.remove()
         self.axes = axes[:panels]
-        self._width, self._height = total, high
+        self._width, self._height, self.bottom = total, high, bottom
+        self.scaled: list[Any] = []
+        """The axes that have a linear scale beside their log scale."""
+        self.headings: list[Any] = []
+        """The title and the legend: a page writes its own."""
+        self.keys: list[tuple[Any, str]] = []
+        """What the legend explains: a line, and its name."""
 
     def title(self, text: str) -> None:
-        self.figure.text(
-            0.12 / self._width, 1 - 0.12 / self._height, text, va="top", fontsize=10, fontweight="bold", color=INK
-        )
+        place = 0.12 / self._width, 1 - 0.12 / self._height
+        self.headings.append(self.figure.text(*place, text, va="top", fontsize=10, fontweight="bold", color=INK))
 
     def legend(self, handles: Sequence[Any], names: Sequence[str], columns: int = 5) -> None:
         """Below the panels, where it covers no data."""
         columns = min(columns, max(1, int(self._width / 1.7)))
-        self.figure.legend(
-            handles, names, loc="lower center", ncols=columns, fontsize=7.5, numpoints=1, handlelength=1.6
+        self.headings.append(
+            self.figure.legend(
+                handles, names, loc="lower center", ncols=columns, fontsize=7.5, numpoints=1, handlelength=1.6
+            )
         )
+        self.keys = list(zip(handles, names, strict=True))
 
     def png(self) -> bytes:
         buffer = io.BytesIO()
         # Without the version of matplotlib in it, so that the same record gives the same bytes.
         self.figure.savefig(buffer, format="png", metadata={"Software": None}, pil_kwargs={"compress_level": 3})
         return buffer.getvalue()
+
+
+class Drawing(NamedTuple):
+    what: str
+    """Goes into the file's name."""
+    caption: str
+    sheet: Sheet
+    workload: str = ""
+    """Where all panels are of one."""
 
 
 def legend_rows(names: int, columns: int = 5) -> float:
@@ -131,8 +156,23 @@ def log_axis(axis: Any, values: Sequence[float], written: Callable[[float], str]
     set_scale, set_limits = (getattr(axis.axes, f"set_{axis.axis_name}{what}") for what in ("scale", "lim"))
     set_scale("log")
     set_limits(low, high)
-    axis.set_ticks(ticks, [short(written(t)) for t in ticks])
+    axis.set_ticks(ticks)
     axis.set_ticks([], minor=True)
+    # Taken up again by `linear_axis`, which has no other way to know the unit.
+    axis.set_major_formatter(lambda t, _: short(written(t)))
+
+
+def linear_axis(axis: Any) -> None:
+    """From 0 to where the log axis ended, in the same unit."""
+    from matplotlib.ticker import MaxNLocator
+
+    _, high = axis.get_view_interval()
+    written = axis.get_major_formatter()
+    set_scale, set_limits = (getattr(axis.axes, f"set_{axis.axis_name}{what}") for what in ("scale", "lim"))
+    set_scale("linear")
+    set_limits(0, high)
+    axis.set_major_locator(MaxNLocator(6 if axis.axis_name == "y" else 4))
+    axis.set_major_formatter(written)
 
 
 def short(text: str) -> str:

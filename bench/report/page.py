@@ -17,9 +17,9 @@ def page(
     for f in found:
         sections += _measured(f)
     sections += [section for f in found if (section := lab.section(f)) is not None][:1]
-    sections.append(_trust(record, found, calibration))
+    sections.append(trusted(record, found, calibration))
     sections += [Section("Pictures", pictures=pictures)] if pictures else []
-    return [*sections, _run(record)]
+    return [*sections, the_run(record)]
 
 
 def title(record: Record) -> str:
@@ -39,7 +39,7 @@ def _words(found: list[Findings]) -> list[str]:
     return [f"{f'{f.title}: ' if len(found) > 1 else ''}{sentence}" for f in found for sentence in words.findings(f)]
 
 
-def _trust(record: Record, found: list[Findings], calibration: Calibration | None) -> Section:
+def trusted(record: Record, found: list[Findings], calibration: Calibration | None) -> Section:
     noise = [text for f in found if (text := _noise(f))]
     # One in twenty: the reader of many verdicts is to know how many of them chance alone gives.
     chance = "A 95 % interval misses the truth one time in twenty: of a hundred verdicts on equal things some five are wrong."
@@ -99,7 +99,7 @@ def _controls(f: Findings) -> Table | None:
     )
 
 
-def _run(record: Record) -> Section:
+def the_run(record: Record) -> Section:
     machine, settings = record.machine, record.settings
     gpu = "" if machine.gpu is None else f", {machine.gpu.name} (driver {machine.gpu.driver})"
     rows = [

@@ -1,38 +1,37 @@
-"""The findings drawn: one PNG for each question.  No picture is drawn of nothing."""
+"""The findings drawn: a picture for each question, as PNG and for a page.  No picture is drawn of nothing."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.record import Entrant, Record, write
-from bench.report import curves, units
+from bench.report import curves, svg, units
 from bench.report.findings import Comparison, Findings, overheads, twins
-from bench.report.look import FAINT, INK, RC, Sheet, label, labels, log_axis, style
+from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, style
 from bench.report.text import Picture
 from bench.report.units import slug
 
 PREFIX = "report-"
 MOST_PANELS = 12
 
-Drawing = tuple[str, str, Sheet]
-"""What goes into the file's name, the caption, and the picture."""
 
-
-def draw(record: Record, found: Sequence[Findings], results: Path) -> list[Picture]:
-    """Every picture that has something to show, in `results`; those of an earlier report are removed."""
+def draw(record: Record, found: Sequence[Findings], results: Path | None) -> list[Picture]:
+    """Every picture that has something to show; as files in `results`, from where those of an earlier report go."""
     # Here, not above: matplotlib takes most of a second to import.
     import matplotlib
 
     pictures: dict[str, Picture] = {}
-    with matplotlib.rc_context(rc=RC):
+    with matplotlib.rc_context(rc=RC | svg.RC):
         for f in found:
             suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
-            for what, caption, sheet in _drawings(f, first=f is found[0]):
-                file = _unused(f"{PREFIX}{what}{suffix}", pictures)
-                write(results / file, sheet.png())
-                pictures[file] = Picture(file, f"{caption}, {f.title}")
-    for stale in set(results.glob(f"{PREFIX}*.png")) - {results / file for file in pictures}:
-        stale.unlink()
+            for drawing in _drawings(f, first=f is found[0]):
+                file = _unused(f"{PREFIX}{drawing.what}{suffix}", pictures)
+                if results:
+                    write(results / file, drawing.sheet.png())
+                pictures[file] = Picture(file, f"{drawing.caption}, {f.title}", svg.chart(drawing, f, file))
+    if results:
+        for stale in set(results.glob(f"{PREFIX}*.png")) - {results / file for file in pictures}:
+            stale.unlink()
     return list(pictures.values())
 
 
@@ -69,7 +68,8 @@ def overhead(f: Findings) -> Drawing | None:
         axes.set_title(label(problem, 30), loc="left")
     _rows(sheet, rows)
     sheet.figure.supxlabel("ratio, with its 95 % interval (1: autodiff costs nothing)", fontsize=8, y=0.02)
-    return "overhead", "Autodiff overhead of each library and mode", sheet
+    sheet.scaled = [axes.xaxis for axes in sheet.axes]
+    return Drawing("overhead", "Autodiff overhead of each library and mode", sheet)
 
 
 Dot = tuple[int, Entrant, float, float | None, float | None]
@@ -82,11 +82,11 @@ def _dot(row: int, c: Comparison) -> Dot:
 
 def _dots(axes: Any, dots: Sequence[Dot], size: float) -> None:
     """A marker at each value, a bar from low to high."""
-    bars = [(row, low, high, style(e)["color"]) for row, e, _, low, high in dots if low is not None]
+    bars = [(row, low, high, style(e)["color"], key(e)) for row, e, _, low, high in dots if low is not None]
     if bars:
-        rows, lows, highs, colours = zip(*bars, strict=True)
+        rows, lows, highs, colours, keys = zip(*bars, strict=True)
         # One collection, not a line each: a picture of lines takes twice as long.
-        axes.hlines(rows, lows, highs, colors=colours, linewidth=size, alpha=0.4)
+        axes.hlines(rows, lows, highs, colors=colours, linewidth=size, alpha=0.4, gid=" ".join(keys))
     for row, entrant, value, _, _ in dots:
         axes.plot([value], [row], linestyle="none", **{**style(entrant), "markersize": size})
 
@@ -122,8 +122,9 @@ def times(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None
         _times_panel(f, axes, problem, rows)
         axes.set_title(label(problem.partition("/")[2] or problem, 28), loc="left")
     _rows(sheet, rows)
-    sheet.figure.supxlabel("median time per step, with the quartiles of the samples (log scale)", fontsize=8, y=0.02)
-    return f"time-{slug(workload)}", f"Time per step, {workload}", sheet
+    sheet.figure.supxlabel("median time per step, with the quartiles of the samples", fontsize=8, y=0.02)
+    sheet.scaled = [axes.xaxis for axes in sheet.axes]
+    return Drawing(f"time-{slug(workload)}", f"Time per step, {workload}", sheet, workload)
 
 
 def _times_panel(f: Findings, axes: Any, problem: str, rows: Sequence[Entrant]) -> None:

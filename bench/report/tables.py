@@ -123,20 +123,20 @@ def _measurements(f: Findings, e: Entrant, problem: str) -> list[str]:
         "fastest" if e is best else judged(f.compare(e, best, problem)) if best else units.ABSENT,
         *against,
         units.ABSENT if gradient is None else units.interval(gradient),
-        _first_calls(f, e, problem),
-        _paid(f, e, problem),
+        first_calls(f, e, problem),
+        paid_after(f, e, problem),
         units.bytes_(peak) if (peak := start.peak_bytes(f, e, problem)) is not None else units.ABSENT,
     ]
 
 
-def _first_calls(f: Findings, e: Entrant, problem: str) -> str:
+def first_calls(f: Findings, e: Entrant, problem: str) -> str:
     cold, warm = start.first_call(f, e, problem, "cold"), start.first_call(f, e, problem, "warm")
     if cold is None and warm is None:
         return units.ABSENT
     return " / ".join("-" if call is None else units.seconds(call) for call in (cold, warm))
 
 
-def _paid(f: Findings, e: Entrant, problem: str) -> str:
+def paid_after(f: Findings, e: Entrant, problem: str) -> str:
     if e.dispatch == "operation":
         return "no compiling"
     paid = start.breaks_even(f, e, problem, "cold")

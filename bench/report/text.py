@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import tabulate
@@ -22,10 +22,33 @@ class Table(NamedTuple):
     note: str = ""
 
 
+class Key(NamedTuple):
+    """A line of a legend."""
+
+    swatch: str
+    """SVG."""
+    name: str
+    mark: str
+    """`look.key` of the entrant; '' for what is none."""
+
+
+class Chart(NamedTuple):
+    """A picture for a page: without title and legend, which the page writes."""
+
+    what: str
+    title: str
+    place: Mapping[str, str]
+    """dtype and device, and the workload where all panels are of one."""
+    scales: Mapping[str, str]
+    """SVG by scale: `log`, and `linear` where that makes sense."""
+    legend: Sequence[Key]
+
+
 class Picture(NamedTuple):
     file: str
     """Its name in the folder of the page."""
     caption: str
+    chart: Chart
 
 
 class Section(NamedTuple):

@@ -38,8 +38,10 @@ def slug(text: str) -> str:
 
 
 def number(x: float) -> str:
-    """About three digits: 0.0123, 0.45, 2.31, 12.3, 123, 1.23e+06."""
+    """About three digits: 0, 0.0123, 0.45, 2.31, 12.3, 123, 1.23e+06."""
     size = abs(x)
+    if size == 0:
+        return "0"
     if size >= 1e5 or 0 < size < 1e-3:
         return f"{x:.2e}"
     decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.0995 else 3 if size >= 0.00995 else 4
@@ -63,6 +65,19 @@ def bytes_(x: float) -> str:
 def count(x: float) -> str:
     """A whole number of steps or flops: 17, 1.2k, 350k, 2.1M."""
     return f"{x:.0f}" if x < 999.5 else _scaled(x, [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")])
+
+
+_FACTORS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+_FACTORS |= {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Mflop/s": 1e6, "Gflop/s": 1e9, "Tflop/s": 1e12, "flop/s": 1.0}
+_NUMBER = re.compile(
+    rf"([-+]?\d+(?:\.\d+)?(?:e[-+]\d+)?)(?: ?({'|'.join(_FACTORS)}|%|x))?(?=$|,? [(\[/~]| (?:to|of|flops)\b)"
+)
+
+
+def value(text: str) -> float | None:
+    """The number that a cell begins with, in the base of its unit, to sort by: 5.81e-05 of `58.1 us`; None without one."""
+    found = _NUMBER.match(text)
+    return float(found[1]) * _FACTORS.get(found[2] or "", 1.0) if found else None
 
 
 def rate(flops_per_second: float) -> str:

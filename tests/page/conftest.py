@@ -1,0 +1,59 @@
+"""A browser, and the page of a whole record in it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.record import Record
+from tests.browser import CHROMIUM, Page, sync_playwright, written
+from tests.sample_record import sample_record
+
+FLAGS = ["--no-sandbox", "--disable-gpu"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="session")
+def whole() -> Record:
+    return sample_record()
+
+
+@pytest.fixture(scope="session")
+def file(whole: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """report.html; the record lies beside its folder as 0.json."""
+    return written(whole, tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Any) -> Iterator[Callable[..., Page]]:
+    """A function that opens a file as a reader would; afterwards, nothing was said, asked or fetched behind their back."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def open_page(file: Path, hash: str = "", **settings: Any) -> Page:
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings}))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: complaints.append(request.url) if _leaves(request.url, file) else None)
+        page.goto(f"{file.as_uri()}{hash}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _leaves(url: str, file: Path) -> bool:
+    return not url.startswith(("data:", "blob:")) and url.partition("#")[0] != file.as_uri()

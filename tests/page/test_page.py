@@ -1,0 +1,161 @@
+"""The page says what the record says, to whoever reads it and however they read it, and of any record."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.record import Record
+from tests.browser import IN_A_BROWSER, Page, overflow, shown, violations, written
+from tests.sample_record import CPU_BACKENDS, fail, sample_record
+
+ROOT = Path(__file__).parents[2]
+IRIS = "factorisation/iris"
+
+Visit = Callable[..., Page]
+pytestmark = IN_A_BROWSER
+
+
+def test_the_first_screen_says_who_won_by_how_much_and_how_surely(visit: Visit, file: Path):
+    page = visit(file)
+    lead = " ".join(shown(page, ".lead"))
+    assert re.match(
+        r"jax-scan\S* is the fastest, or level with it, on \d of 8 problems, at 0\.\d+ to [\d.]+ x the time", lead
+    )
+    assert re.search(
+        r"On \d of 8 problems the fastest is clear of the next; on \d it cannot be told from another", lead
+    )
+    for selector in (".lead", ".findings table", ".verdict"):
+        box = page.locator(selector).last.bounding_box()
+        assert box["y"] + box["height"] <= 800, selector
+    row = shown(page, ".findings tbody tr")[0].split("\t")
+    assert re.fullmatch(r"0\.\d+ \[0\.\d+, 0\.\d+\]", row[3])
+    assert re.match(r"clear: |level with ", row[4])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_there_is_no_barrier_that_axe_can_find(scheme: str, visit: Visit, file: Path):
+    page = visit(file, color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
+    assert violations(page) == []
+
+
+def test_the_dark_page_is_dark(visit: Visit, file: Path):
+    for scheme, low, high in (("light", 240, 256), ("dark", 0, 40)):
+        page = visit(file, color_scheme=scheme)
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        drawn = page.evaluate("getComputedStyle(document.querySelector('.chart svg path')).fill")
+        for colour in (paper, drawn):
+            assert all(low <= int(x) < high for x in re.findall(r"\d+", colour)[:3])
+
+
+def test_a_phone_scrolls_no_page_sideways_and_tables_in_their_own_frames(visit: Visit, file: Path):
+    page = visit(file, viewport={"width": 390, "height": 844})
+    assert overflow(page) == 0
+    frames = page.locator(".region:has(.heat)").first
+    assert frames.evaluate("(frame) => frame.scrollWidth > frame.clientWidth")
+    assert frames.evaluate("(frame) => [frame.tabIndex, frame.getAttribute('role'), !!frame.ariaLabel]") == [
+        0,
+        "region",
+        True,
+    ]
+
+
+def test_without_javascript_every_table_is_shown_and_no_control_that_does_nothing(visit: Visit, file: Path):
+    page = visit(file, java_script_enabled=False)
+    text = file.read_text()
+    for summary in page.locator("summary").all():
+        summary.click()
+    tables = page.locator("table")
+    assert tables.count() == text.count("<table")
+    assert all(table.is_visible() for table in tables.all())
+    assert page.locator("figure svg:visible").count() >= text.count("<figure")
+    assert not page.locator("#controls").is_visible()
+    assert page.locator("button:visible").count() == 0
+
+
+def test_on_paper_nothing_is_cut_off(visit: Visit, file: Path):
+    page = visit(file)
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert not page.locator("#controls").is_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.region')).overflowX") == "visible"
+
+
+def test_every_empty_cell_says_why_and_the_fastest_of_each_problem_is_marked(visit: Visit, tmp_path: Path):
+    record = fail(
+        sample_record(("numpy", "torch-eager", "jax-scan"), [IRIS, "mlp/iris"]), "torch-eager", "timed out", "600 s"
+    )
+    page = visit(written(record, tmp_path))
+    heat = page.locator(".heat:visible")
+    assert heat.locator("tr", has_text="torch-eager").locator("td").all_inner_texts() == ["timed out\n600 s"] * 2
+    assert heat.locator("td.best").all_inner_texts() == [
+        cell for cell in heat.locator("td").all_inner_texts() if "fastest" in cell
+    ]
+    assert heat.locator("td.best").count() == 2
+    assert all(shown(page, ".heat:visible td"))
+
+
+def _large() -> Record:
+    sizes = [f"factorisation/{m}x{n}r4" for m in (30, 300) for n in (20, 40, 80, 160, 200)]
+    return sample_record(
+        CPU_BACKENDS[:12], [*sizes, *(f"mlp/{n}x8-4-3" for n in range(100, 1100, 100))], generations=3, rounds=2
+    )
+
+
+ANY = {
+    "one backend, one problem": lambda: sample_record(["jax-scan"], [IRIS], control=False),
+    "all failed": lambda: fail(sample_record(["numpy"], control=False), "numpy", "crashed", "it said <nothing>"),
+    "nothing": lambda: sample_record([], []),
+    "12 backends, 20 problems": _large,
+}
+
+
+@pytest.mark.parametrize("which", ANY)
+def test_any_record_makes_a_page(which: str, visit: Visit, tmp_path: Path):
+    page = visit(written(ANY[which](), tmp_path), viewport={"width": 390, "height": 844})
+    assert overflow(page) == 0
+    assert violations(page) == []
+    assert shown(page, ".verdict")
+    assert not re.search(r"\b(nan|NaN|inf|None|undefined)\b", page.locator("body").inner_text())
+
+
+def test_two_records_make_the_same_page_with_what_changed(visit: Visit, whole: Record, tmp_path: Path):
+    page = visit(written(whole, tmp_path, sample_record(seed=1, slower={"jax-step": 1.2})))
+    assert "24 slower" in " ".join(shown(page, ".lead"))
+    changed = shown(page, "#comparison tbody tr")
+    assert len(changed) >= 24
+    assert all(row.startswith("jax-step\t") for row in changed[:8])
+    assert page.locator("#overhead figure").is_visible()
+    assert page.locator("a[data-file$='.json']").count() == 2
+    assert violations(page) == []
+
+
+def test_no_two_things_on_the_page_have_one_id(visit: Visit, file: Path):
+    page = visit(file)
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((part) => part.id)")
+    assert len(ids) == len(set(ids))
+    referred = page.evaluate(
+        "[...document.querySelectorAll('svg use')].map((use) => use.getAttribute('href').slice(1))"
+    )
+    assert set(referred) <= set(ids)
+
+
+def test_the_same_record_gives_the_same_page_in_another_process(file: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "bench.report", str(file.parents[1] / "0.json"), "--results", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "7"}, check=True, capture_output=True)
+    assert (tmp_path / "report.html").read_bytes() == file.read_bytes()
+
+
+def test_a_run_five_times_as_long_fits_two_megabytes(tmp_path: Path):
+    assert written(sample_record(rounds=50), tmp_path).stat().st_size <= 2_000_000
+
+
+def test_the_first_paint_comes_within_300_milliseconds(visit: Visit, file: Path):
+    """Of five tries, as a neighbour on the machine is not the page's doing."""
+    paint = "performance.getEntriesByType('paint').map((entry) => entry.startTime)[0]"
+    assert min(visit(file).evaluate(paint) for _ in range(5)) < 300
