@@ -71,15 +71,16 @@ class Runner:
         self.save()
 
     def _generation(self, generation: int, problems: list[Problem]) -> None:
-        station = WeatherStation()
         try:
             for problem in problems:
+                station = WeatherStation()
                 self.say(
                     f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {problem.name}, {problem.dtype}"
                 )
                 racing = self._prepare_all(generation, problem)
                 if self.record.settings.generations:
                     self._race(generation, problem, racing)
+                self.record.weather.append(station.report(generation))
                 self.save()
                 self._stop_if_interrupted()
             if self.record.settings.generations:
@@ -89,7 +90,6 @@ class Runner:
             for worker in self.workers.values():
                 worker.end()
             self.workers.clear()
-        self.record.weather.append(station.report(generation))
         self.save()
 
     def _stop_if_interrupted(self) -> None:
