@@ -80,17 +80,17 @@ class Runner:
                 racing = self._prepare_all(generation, problem)
                 if self.record.settings.generations:
                     self._race(generation, problem, racing)
+                    if problem is problems[-1]:
+                        # Before the race is saved: a run that is killed must not be complete without its limits.
+                        self._measure_limits(problems[0])
+                        self._refuse_impossible()
                 self.record.weather.append(station.report(generation))
                 self.save()
                 self._stop_if_interrupted()
-            if self.record.settings.generations:
-                self._measure_limits(problems[0])
-                self._refuse_impossible()
         finally:
             for worker in self.workers.values():
                 worker.end()
             self.workers.clear()
-        self.save()
 
     def _stop_if_interrupted(self) -> None:
         if self.interrupted():
