@@ -135,8 +135,7 @@ class Runner:
         return cell.outcome.word in ("pending", "ok")
 
     def _start(self, entrant: Entrant) -> None:
-        worker = self.workers.get(_key(entrant))
-        if worker is None or not worker.alive:
+        if not self._is_up(entrant):
             core = self.cores[len(self.workers) % len(self.cores)]
             self.workers[_key(entrant)] = Process(entrant, core, self.cache)
 
@@ -258,6 +257,11 @@ class Runner:
         turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
         return self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
 
+    def _is_up(self, entrant: Entrant) -> bool:
+        """Not where it crashed, nor where all its cells failed in an earlier generation."""
+        worker = self.workers.get(_key(entrant))
+        return worker is not None and worker.alive
+
     def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
         return [e for e in racing if operation in self._operations(e)]
 
@@ -321,7 +325,7 @@ class Runner:
         alive = [
             e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
         ]
-        probing = [e for e in alive if self.workers[_key(e)].alive and self._cell(e, problem).outcome.word == "ok"]
+        probing = [e for e in alive if self._is_up(e) and self._cell(e, problem).outcome.word == "ok"]
 
         def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
             self._attempt(entrant, problem, lambda e: self._ask(e, messages.Move(self.cores[-1])))

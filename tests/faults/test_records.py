@@ -182,6 +182,11 @@ def test_whatever_is_in_a_file_it_is_a_good_record_or_refused(tmp_path_factory, 
     assert json.loads(path.read_bytes()) == json.loads(content)
 
 
+def test_a_size_that_is_no_text_is_refused_with_a_remedy():
+    with pytest.raises(UsageError, match="is not text in this locale; give it a plain name"):
+        pose("factorisation/\udcc3\udcbc.csv:r2")
+
+
 SMALL_OR_ABSURD = st.integers(0, 40) | st.integers(10**6, 10**12)
 SIZES = st.one_of(
     st.text(max_size=30),

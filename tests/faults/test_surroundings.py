@@ -176,7 +176,7 @@ ONE = ["--problem", IRIS, "--backend", "numpy"]
 def test_agreement_ends_with_its_code_and_a_line(more, code, summary):
     done = command("-m", "bench.agree", *ONE, *more)
     assert done.returncode == code, done.stdout + done.stderr
-    assert summary in (done.stdout + done.stderr).strip().splitlines()[-1]
+    assert summary in (done.stdout or done.stderr).strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_agreement_ends_with_its_code_and_a_line(more, code, summary):
         (["--backend", f"{HERE}Segfaulting"], 3, "3 cells, 2 good, 1 crashed"),
         (["--backend", "numpi"], 2, "no backend 'numpi'; choose from"),
         (["--resume", "no such.json"], 2, "cannot read no such.json"),
-        (["-k", "nothing_is_called_this"], 2, "no tests ran"),
+        (["-k", "nothing_is_called_this"], 2, "3 deselected"),
         (["--problem", "factorisation/9999999x9999999r9"], 2, "choose a smaller size"),
     ],
 )
