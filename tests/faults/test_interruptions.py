@@ -136,17 +136,6 @@ def killed_until_complete(folder: Path, chance: random.Random, most: int) -> int
         assert killed, f"ended with {process.returncode} and no complete record"
 
 
-def test_no_worker_outlives_a_killed_run(tmp_path):
-    process = started(tmp_path)
-    wait_for(process, "generation 2")
-    while not (workers := psutil.Process(process.pid).children()):
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    _, alive = psutil.wait_procs(workers, timeout=10)
-    assert not alive
-
-
 def wait_for(process: subprocess.Popen, line: str) -> None:
     for said in process.stdout:
         if line in said:
@@ -178,18 +167,23 @@ def test_ctrl_c_twice_stops_at_once_and_corrupts_nothing(undisturbed, tmp_path, 
     process = started(tmp_path)
     wait_for(process, f"generation {moment + 1}")
     time.sleep(random.Random(moment).uniform(0, 0.6))
+    assert "go on with --resume" in stopped_at_once(process)
+    assert the_record(tmp_path).status == "interrupted"
+    assert not [p for p in psutil.process_iter() if started_by(p, process.pid)]
+    assert timeless(finished(tmp_path)) == timeless(undisturbed)
+
+
+def stopped_at_once(process: subprocess.Popen) -> str:
+    """What it said to two Ctrl-C."""
     began = time.monotonic()
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(0.05)
-    out, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=60)
     assert time.monotonic() - began < 10
     assert process.returncode == 130
-    assert "go on with --resume" in err
     assert "Traceback" not in err
-    assert the_record(tmp_path).status == "interrupted"
-    assert not [p for p in psutil.process_iter() if started_by(p, process.pid)]
-    assert timeless(finished(tmp_path)) == timeless(undisturbed)
+    return err
 
 
 def started_by(process: psutil.Process, pid: int) -> bool:
@@ -211,7 +205,9 @@ sys.exit(command.ended(race))
 """
 
 
-def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(tmp_path):
+@pytest.fixture
+def hanging(tmp_path) -> subprocess.Popen:
+    """A run that waits for a worker which never answers, and no longer for any other."""
     process = subprocess.Popen(
         [sys.executable, "-c", HANGING, str(tmp_path)],
         cwd=ROOT,
@@ -221,13 +217,18 @@ def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(tmp_path):
     )
     wait_for(process, "generation 1")
     time.sleep(3)
-    began = time.monotonic()
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.2)
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - began < 10
-    assert process.returncode == 130, err
-    record = the_record(tmp_path)
-    assert {c.outcome.word for c in record.cells} == {"interrupted"}
-    assert re.search(r"--resume \S+\.json", err)
+    return process
+
+
+def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging, tmp_path):
+    assert re.search(r"--resume \S+\.json", stopped_at_once(hanging))
+    assert {cell.outcome.word for cell in the_record(tmp_path).cells} == {"interrupted"}
+
+
+def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):
+    workers = psutil.Process(hanging.pid).children()
+    assert len(workers) == 3
+    hanging.kill()
+    hanging.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive

@@ -43,7 +43,7 @@ KEPT_BY = {
     ],
     "the run is killed": [
         (INTERRUPTED, "test_over_random_kills_no_finished_race_is_lost_and_no_file_is_corrupt"),
-        (INTERRUPTED, "test_no_worker_outlives_a_killed_run"),
+        (INTERRUPTED, "test_no_worker_outlives_a_killed_run_not_even_one_that_hangs"),
     ],
     "the disk is full or read-only": [
         (SURROUNDED, "test_a_disk_that_is_full_is_found_before_anything_is_measured"),
