@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -206,7 +207,7 @@ sys.exit(command.ended(race))
 
 
 @pytest.fixture
-def hanging(tmp_path) -> subprocess.Popen:
+def hanging(tmp_path) -> Iterator[subprocess.Popen]:
     """A run that waits for a worker which never answers, and no longer for any other."""
     process = subprocess.Popen(
         [sys.executable, "-c", HANGING, str(tmp_path)],
@@ -215,9 +216,12 @@ def hanging(tmp_path) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
     )
-    wait_for(process, "generation 1")
-    time.sleep(3)
-    return process
+    try:
+        wait_for(process, "generation 1")
+        time.sleep(3)
+        yield process
+    finally:
+        process.kill()
 
 
 def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging, tmp_path):
