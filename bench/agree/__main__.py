@@ -9,6 +9,7 @@ from bench.problem import UsageError
 from bench.report import lab, tables, words
 from bench.report.__main__ import show
 from bench.report.findings import all_findings
+from bench.report.text import Section
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (session.Interrupted, KeyboardInterrupt):
         return 130
     found = all_findings(record)
+    summary, code = words.agreement_summary(found), words.exit_code(found)
     sections = [section for f in found for section in (tables.agreeing_in_full(f), lab.section(f)) if section]
-    code = words.exit_code(found)
-    show("Agreement", sections + [s for f in found for s in tables.reasons(f)], words.agreement_summary(found), code)
+    sections += [s for f in found for s in tables.reasons(f)]
+    show("Do the backends agree?", [Section("Verdict", [summary]), *sections], summary, code)
     return code
 
 

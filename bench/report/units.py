@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from bench.statistics import Interval
 
@@ -78,6 +79,20 @@ def value(text: str) -> float | None:
     """The number that a cell begins with, in the base of its unit, to sort by: 5.81e-05 of `58.1 us`; None without one."""
     found = _NUMBER.match(text)
     return float(found[1]) * _FACTORS.get(found[2] or "", 1.0) if found else None
+
+
+def numeric(cells: Iterable[str]) -> bool:
+    """Whether these are numbers, with perhaps a word among them, to stand one below the other."""
+    return any(value(cell) is not None for cell in cells)
+
+
+NO_BREAK = "\u00a0"
+
+
+def bound(text: str) -> str:
+    """`text` in which a number keeps to its unit and an interval together, however the line is broken."""
+    text = re.sub(r"(?<=\d) (?=(?:%|[num]?s\b|x\b|[KMG]iB\b|[kMGT]?flop))", NO_BREAK, text)
+    return re.sub(r"\[([^][ ]+), ([^][ ]+)\]", rf"[\1,{NO_BREAK}\2]", text)
 
 
 def rate(flops_per_second: float) -> str:

@@ -24,7 +24,7 @@ def test_the_first_screen_says_who_won_by_how_much_and_how_surely(visit: Visit, 
     page = visit(file)
     lead = " ".join(shown(page, ".lead"))
     assert re.match(
-        r"jax-scan\S* is the fastest, or level with it, on \d of 8 problems, at 0\.\d+ to [\d.]+ x the time", lead
+        r"jax-scan\S* is the fastest, or level with it, on \d of 8 problems, at 0\.\d+ to [\d.]+\sx the time", lead
     )
     assert re.search(
         r"On \d of 8 problems the fastest is clear of the next; on \d it cannot be told from another", lead
