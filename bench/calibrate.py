@@ -16,21 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import backends
-from bench import calibration, clock, machine, progress, session, statistics
+from bench import calibration, clock, command, machine, progress, session, statistics
 from bench.backend import Backend
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import Problem, UsageError
 from bench.race import Runner
 from bench.record import Entrant, Record, Samples, sole_writer
+from bench.report import words
+from bench.report.findings import all_findings
 
-PROBLEMS = ("factorisation/300x50r5", "factorisation/1000x200r15")
-"""Of about 3 and about 45 ms a call where they were first tried, 100 steps each, so that 2 % more work is 2 steps more."""
+PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 150}
+"""Steps of a timed call, about 5 and 50 ms where they were first tried; 2 % more work is a whole number of steps."""
 
 PAIRS = 8
-"""Pairs of identical entrants in a race; each gives one comparison on each problem."""
+"""Pairs of identical entrants in a race, "a0" against "b0" and so on; each gives one comparison on each problem."""
 
-SLOWED = (2, 5, 10)
-"""Percent."""
+SLOWED = {2: ("a0", "a1", "a2", "a3"), 5: ("b4", "b5", "b6", "b7"), 10: ("a4", "a5", "a6", "a7")}
+"""By percent of more work: whom each of the slowed processes is held against.  No process stands in two trials,
+so that the trials of a race are as independent as processes are."""
 
 
 class Slowed:
@@ -59,22 +62,22 @@ slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
 
 
 def race(seed: int, say: Callable[[str], None]) -> Record:
-    """One race at the default pace: the reference and its control, PAIRS pairs alike, and the slowed."""
-    choice = session.Choice(["numpy"], PROBLEMS, ["cpu"], ["float32"], ["train"], seed=seed)
+    """One race: the reference and its control, PAIRS pairs alike, and the slowed; as long for each as by default."""
+    choice = session.Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
     record, problems = session.start(choice)
-    alike = [
-        Entrant(label=f"{side}{i}", backend="numpy", device="cpu", dtype="float32")
-        for i in range(PAIRS)
-        for side in "ab"
-    ]
-    slower = [
-        Entrant(label=f"slowed by {p} %", backend=f"bench.calibrate:slowed_by_{p}", device="cpu", dtype="float32")
-        for p in SLOWED
-    ]
-    record.entrants += alike + slower
+    problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
+    named = [(f"{side}{i}", "numpy") for i in range(PAIRS) for side in "ab"]
+    named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
+    record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]
+    by_default = len(session.entrants(session.Choice(devices=["cpu"])))
+    record.settings.seconds_per_race *= len(record.entrants) / by_default
     with tempfile.TemporaryDirectory() as cache:
         Runner(record, problems, Path(cache), session.DEADLINE, say=say).run()
     return record
+
+
+def _slowed(percent: int, against: str) -> str:
+    return f"{against}, slowed by {percent} %"
 
 
 def tally(record: Record, trial: Trial) -> None:
@@ -91,11 +94,10 @@ def tally(record: Record, trial: Trial) -> None:
         trial.false_verdicts.add(statistics.verdict(found, control) != "undecided")
         trial.outside.add(not found.low <= 1 <= found.high)
         trial.half_widths.append(found.half_width)
-    for percent in SLOWED:
-        slow = samples(f"slowed by {percent} %")
-        for i in range(PAIRS):
-            verdict = statistics.verdict(statistics.ratio(slow, samples(f"a{i}")), control)
-            trial.detected.setdefault(str(percent), Tally()).add(verdict == "slower")
+    for percent, against in SLOWED.items():
+        for other in against:
+            found = statistics.ratio(samples(_slowed(percent, other)), samples(other))
+            trial.detected.setdefault(str(percent), Tally()).add(statistics.verdict(found, control) == "slower")
     trial.call_seconds = statistics.spread(samples("numpy")).median
 
 
@@ -136,31 +138,41 @@ def _say_of(say: Callable[[str], None], number: int, line: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 2 for wrong usage, 130 when interrupted; what was done is kept."""
+    """0 when done, 2 for wrong usage, 3 when cells failed, 130 when interrupted; what was done is kept."""
+    return command.ended(lambda: _calibrate(_options(arguments)))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.calibrate", description="The harness's own error rates.")
     parser.add_argument(
         "--races", type=int, default=13, metavar="N", help="races to add (default: 13, which is 208 comparisons)"
     )
     parser.add_argument("--results", type=Path, default=session.RESULTS, metavar="DIR", help="default: results/")
     options = parser.parse_args(arguments)
-    try:
-        with sole_writer(options.results), progress.reporter() as say:
-            found = begun(options.results)
-            for _ in range(options.races):
-                number = found.races + 1
-                record = race(number, partial(_say_of, say, number))
-                for trial in found.trials:
-                    tally(record, trial)
-                found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")
-                calibration.save(found, options.results)
-                say("; ".join(summary(found)))
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    if options.races < 1:
+        raise UsageError(f"--races {options.races} adds nothing; give 1 or more")
+    return options
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    with sole_writer(options.results), progress.reporter() as say:
+        found = begun(options.results)
+        codes = [_add_race(found, options.results, say) for _ in range(options.races)]
     print("\n".join(summary(found)))
-    return 0
+    print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
+    return max(codes)
+
+
+def _add_race(found: Calibration, folder: Path, say: Callable[[str], None]) -> int:
+    """One more race, counted and saved; its exit code."""
+    number = found.races + 1
+    record = race(number, partial(_say_of, say, number))
+    for trial in found.trials:
+        tally(record, trial)
+    found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")
+    calibration.save(found, folder)
+    say("; ".join(summary(found)))
+    return words.exit_code(all_findings(record))
 
 
 if __name__ == "__main__":

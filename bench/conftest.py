@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import progress
+from bench import command, progress
 from bench import session as races
 from bench.problem import UsageError
 from bench.record import Cell, Record
+from bench.report import words
 from bench.report.findings import all_findings, failed
-from bench.report.words import exit_code
+from bench.report.units import inert
 from bench.workloads import SWEEP_PROBLEMS
 
 CHOICE = pytest.StashKey[races.Choice]()
@@ -51,6 +52,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--resume", type=Path, default=None, metavar="RECORD", help="go on with a record that was interrupted"
     )
+    group.addoption(
+        "--deadline",
+        type=command.positive_seconds,
+        default=races.DEADLINE,
+        metavar="SECONDS",
+        help=f"that a backend may take over one problem in one generation (default: {races.DEADLINE:g})",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,20 +67,26 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[CHOICE] = _choice(config)
     except UsageError as error:
-        pytest.exit(str(error), returncode=2)
+        pytest.exit(inert(str(error)), returncode=words.USAGE)
 
 
 def _choice(config: pytest.Config) -> races.Choice:
     option = config.option
     if option.resume:
-        return races.choice_of(option.resume)
+        given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
+        given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
+        if extra := [name for name, value in given.items() if value]:
+            raise UsageError(f"--resume takes what races from the record; leave out {', '.join(extra)}")
+        return races.choice_of(option.resume, option.backend, option.deadline)
     choice = races.Choice(
         backends=option.backend,
         problems=option.problem or (SWEEP_PROBLEMS if option.sweep else []),
         devices=option.device,
         dtypes=option.dtype,
         operations=["train"] if option.sweep else races.OPERATIONS,
+        sweep=option.sweep,
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
+        deadline=option.deadline,
     )
     races.check(choice)
     return choice
@@ -112,9 +126,9 @@ def record(request: pytest.FixtureRequest) -> Record:
         try:
             config.stash[RECORD] = races.run(config.stash[CHOICE], config.option.results, say, config.option.resume)
         except UsageError as error:
-            pytest.exit(str(error), returncode=2)
+            pytest.exit(inert(str(error)), returncode=words.USAGE)
         except races.Interrupted as interrupted:
-            pytest.exit(str(interrupted), returncode=130)
+            pytest.exit(inert(str(interrupted)), returncode=words.INTERRUPTED)
     return config.stash[RECORD]
 
 
@@ -124,12 +138,22 @@ def cell(place: tuple[str, str, str], record: Record) -> Cell:
     cell = record.cell(*place)
     if cell.outcome.word != "ok":
         say = pytest.fail if failed(cell.outcome.word) else pytest.skip
-        say(f"{cell.outcome.word}: {cell.outcome.reason}")
+        say(f"{cell.outcome.word}: {inert(cell.outcome.reason)}")
     return cell
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """An incomplete grid fails the session, with the exit code of every command here."""
-    record = session.config.stash.get(RECORD, None)
+    record, status = session.config.stash.get(RECORD, None), session.exitstatus
+    if status is pytest.ExitCode.INTERRUPTED:  # by Ctrl-C; pytest.exit brings a plain number
+        session.exitstatus = words.INTERRUPTED
+    elif status is pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = words.USAGE
+    elif record is not None:
+        session.exitstatus = words.exit_code(all_findings(record)) or (status and words.FAILED)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    record = config.stash.get(RECORD, None)
     if record is not None:
-        session.exitstatus = max(int(session.exitstatus) and 3, exit_code(all_findings(record)))
+        terminalreporter.write_line(words.summary(record, all_findings(record)))

@@ -1,11 +1,15 @@
-"""What the race asks of a worker, and what it answers: plain data, msgpack, nothing ever unpickled."""
+"""What the race asks of a worker, and what it answers: plain data, msgpack, nothing ever unpickled.
+
+Answers have the types of the record that they go into: what the record could not hold is not read.
+"""
 
 import msgspec
 from msgspec import Struct
 
 from bench.agree.evidence import Evidence
+from bench.backend import Dispatch
 from bench.problem import Arrays, Problem, decode, encode
-from bench.record import Operation
+from bench.record import Count, Nanoseconds, Operation, Positive, Share, Word
 
 
 class Load(Struct, tag=True):
@@ -17,8 +21,8 @@ class Load(Struct, tag=True):
 
 
 class Loaded(Struct, tag=True):
-    import_seconds: float
-    dispatch: str
+    import_seconds: Positive
+    dispatch: Dispatch
     versions: dict[str, str]
     rounds_like: str
 
@@ -32,7 +36,7 @@ class Prepare(Struct, tag=True):
 
 
 class Prepared(Struct, tag=True):
-    first_call_seconds: dict[Operation, float]
+    first_call_seconds: dict[Operation, Positive]
 
 
 class Testify(Struct, tag=True):
@@ -50,7 +54,7 @@ class Pilot(Struct, tag=True):
 
 
 class Piloted(Struct, tag=True):
-    call_seconds: dict[Operation, float]
+    call_seconds: dict[Operation, Positive]
 
 
 class Move(Struct, tag=True):
@@ -68,7 +72,7 @@ class Turn(Struct, tag=True):
 
 
 class Turned(Struct, tag=True):
-    nanoseconds: int
+    nanoseconds: Nanoseconds
     loss: float
     """The last loss of the last call."""
     norm: float
@@ -80,10 +84,10 @@ class Tally(Struct, tag=True):
 
 
 class Tallied(Struct, tag=True):
-    cores_used: float
-    idle_cpu_share: float
-    busy_threads: int
-    compilations: int
+    cores_used: Share
+    idle_cpu_share: Share
+    busy_threads: Count
+    compilations: Count
 
 
 class Weigh(Struct, tag=True):
@@ -91,8 +95,8 @@ class Weigh(Struct, tag=True):
 
 
 class Weighed(Struct, tag=True):
-    peak_bytes: int | None
-    device_peak_bytes: int | None
+    peak_bytes: Count | None
+    device_peak_bytes: Count | None
 
 
 class Probe(Struct, tag=True):
@@ -104,10 +108,10 @@ class Probe(Struct, tag=True):
 
 
 class Probed(Struct, tag=True):
-    matmul_flops_per_second: float
-    copy_bytes_per_second: float
+    matmul_flops_per_second: Positive
+    copy_bytes_per_second: Positive
     """Bytes read plus bytes written."""
-    dispatch_seconds: float
+    dispatch_seconds: Positive
 
 
 class Done(Struct, tag=True):
@@ -117,7 +121,7 @@ class Done(Struct, tag=True):
 class Trouble(Struct, tag=True):
     """It could not be done: the word for the cell, and why."""
 
-    word: str
+    word: Word
     reason: str
 
 

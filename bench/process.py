@@ -6,15 +6,18 @@ affinity.  Spawned, never forked: JAX hangs in a forked child.
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from multiprocessing.connection import Pipe
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from bench import messages
 from bench.record import Entrant, Outcome
@@ -24,6 +27,9 @@ THREADS = 1
 
 KEPT_OUTPUT = 4000
 """Characters of a failed worker's output that the record keeps."""
+
+MARK = "BENCH_WORKER"
+"""The environment variable by which whatever a worker started is found, wherever it has gone."""
 
 
 class Failed(Exception):
@@ -43,12 +49,13 @@ class Process:
 
     def __init__(self, entrant: Entrant, core: int | None, cache: Path):
         self.entrant, self.core = entrant, core
+        self._mark, self._spent = secrets.token_hex(8), 0.0
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()
         with theirs, _affinity(core):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.worker", str(theirs.fileno())],
-                env=os.environ | _environment(entrant, cache),
+                env=os.environ | _environment(entrant, cache) | {MARK: self._mark},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
@@ -58,12 +65,15 @@ class Process:
         self.alive = True
 
     def ask(self, request: messages.Request, deadline: float):
-        """The answer, within `deadline` seconds."""
+        """The answer.  All about one problem, from Prepare on, may take `deadline` seconds together."""
+        if isinstance(request, messages.Prepare):
+            self._spent = 0.0
+        began = time.monotonic()
         try:
             self._connection.send_bytes(messages.pack(request))
-            if not self._connection.poll(deadline):
+            if not self._answers_within(deadline - self._spent):
                 self.end()
-                raise Failed("timed out", f"no answer to {_name(request)} within {deadline:.0f} s", self._last_output())
+                raise Failed("timed out", f"no answer to {_name(request)} within {deadline:g} s", self._last_output())
             answer = messages.answer(self._connection.recv_bytes())
         except (EOFError, OSError):
             raise self._crashed(request) from None
@@ -72,15 +82,34 @@ class Process:
             raise Failed(
                 "crashed", f"its answer to {_name(request)} could not be read ({error})", self._last_output()
             ) from None
+        finally:
+            self._spent += time.monotonic() - began
         if isinstance(answer, messages.Trouble):
             raise Failed(answer.word, answer.reason, self._last_output())
         return answer
 
-    def end(self) -> None:
-        """The process and everything it started, at once."""
+    def _answers_within(self, seconds: float) -> bool:
+        """EOFError once the process is gone: a child of its may hold the connection open."""
+        until = time.monotonic() + seconds
+        while not self._connection.poll(min(1.0, max(0.0, until - time.monotonic()))):
+            if time.monotonic() >= until:
+                return False
+            if self._process.poll() is not None and not self._connection.poll():
+                raise EOFError
+        return True
+
+    def kill(self) -> None:
+        """The process, its group, and whatever else descends from it, at once; `ask` then says that it crashed."""
         self.alive = False
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(MARK) == self._mark:
+                    process.kill()
+
+    def end(self) -> None:
+        self.kill()
         self._process.wait()
         self._connection.close()
 
@@ -114,6 +143,10 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "NPROC": threads,  # XLA's pool; its XLA_FLAGS do not limit it
         "PJRT_NPROC": threads,
         "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
+        # glibc keeps what is freed.  Otherwise the layout of the heap decides, process by process, whether every
+        # step's arrays are given back to the kernel and faulted in again: a factor of 2 was seen, for identical code.
+        "MALLOC_MMAP_MAX_": "0",
+        "MALLOC_TRIM_THRESHOLD_": str(2**40),
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave device memory to the neighbours
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
         "TORCHINDUCTOR_CACHE_DIR": str(cache),

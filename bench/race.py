@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from bench import limits, messages
+from bench import clock, limits, messages, plausible
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
 from bench.lab import lab_report
 from bench.machine import WeatherStation
-from bench.problem import Problem
+from bench.problem import Interrupted, Problem
 from bench.process import THREADS, Failed, Process, usable_cores
 from bench.record import OPERATIONS, Cell, Entrant, FirstCall, Operation, Outcome, Race, Record, Samples
 
@@ -32,10 +33,6 @@ MOST_CALLS = 1000
 T = TypeVar("T")
 
 
-class Interrupted(Exception):
-    """Ctrl-C: the races that were done are in the record, which can be resumed."""
-
-
 @dataclass
 class Runner:
     """Runs what `record.settings` asks for; the record grows, and `save` is called after every race."""
@@ -45,7 +42,7 @@ class Runner:
     cache: Path
     """Where torch keeps what it compiled: empty at first, so the first generation finds it cold."""
     deadline: float
-    """Seconds within which a worker must answer."""
+    """Seconds that an entrant may take over one cell in one generation."""
     save: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda line: None
     interrupted: Callable[[], bool] = lambda: False
@@ -61,14 +58,15 @@ class Runner:
         if not cores:
             self.record.warnings.append("workers could not be pinned to a core, so timings are noisier")
         self.cores: list[int | None] = list(cores) or [None]
-        for generation in range(max(1, self.record.settings.generations)):
-            for dtype in self.record.settings.dtypes:
-                done = {
-                    race.problem for race in self.record.races if (race.generation, race.dtype) == (generation, dtype)
-                }
-                left = [p for p in self.problems if p.dtype == dtype and p.name not in done]
-                if left:
-                    self._generation(generation, left)
+        # The references here need no second thread: two of them were seen to be five times slower than one.
+        with threadpool_limits(1):
+            for generation in range(max(1, self.record.settings.generations)):
+                for dtype in self.record.settings.dtypes:
+                    done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
+                    left = [p for p in self.problems if p.dtype == dtype and p.name not in done]
+                    if left:
+                        self._generation(generation, left)
+        self._judge_steadiness()
         self.record.status = "complete"
         self.save()
 
@@ -86,11 +84,13 @@ class Runner:
                 self._stop_if_interrupted()
             if self.record.settings.generations:
                 self._measure_limits(problems[0])
+                self._refuse_impossible()
         finally:
             for worker in self.workers.values():
                 worker.end()
             self.workers.clear()
         self.record.weather.append(station.report(generation))
+        self.save()
 
     def _stop_if_interrupted(self) -> None:
         if self.interrupted():
@@ -126,10 +126,12 @@ class Runner:
         return [entrant for entrant, _ in evidence if self._cell(entrant, problem).outcome.word == "ok"]
 
     def _may_enter(self, entrant: Entrant, problem: Problem) -> bool:
-        """Not when the entrant cannot run at all, nor when this cell has failed before."""
+        """Not when the entrant cannot run at all, nor when this cell or a smaller one of its kind has failed."""
         cell = self._cell(entrant, problem)
         if entrant.outcome.word not in ("pending", "ok"):
             cell.outcome = entrant.outcome
+        elif cell.outcome.word == "pending":
+            cell.outcome = plausible.too_much(self.record, entrant, problem)
         return cell.outcome.word in ("pending", "ok")
 
     def _start(self, entrant: Entrant) -> None:
@@ -193,10 +195,10 @@ class Runner:
 
     def _race(self, generation: int, problem: Problem, racing: list[Entrant]) -> None:
         core, seed = self.cores[-1], _seed(self.record.settings.seed, generation, problem.name)
-        race = self._plan(generation, problem, racing, seed)
         racing = [e for e, _ in self._each(racing, problem, lambda e: self._ask(e, messages.Move(core)))]
+        race = self._plan(generation, problem, racing, seed)
         for operation in self.record.settings.operations:
-            self._rounds(race, problem, operation, [e for e in racing if operation in self._operations(e)])
+            self._rounds(race, problem, operation, self._able(racing, operation))
         for entrant, tally in self._each(racing, problem, lambda e: self._ask(e, messages.Tally())):
             self._close(entrant, problem, tally)
         if generation == 0:
@@ -208,17 +210,30 @@ class Runner:
         earlier = self._earlier(problem)
         if earlier is not None:
             return Race(generation, problem.name, problem.dtype, seed, earlier.rounds, earlier.calls)
-        piloted = self._each(racing, problem, lambda e: self._ask(e, messages.Pilot(self._operations(e))))
+        plan = Race(generation, problem.name, problem.dtype, seed, {}, self._calls(problem, racing))
         settings = self.record.settings
-        rounds: dict[str, int] = {}
-        calls: dict[str, dict[str, int]] = {}
         for operation in settings.operations:
-            seconds = {e.label: p.call_seconds[operation] for e, p in piloted if operation in p.call_seconds}
-            calls[operation] = {label: min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / s)) for label, s in seconds.items()}
-            one_round = sum((calls[operation][label] + 1) * s for label, s in seconds.items())
-            pairs = int(settings.seconds_per_race / max(one_round, 1e-9)) // 2
-            rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
-        return Race(generation, problem.name, problem.dtype, seed, rounds, calls)
+            able = self._able(racing, operation)
+            # What a round really takes: the two calls, and all that goes on around them; the first has start-up costs.
+            rehearse = partial(self._rehearse, plan, problem, operation, able)
+            round_seconds = min(clock.seconds(rehearse)[0] for _ in range(2))
+            pairs = round(settings.seconds_per_race / max(round_seconds, 1e-9) / 2)
+            plan.rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
+        return plan
+
+    def _calls(self, problem: Problem, racing: list[Entrant]) -> dict[str, dict[str, int]]:
+        """By operation and entrant: the calls that make a sample of SHORTEST_SAMPLE."""
+        piloted = self._each(racing, problem, lambda e: self._ask(e, messages.Pilot(self._operations(e))))
+        calls: dict[str, dict[str, int]] = {operation: {} for operation in self.record.settings.operations}
+        for entrant, found in piloted:
+            for operation, seconds in found.call_seconds.items():
+                calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / seconds))
+        return calls
+
+    def _rehearse(self, plan: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
+        """One round whose samples nobody keeps."""
+        for entrant in racing:
+            self._take_turn(plan, problem, operation, entrant, seed=0)
 
     def _rounds(self, race: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
         rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])
@@ -226,8 +241,7 @@ class Runner:
         for _ in range(race.rounds.get(operation, 0) // 2):
             order = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in order + order[::-1]:
-                turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), int(rng.integers(2**62)))
-                turned = self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
+                turned = self._take_turn(race, problem, operation, entrant, int(rng.integers(2**62)))
                 if turned is not None:
                     taken[entrant.label].append(turned.nanoseconds)
         for entrant in racing:
@@ -237,6 +251,15 @@ class Runner:
                 cell.samples.append(
                     Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds)
                 )
+
+    def _take_turn(
+        self, race: Race, problem: Problem, operation: Operation, entrant: Entrant, seed: int
+    ) -> messages.Turned | None:
+        turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
+        return self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
+
+    def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
+        return [e for e in racing if operation in self._operations(e)]
 
     def _turn(self, entrant: Entrant, problem: Problem, turn: messages.Turn) -> messages.Turned:
         turned = self._ask(entrant, turn)
@@ -275,6 +298,23 @@ class Runner:
             cell = self._cell(entrant, problem)
             cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
             cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []
+            if entrant.device == "cuda" and not weighed.device_peak_bytes:
+                self._fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
+
+    def _refuse_impossible(self) -> None:
+        for entrant, cell in self._good_cells():
+            if reason := plausible.too_fast(self.record, entrant, cell):
+                self._fail(entrant, cell, Failed("failed", reason))
+
+    def _judge_steadiness(self) -> None:
+        """The samples are kept, so that a reader can see what was unsteady."""
+        for _, cell in self._good_cells():
+            if reason := plausible.unsteady(cell):
+                cell.outcome = Outcome(word="unsteady", reason=reason)
+
+    def _good_cells(self) -> list[tuple[Entrant, Cell]]:
+        cells = [(self.record.entrant(c.entrant, c.dtype), c) for c in self.record.cells]
+        return [(entrant, cell) for entrant, cell in cells if cell.outcome.word == "ok"]
 
     def _measure_limits(self, problem: Problem) -> None:
         """By one live entrant of every library, on the core raced on."""
@@ -300,7 +340,13 @@ class Runner:
             return [(e, self._attempt(e, problem, work)) for e in group]
 
         with ThreadPoolExecutor(max(1, len(groups))) as pool:
-            answers = {_key(e): answer for group in pool.map(one_core, groups) for e, answer in group}
+            try:
+                answers = {_key(e): answer for group in pool.map(one_core, groups) for e, answer in group}
+            except KeyboardInterrupt:
+                # The pool would wait for answers that may take minutes; none comes from a dead worker.
+                for worker in self.workers.values():
+                    worker.kill()
+                raise
         return [(e, answer) for e in entrants if (answer := answers[_key(e)]) is not None]
 
     def _attempt(self, entrant: Entrant, problem: Problem, work: Callable[[Entrant], T]) -> T | None:

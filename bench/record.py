@@ -3,9 +3,10 @@
 import fcntl
 import json
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,6 +141,10 @@ class ProblemFacts(Strict):
     reference: dict[str, float] = {}
     """What the float64 reference came to at the end of the descent."""
 
+    @property
+    def workload(self) -> str:
+        return self.name.partition("/")[0]
+
 
 class LabReport(Strict):
     """The two scatter plots of the report, and the numbers that say how alike they are."""
@@ -208,10 +213,12 @@ class Limits(Strict):
     """By entrant: the time of a call that does next to nothing."""
 
 
-class Settings(Strict):
+class Settings(Strict, kw_only=True):
     generations: Count
     most_rounds: Count
     seconds_per_race: Positive
+    slowest_step_seconds: Positive | None = None
+    """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
     seed: Count
     operations: list[Operation]
     problems: list[str]
@@ -261,7 +268,14 @@ class Record(Strict, kw_only=True):
 
 
 def save(record: Record, path: Path) -> None:
-    write(path, msgspec.json.encode(record))
+    """Nothing that could not be read again takes the place of what is there; UsageError where there is no room."""
+    content = msgspec.json.encode(record)
+    msgspec.json.decode(content, type=Record)
+    try:
+        write(path, content)
+    except OSError as error:
+        kept = f", and go on with --resume {shlex.quote(str(path))}" if path.exists() else ""
+        raise UsageError(f"cannot write {path} ({error.strerror}); make room for it{kept}") from None
 
 
 def write(path: Path, content: bytes) -> None:
@@ -275,7 +289,8 @@ def write(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # a Ctrl-C may come just after the renaming
+            os.unlink(temporary)
         raise
 
 
@@ -318,17 +333,23 @@ def newest(folder: Path) -> Path:
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Holds `folder` for one run, found writable before anything is measured; UsageError otherwise."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder), open(folder / ".lock", "a") as lock:
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(b"room for a start")
+                probe.flush()
+            lock = held.enter_context(open(folder / ".lock", "a"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-    except BlockingIOError:
-        raise UsageError(f"another run is writing to {folder}; wait for it, or give --results another folder") from None
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
-        ) from None
+        except BlockingIOError:
+            raise UsageError(
+                f"another run is writing to {folder}; wait for it, or give --results another folder"
+            ) from None
+        except OSError as error:
+            raise UsageError(
+                f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
+            ) from None
+        yield
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

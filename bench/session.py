@@ -1,6 +1,8 @@
 """A session: from what a person selected to a finished record in results/."""
 
 import contextlib
+import glob
+import os
 import shlex
 import signal
 import subprocess
@@ -9,13 +11,27 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import backends
 from bench import machine
-from bench.problem import DTYPES, Problem, UsageError
-from bench.race import Interrupted, Runner
-from bench.record import OPERATIONS, Entrant, Operation, ProblemFacts, Record, Settings, read, save, sole_writer
+from bench.problem import DTYPES, Interrupted, Problem, UsageError
+from bench.race import Runner
+from bench.record import (
+    OPERATIONS,
+    Entrant,
+    Operation,
+    Outcome,
+    ProblemFacts,
+    Record,
+    Settings,
+    read,
+    save,
+    sole_writer,
+)
+from bench.report.findings import all_findings
+from bench.report.trust import half_width
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 DEVICES = ("cpu", "cuda")
@@ -26,6 +42,13 @@ GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
 SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 MOST_ROUNDS = 10
 DEADLINE = 600.0
+"""Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
+SLOWEST_STEP = 1.0
+"""Seconds that a step may take on the ladder of sizes; a size that would take longer is skipped."""
+
+STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
+"""Environment variables that fix the kernels which a BLAS would choose by the processor."""
+
 
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 
@@ -40,8 +63,11 @@ class Choice:
     dtypes: Sequence[str] = ()
     operations: Sequence[Operation] = OPERATIONS
     pace: str = "default"
+    sweep: bool = False
+    """Sizes of a ladder: one whose step would take longer than SLOWEST_STEP is skipped."""
     generations: int | None = None
     seed: int = 0
+    deadline: float = DEADLINE
 
     def __post_init__(self) -> None:
         quick = self.pace == "quick"
@@ -88,10 +114,29 @@ def check(choice: Choice) -> None:
             pose(name, dtype)
 
 
-def choice_of(path: Path) -> Choice:
-    """What the record in `path` was begun with."""
+def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE) -> Choice:
+    """What the record in `path` was begun with.
+
+    A record is data that anyone may have written: code from outside this repository is run for it
+    only when a person has `named` that code, too.
+    """
     s = read(path).settings
-    return Choice(s.backends, s.problems, s.devices, s.dtypes, s.operations, generations=s.generations, seed=s.seed)
+    unnamed = [name for name in s.backends if name not in backends.FACTORIES and name not in named]
+    if unnamed:
+        options = " ".join(f"--backend {shlex.quote(name)}" for name in unnamed)
+        raise UsageError(f"{path} races code from outside this suite; if you trust it, give {options} too")
+    if extra := [name for name in named if name not in s.backends]:
+        raise UsageError(f"{path} does not race {', '.join(extra)}; start a new race for it")
+    return Choice(
+        s.backends,
+        s.problems,
+        s.devices,
+        s.dtypes,
+        s.operations,
+        generations=s.generations,
+        seed=s.seed,
+        deadline=deadline,
+    )
 
 
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
@@ -108,6 +153,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
             most_rounds=MOST_ROUNDS,
             seconds_per_race=SECONDS_PER_RACE[pace],
+            slowest_step_seconds=SLOWEST_STEP if choice.sweep else None,
             seed=choice.seed,
             operations=list(choice.operations),
             problems=list(choice.problems),
@@ -118,6 +164,11 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         ),
         entrants=entrants(choice),
         problems=[_facts(problem) for problem in problems],
+        warnings=[
+            f"{name}={os.environ[name]} was set, so NumPy may not multiply with this processor's own kernels; unset it."
+            for name in STEERS_BLAS
+            if name in os.environ
+        ],
     )
     return record, problems
 
@@ -169,26 +220,69 @@ def commit() -> str:
 def run(
     choice: Choice, results: Path = RESULTS, say: Callable[[str], None] = print, resume: Path | None = None
 ) -> Record:
-    """Race, and keep the record in `results` as it grows; what was done before a Ctrl-C is on disk.
+    """Race, and keep the record in `results` as it grows, or where it lies when it is resumed.
 
-    Raises UsageError before anything is measured, and Interrupted after the first Ctrl-C.
+    Raises UsageError before anything is measured or when there is no room for the record, and
+    Interrupted after Ctrl-C; what was done before is on disk.
     """
-    with sole_writer(results):
+    with sole_writer(results if resume is None else resume.parent):
         if resume is None:
             record, problems = start(choice)
+            path = _unused(results, record)
         else:
-            record, problems = _continued(resume)
-        path = results / f"{record.id}.json"
+            record, problems = _continued(resume, choice)
+            path = resume
+            _sweep(path)
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
             try:
-                Runner(record, problems, Path(cache), DEADLINE, lambda: save(record, path), say, interrupted).run()
-            except (Interrupted, KeyboardInterrupt):
-                raise Interrupted(f"interrupted; what was done is in {path}; go on with --resume {path}") from None
+                tell, keep = partial(_with_widths, record, say), partial(save, record, path)
+                Runner(record, problems, Path(cache), choice.deadline, keep, tell, interrupted).run()
+            except KeyboardInterrupt:
+                _leave(path)
+                kept = f"interrupted; what was done is in {path}"
+                raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
             record.finished = datetime.now(UTC).isoformat(timespec="seconds")
             save(record, path)
         say(f"record: {path}")
     return record
+
+
+def _with_widths(record: Record, say: Callable[[str], None], line: str) -> None:
+    """`line`, and how wide the intervals are by now, once there are any."""
+    widths = [width for f in all_findings(record) if (width := half_width(f)) is not None]
+    say(f"{line}; intervals are +-{100 * max(widths):.1f} % by now" if widths else line)
+
+
+def _unused(results: Path, record: Record) -> Path:
+    """Where `record` goes; two runs begun within one second get two names."""
+    begun, number = record.id, 1
+    while (path := results / f"{record.id}.json").exists():
+        number += 1
+        record.id = f"{begun}-{number}"
+    return path
+
+
+def _sweep(path: Path) -> None:
+    """Away with what was being written for `path` when its run was killed; the lock is held, so nobody writes now."""
+    for begun in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"):
+        begun.unlink()
+
+
+def _leave(path: Path) -> None:
+    """The record as it was last written, its unbegun cells said to be interrupted.
+
+    Not the one in memory: that may hold half a race, which resuming would run once more.
+    """
+    record = read(path)
+    for entrant in record.entrants:
+        for facts in record.problems:
+            if entrant.dtype == facts.dtype:
+                cell = record.cell(entrant.label, facts.name, facts.dtype)
+                if cell.outcome.word == "pending":
+                    cell.outcome = Outcome(word="interrupted", reason="the run was ended before its race; --resume it")
+    record.status = "interrupted"
+    save(record, path)
 
 
 def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
@@ -196,12 +290,12 @@ def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
     choice.generations = 0
     record, problems = start(choice)
     with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
-        Runner(record, problems, Path(cache), DEADLINE, say=say, interrupted=interrupted).run()
+        Runner(record, problems, Path(cache), choice.deadline, say=say, interrupted=interrupted).run()
     return record
 
 
-def _continued(path: Path) -> tuple[Record, list[Problem]]:
-    """An unfinished record and its problems; UsageError when it cannot go on on this machine."""
+def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
+    """An unfinished record and its problems; UsageError when it cannot go on on this machine, by this version."""
     record = read(path)
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
@@ -209,12 +303,24 @@ def _continued(path: Path) -> tuple[Record, list[Problem]]:
         raise UsageError(
             f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there"
         )
-    problems = [pose(name, dtype, 0) for dtype in record.settings.dtypes for name in record.settings.problems]
-    for problem in problems:
-        if record.facts(problem.name, problem.dtype).digest != problem.digest:
+    problems = [pose(name, dtype, 0) for dtype in choice.dtypes for name in choice.problems]
+    if list(map(_place, record.entrants)) != list(map(_place, entrants(choice))) or len(problems) != len(
+        record.problems
+    ):
+        raise UsageError(f"{path} was begun by another version of the suite, with other entrants; run anew")
+    for problem, facts in zip(problems, record.problems, strict=True):
+        if (facts.name, facts.dtype, facts.digest) != (problem.name, problem.dtype, problem.digest):
             raise UsageError(f"{problem.name} has other data or another start than when {path} was begun; run anew")
+    for cell in record.cells:
+        if cell.outcome.word == "interrupted":
+            cell.outcome = Outcome()
     record.status = "running"
     return record, problems
+
+
+def _place(entrant: Entrant) -> tuple[str, str, str, str, bool]:
+    """Who races where: what a resumed record may not change."""
+    return entrant.label, entrant.backend, entrant.device, entrant.dtype, entrant.control
 
 
 @contextlib.contextmanager
@@ -227,7 +333,9 @@ def _patient_interrupts() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        print("\ninterrupted: finishing the race at hand (Ctrl-C again to stop at once)", file=sys.stderr)
+        # Not by print, which a signal may have broken into.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\ninterrupted: finishing the race at hand (Ctrl-C again to stop at once)\n")
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

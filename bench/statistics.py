@@ -76,12 +76,17 @@ def of_logs(logs: np.ndarray) -> Interval | None:
     """exp(mean) with Student's t interval; bounds are None below three values."""
     if len(logs) == 0:
         return None
-    mean = float(np.mean(logs))
-    if len(logs) < FEWEST_GENERATIONS:
-        return Interval(float(np.exp(mean)))
-    t = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2))
-    half = t * float(np.std(logs, ddof=1)) / np.sqrt(len(logs))
-    return Interval(*(float(np.exp(x)) for x in (mean, mean - half, mean + half)))
+    value, ends = float(np.exp(np.mean(logs))), students(logs)
+    return Interval(value) if ends is None else Interval(value, *(float(np.exp(end)) for end in ends))
+
+
+def students(values: Sequence[float] | np.ndarray) -> tuple[float, float] | None:
+    """The 95 % interval of the mean, by Student's t; None below three values."""
+    if len(values) < FEWEST_GENERATIONS:
+        return None
+    mean, t = float(np.mean(values)), float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
+    half = t * float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
+    return mean - half, mean + half
 
 
 def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:

@@ -106,6 +106,7 @@ class Worker:
         params = self.backend.wait(self.backend.put(self.problem.params))
         device_peak = getattr(self.backend, "peak_device_bytes", lambda: None)
         device_peak()
+        _give_back_freed_memory()
         before = _reset_peak()
         self._call("train", params)
         peak = None if before is None else max(0, _status_bytes("VmHWM") - before)
@@ -161,8 +162,9 @@ def _pin(core: int | None) -> None:
 
 def _starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
     """`count` starts, no two alike: an answer kept from an earlier call is an answer to another question."""
-    rng = np.random.default_rng(seed)
-    return [nudged(problem.params, rng, epsilon(problem.dtype)) for _ in range(count)]
+    copies = {key: np.broadcast_to(p, (count, *p.shape)) for key, p in problem.params.items()}
+    starts = nudged(copies, np.random.default_rng(seed), epsilon(problem.dtype))
+    return [{key: p[i] for key, p in starts.items()} for i in range(count)]
 
 
 def _parts(operation: str, output: Any) -> tuple[Any, Arrays]:
@@ -180,6 +182,13 @@ def _thread_seconds() -> dict[str, float]:
         with contextlib.suppress(OSError):
             found[thread] = int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0]) / 1e9
     return found
+
+
+def _give_back_freed_memory() -> None:
+    """To the kernel, so that what a call needs shows, though an earlier call had it already; glibc alone."""
+    gc.collect()
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _reset_peak() -> int | None:

@@ -1,39 +1,15 @@
 """The gates let the honest pass and reject every wrong answer, each by a backend that really gives it."""
 
-import time
-
 import numpy as np
 import pytest
 
-import backends
 from bench.agree import Reference, evidence, gates, judge
 from bench.agree.evidence import operations
 from bench.workloads import pose
+from tests.faults import backends as faulty
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 REFERENCES: dict[tuple[str, str], Reference] = {}
-
-
-class Wrong:
-    """The numpy backend, but for what a subclass does to its answers."""
-
-    def __init__(self, dtype="float32"):
-        self._backend = backends.load("numpy", "cpu", dtype)
-
-    def __getattr__(self, name):
-        return getattr(self._backend, name)
-
-    def value_and_grad(self, problem):
-        right = self._backend.value_and_grad(problem)
-
-        def value_and_grad(params, batch):
-            loss, grads = right(params, batch)
-            return loss, {key: self.spoil(key, g.copy()) for key, g in grads.items()}
-
-        return value_and_grad
-
-    def spoil(self, key, gradient):
-        return gradient
 
 
 def judged(backend, problem="factorisation", dtype="float32"):
@@ -50,115 +26,38 @@ def judged(backend, problem="factorisation", dtype="float32"):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("problem", [*SMALL, "factorisation/iris", "mlp/iris"])
 def test_the_honest_pass(problem, dtype):
-    assert judged(Wrong(dtype), problem, dtype) == ([], "ok")
+    assert judged(faulty.Wrong(dtype=dtype), problem, dtype) == ([], "ok")
 
 
-def spoiling(name, dtype="float32", gate="gradient at the start, by norm"):
-    return lambda spoil: pytest.param(type(name, (Wrong,), {"spoil": staticmethod(spoil)}), dtype, gate, id=name)
-
-
-def with_one(value):
-    def spoil(key, g):
-        g.flat[0] = value
-        return g
-
-    return spoil
+BY_NORM = "gradient at the start, by norm"
 
 
 @pytest.mark.parametrize("problem", SMALL)
 @pytest.mark.parametrize(
     ("wrong", "dtype", "gate"),
     [
-        spoiling("all_zero")(lambda key, g: 0 * g),
-        spoiling("sign_flipped")(lambda key, g: -g),
-        spoiling("one_percent_short")(lambda key, g: g * np.float32(0.99)),
-        spoiling("a_thousandth_long", "float64")(lambda key, g: g * 1.001),
-        spoiling("one_element_missing")(with_one(0)),
-        spoiling("float32_upcast", "float64")(lambda key, g: g.astype("float32").astype("float64")),
-        spoiling("nan_in_one_place", gate="form")(with_one(np.nan)),
-        spoiling("infinite", gate="form")(lambda key, g: g * np.inf),
-        spoiling("float32_for_float64", "float64", "form")(lambda key, g: g.astype("float32")),
-        spoiling("shape_that_broadcasts", gate="form")(lambda key, g: g[:1]),
-        spoiling("scalar_for_array", gate="form")(lambda key, g: g.sum()),
-        spoiling("empty", gate="form")(lambda key, g: g[:0]),
+        pytest.param(faulty.AllZero, "float32", BY_NORM, id="all_zero"),
+        pytest.param(faulty.SignFlipped, "float32", BY_NORM, id="sign_flipped"),
+        pytest.param(faulty.OnePercentShort, "float32", BY_NORM, id="one_percent_short"),
+        pytest.param(faulty.AThousandthLong, "float64", BY_NORM, id="a_thousandth_long"),
+        pytest.param(faulty.OneElementMissing, "float32", BY_NORM, id="one_element_missing"),
+        pytest.param(faulty.Float32Upcast, "float64", BY_NORM, id="float32_upcast"),
+        pytest.param(faulty.NanInOnePlace, "float32", "form", id="nan_in_one_place"),
+        pytest.param(faulty.Infinite, "float32", "form", id="infinite"),
+        pytest.param(faulty.OtherDtype, "float64", "form", id="float32_for_float64"),
+        pytest.param(faulty.ShapeThatBroadcasts, "float32", "form", id="shape_that_broadcasts"),
+        pytest.param(faulty.ScalarForArray, "float32", "form", id="scalar_for_array"),
+        pytest.param(faulty.Empty, "float32", "form", id="empty"),
     ],
 )
 def test_a_wrong_gradient_is_rejected(wrong, dtype, gate, problem):
-    failed, word = judged(wrong(dtype), problem, dtype)
+    failed, word = judged(wrong(dtype=dtype), problem, dtype)
     assert gate in failed
     assert word == "disagrees"
 
 
-class Stale(Wrong):
-    def value_and_grad(self, problem):
-        right, kept = self._backend.value_and_grad(problem), []
-
-        def value_and_grad(params, batch):
-            kept.append(right(params, batch))
-            return kept[0]
-
-        return value_and_grad
-
-
-class Foreseen(Wrong):
-    def value_and_grad(self, problem):
-        answer = self._backend.value_and_grad(problem)(problem.params, problem.batch)
-        return lambda params, batch: answer
-
-
-class Meddling(Wrong):
-    def trainer(self, problem, num_steps):
-        right = self._backend.trainer(problem, num_steps)
-
-        def train(params, batch):
-            out = right(params, batch)
-            next(iter(params.values()))[...] *= np.float32(2)
-            return out
-
-        return train
-
-
-class Lazy(Wrong):
-    """`wait` does not wait; `get` does the work."""
-
-    def trainer(self, problem, num_steps):
-        right = self._backend.trainer(problem, num_steps)
-        return lambda params, batch: (lambda: (time.sleep(0.05), right(params, batch))[1],)
-
-    def wait(self, tree):
-        return Pending(tree[0]) if isinstance(tree, tuple) and callable(tree[0]) else tree
-
-    def get(self, tree):
-        return tree.result if isinstance(tree, Pending) else tree
-
-
-class Pending:
-    def __init__(self, work):
-        self._work = work
-
-    @property
-    def result(self):
-        return self._work()
-
-    def __iter__(self):
-        return iter(self.result)
-
-
-class Nondeterministic(Wrong):
-    def trainer(self, problem, num_steps):
-        right, rng = self._backend.trainer(problem, num_steps), np.random.default_rng(0)
-
-        def train(params, batch):
-            params, losses = right(params, batch)
-            return {
-                k: p * (1 + np.float32(1e-7) * rng.integers(-1, 2, p.shape, np.int8)) for k, p in params.items()
-            }, losses
-
-        return train
-
-
 def ending(change):
-    class Ending(Wrong):
+    class Ending(faulty.Wrong):
         def trainer(self, problem, num_steps):
             right = self._backend.trainer(problem, num_steps)
             return lambda params, batch: change(self._backend, problem, num_steps, *right(params, batch))
@@ -166,40 +65,15 @@ def ending(change):
     return Ending
 
 
-class DropsAStep(Wrong):
-    """Takes a step that it says nothing of."""
-
-    def trainer(self, problem, num_steps):
-        right = self._backend.trainer(problem, num_steps + 1)
-
-        def train(params, batch):
-            params, losses = right(params, batch)
-            return params, np.delete(losses, 1)
-
-        return train
-
-
-class WrongWhenLarge(Wrong):
-    def value_and_grad(self, problem):
-        large = problem.batch["A"].size > 10_000
-        right = self._backend.value_and_grad(problem)
-
-        def value_and_grad(params, batch):
-            loss, grads = right(params, batch)
-            return loss, {key: g * np.float32(0.99 if large else 1) for key, g in grads.items()}
-
-        return value_and_grad
-
-
 @pytest.mark.parametrize(
     ("wrong", "gate"),
     [
-        (Stale, "gradient at the start, by norm"),
-        (Foreseen, "gradient of a decoy"),
-        (Meddling, "arguments untouched"),
-        (Lazy, "waits"),
-        (Nondeterministic, "repeatable"),
-        (DropsAStep, "trajectory"),
+        (faulty.Stale, "gradient at the start, by norm"),
+        (faulty.Foreseen, "gradient of a decoy"),
+        (faulty.Meddling, "arguments untouched"),
+        (faulty.Lazy, "waits"),
+        (faulty.Nondeterministic, "repeatable"),
+        (faulty.DropsAStep, "trajectory"),
         (ending(lambda b, p, n, params, losses: (params, losses[::-1].copy())), "trajectory"),
         (ending(lambda b, p, n, params, losses: (params, losses[1:])), "form"),
         (ending(lambda b, p, n, params, losses: ({"U": params["U"]}, losses)), "form"),
@@ -225,13 +99,13 @@ def test_a_wrong_manner_is_rejected(wrong, gate):
 
 
 def test_wrong_when_large_is_caught_on_the_large():
-    assert judged(WrongWhenLarge())[1] == "ok"
-    assert "gradient at the start, by norm" in judged(WrongWhenLarge(), "factorisation/200x60r3")[0]
+    assert judged(faulty.WrongWhenLarge())[1] == "ok"
+    assert "gradient at the start, by norm" in judged(faulty.WrongWhenLarge(), "factorisation/200x60r3")[0]
 
 
 def test_an_error_below_the_least_possible_is_a_bug(monkeypatch):
     reference = Reference(pose("factorisation/iris"))
-    backend = Wrong()
+    backend = faulty.Wrong()
     given = evidence.testify(
         backend,
         operations(backend, reference.problem),
@@ -248,7 +122,7 @@ def test_an_error_below_the_least_possible_is_a_bug(monkeypatch):
 
 def test_a_descent_that_blows_up_is_called_diverged():
     blown = pose("factorisation/12x8r2").replace(learning_rate=1e6)
-    backend = Wrong()
+    backend = faulty.Wrong()
     steady = Reference(pose("factorisation/12x8r2"))
     with np.errstate(all="ignore"):
         given = evidence.testify(backend, operations(backend, blown), blown, steady.end, steady.decoy, [])

@@ -35,9 +35,24 @@ class BareInPlace(Plain):
         return {"U": U, "V": V}, losses
 
 
+class BareGram(Plain):
+    def descend(self, params, batch, rate, num_steps):
+        U, V, A, losses = params["U"], params["V"], batch["A"], []
+        norm = np.vecdot(A, A).sum()
+        for _ in range(num_steps):
+            B, C, G, K = A @ V, A.T @ U, V.T @ V, U.T @ U
+            losses.append(norm - 2 * np.sum(U * B) + np.sum(K * G))
+            U, V = U - rate * (2 * (U @ G - B)), V - rate * (2 * (V @ K - C))
+        return {"U": U, "V": V}, np.array(losses)
+
+
 def plain(device, dtype):
     return NumPy("bare numpy", Bare)
 
 
 def in_place(device, dtype):
     return NumPy("bare numpy-inplace", BareInPlace)
+
+
+def gram(device, dtype):
+    return NumPy("bare numpy-gram", BareGram, rounds_like="numpy-gram")

@@ -80,7 +80,7 @@ def scanned_loop(gradient, rate, num_steps):
 
         return scan(one_step, (U, V), steps)
 
-    program = torch_compile("cpu", descent)
+    program = torch_compile("cpu", descent, fullgraph=True)
 
     def train(params, batch):
         (U, V), losses = program(params["U"], params["V"], batch["A"], rate, steps)

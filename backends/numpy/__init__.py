@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from backends.numpy import factorisation, gram, mlp, plain
 from bench.backend import Unsupported
@@ -28,7 +29,15 @@ class NumPy:
 
     @property
     def versions(self) -> dict[str, str]:
-        return {"numpy": np.__version__}
+        """NumPy's, and that of the BLAS it multiplies with: its kernel is chosen when it is loaded."""
+        found = {"numpy": np.__version__}
+        for pool in threadpool_info():
+            if pool["user_api"] == "blas":
+                # The first is NumPy's own; scipy brings another.
+                found.setdefault(
+                    pool["internal_api"], " ".join(filter(None, [pool["version"], pool.get("architecture")]))
+                )
+        return found
 
     def put(self, arrays):
         return {key: array.copy() for key, array in arrays.items()}

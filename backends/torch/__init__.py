@@ -236,11 +236,12 @@ def _compiled(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, 
     return _torch(name, device, dtype, dispatch, gradient, partial(loop, compile, device), compile=compile)
 
 
-def torch_compile(device: str, function: Callable) -> Callable:
+def torch_compile(device: str, function: Callable, fullgraph: bool = False) -> Callable:
     """One program for one problem, whose arrays never change shape or dtype.
 
-    So it needs no guards, which on Iris take 10 of 43 us a call.  The C++ wrapper spares the Python
-    that Inductor would otherwise run between two kernels.
+    So it needs no guards, which on Iris take 10 of 43 us a call, and a step can do without `fullgraph` and `dynamic`,
+    which set up and take down something at every call, 4 of 19 us; that it is one graph all the same is tested.
+    The C++ wrapper spares the Python that Inductor would otherwise run between two kernels.
     """
 
     def program(*arguments):
@@ -249,7 +250,7 @@ def torch_compile(device: str, function: Callable) -> Callable:
     # Programs are kept by code object; without guards, one problem would be given another's.
     program.__code__ = program.__code__.replace()
     options: dict[str, Any] = {"cpp_wrapper": device == "cpu", "guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
-    return torch.compile(program, fullgraph=True, dynamic=False, options=options)
+    return torch.compile(program, fullgraph=fullgraph, options=options)
 
 
 def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
@@ -258,7 +259,7 @@ def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
             "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
         )
     # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
-    compile = partial(torch_compile, device)
+    compile = partial(torch_compile, device, fullgraph=True)  # or Inductor refuses the scan
     return _torch(name, device, dtype, "descent", gradient, partial(scanned_steps, compile, device))
 
 

@@ -4,8 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import progress, session
-from bench.problem import UsageError
+from bench import command, progress, session
 from bench.report import lab, tables, words
 from bench.report.__main__ import show
 from bench.report.findings import all_findings
@@ -14,6 +13,10 @@ from bench.report.text import Section
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints every gate's error beside its tolerance.  0 all agree, 1 one does not, 2 usage, 3 one failed to run."""
+    return command.ended(lambda: _agree(_options(arguments)))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.agree", description="Do the backends agree, and how closely."
     )
@@ -31,16 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--dtype", action="append", default=[], metavar="DTYPE", help="float32, float64 or tf32; default: float32"
     )
-    options = parser.parse_args(arguments)
-    try:
-        choice = session.Choice(options.backend, options.problem, options.device, options.dtype)
-        with progress.reporter() as say:
-            record = session.agreement(choice, say)
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return words.USAGE
-    except (session.Interrupted, KeyboardInterrupt):
-        return 130
+    parser.add_argument(
+        "--deadline",
+        type=command.positive_seconds,
+        default=session.DEADLINE,
+        metavar="SECONDS",
+        help="that one backend may take over one problem (default: %(default)g)",
+    )
+    return parser.parse_args(arguments)
+
+
+def _agree(options: argparse.Namespace) -> int:
+    choice = session.Choice(options.backend, options.problem, options.device, options.dtype, deadline=options.deadline)
+    with progress.reporter() as say:
+        record = session.agreement(choice, say)
     found = all_findings(record)
     summary, code = words.agreement_summary(found), words.exit_code(found)
     sections = [section for f in found for section in (tables.agreeing_in_full(f), lab.section(f)) if section]

@@ -6,29 +6,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import calibration
+from bench import calibration, command
 from bench import record as records
 from bench.problem import UsageError
 from bench.report import compare, folder, page, words
 from bench.report.findings import all_findings
 from bench.report.text import Section, markdown, terminal, wrapped
-from bench.report.units import inert
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints and writes the report.  0 good, 1 disagreement or regression, 2 wrong usage, 3 cells failed."""
-    try:
-        options = _options(arguments)
-        if options.record_b is None:
-            return _report(options.record or records.newest(options.results), options.results)
-        return _compare(options)
-    except UsageError as error:
-        print(inert(str(error)), file=sys.stderr)
-        return words.USAGE
-    except BrokenPipeError:
-        # The reader of a pipe left; what is still buffered must not raise once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return words.GOOD
+    return command.ended(lambda: _main(arguments))
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    options = _options(arguments)
+    if options.record_b is None:
+        return _report(options.record or records.newest(options.results), options.results)
+    return _compare(options)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

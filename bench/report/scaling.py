@@ -1,6 +1,6 @@
 """Time against size and against the machine's own limit, as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.record import Entrant
 from bench.report import sweep, units
@@ -40,20 +40,27 @@ def sizes(f: Findings) -> Section | None:
         if rows:
             tables.append(Table(workload, ["backend", "overhead a step", "rate", "overtakes at"], rows))
     text = (
-        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same. `overtakes at`: the"
+        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same; in brackets the 95 %"
+        " interval of each term over the fits of the generations. `overtakes at`: the"
         " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
     )
     return Section("Time against size", [text], tables=tables) if tables else None
 
 
 def _fit_row(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[sweep.Point]) -> list[str] | None:
-    ours = sweep.points(f, e, problems)
-    fitted = sweep.fit(ours)
-    if fitted is None:
+    found = sweep.fitted(f, e, problems)
+    if found is None:
         return None
-    rate = units.rate(fitted.rate) if fitted.rate else "does not show"
+    overhead = _with_ends(found.fit.overhead, found.overhead, units.seconds)
+    rate = _with_ends(found.fit.rate, found.rate, units.rate) if found.fit.rate else "does not show"
+    ours = sweep.points(f, e, problems)
     overtaking = "reference" if e is f.reference else _overtaking(sweep.overtakes(ours, theirs))
-    return [name(e), units.seconds(fitted.overhead), rate, overtaking]
+    return [name(e), overhead, rate, overtaking]
+
+
+def _with_ends(value: float, ends: tuple[float, float] | None, written: Callable[[float], str]) -> str:
+    """`8.1 us [7.9 us, 8.3 us]`; neither term is ever negative, so neither is the lower end."""
+    return written(value) + (f" [{written(max(0.0, ends[0]))}, {written(ends[1])}]" if ends else "")
 
 
 def _overtaking(flops: float | None) -> str:

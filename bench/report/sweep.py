@@ -1,13 +1,14 @@
 """Time against size: what a step costs before it does anything, the limit of the machine, who overtakes NumPy where."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.record import Entrant, Limits
 from bench.report.findings import Findings
+from bench.statistics import spread, students
 
 FEWEST_SIZES = 4
 ALWAYS, NEVER = 0.0, float("inf")
@@ -31,10 +32,25 @@ class Fit(NamedTuple):
         return self.overhead + (flops / self.rate if self.rate else 0.0)
 
 
-def points(f: Findings, entrant: Entrant, problems: Iterable[str]) -> list[Point]:
-    """Smallest work first."""
-    found = [(p, f.facts(p), f.median(entrant, p)) for p in problems]
+class Fitted(NamedTuple):
+    """A fit, and the 95 % interval of each of its terms over the generations; None below three of them."""
+
+    fit: Fit
+    overhead: tuple[float, float] | None
+    rate: tuple[float, float] | None
+
+
+def points(f: Findings, entrant: Entrant, problems: Iterable[str], generation: int | None = None) -> list[Point]:
+    """Smallest work first; over all generations, or of one."""
+    found = [(p, f.facts(p), _seconds_a_step(f, entrant, p, generation)) for p in problems]
     return sorted((Point(p, facts.flops, time) for p, facts, time in found if facts and time), key=lambda x: x.flops)
+
+
+def _seconds_a_step(f: Findings, entrant: Entrant, problem: str, generation: int | None) -> float | None:
+    if generation is None:
+        return f.median(entrant, problem)
+    samples = [s for s in f.samples(entrant, problem) if s.generation == generation]
+    return spread(samples).median / f.steps(problem) if samples else None
 
 
 def sweeps(f: Findings) -> dict[str, list[str]]:
@@ -60,6 +76,19 @@ def fit(measured: list[Point]) -> Fit | None:
     elif slope <= 0:
         overhead, slope = _alone(columns[:, 0]), 0.0
     return Fit(float(overhead), float(work.max() / slope) if slope > 0 else None)
+
+
+def fitted(f: Findings, entrant: Entrant, problems: Sequence[str]) -> Fitted | None:
+    """The fit over all generations, with Student's t over the fits of each; None below four sizes."""
+    whole = fit(points(f, entrant, problems))
+    if whole is None:
+        return None
+    generations = sorted({s.generation for p in problems for s in f.samples(entrant, p)})
+    each = [found for g in generations if (found := fit(points(f, entrant, problems, g))) is not None]
+    rates = [found.rate for found in each if found.rate]
+    return Fitted(
+        whole, students([found.overhead for found in each]), students(rates) if len(rates) == len(each) else None
+    )
 
 
 def _alone(column: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from bench.report.findings import (
     twins,
 )
 
-GOOD, REGRESSION, USAGE, FAILED = 0, 1, 2, 3
+GOOD, REGRESSION, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def exit_code(found: list[Findings]) -> int:

@@ -1,9 +1,11 @@
 """Real data, offline: Iris as the UCI repository distributes it, Digits, and a person's own files."""
 
+import os
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from bench.problem import Array, UsageError
 
@@ -32,6 +34,15 @@ def digits() -> tuple[Array, Array]:
     return features / 16, labels
 
 
+def check_fits(what: str, *shapes: tuple[int, int]) -> None:
+    """UsageError unless matrices of these shapes can be drawn in float64, kept beside two copies, here."""
+    needed, there = 3 * 8 * sum(rows * columns for rows, columns in shapes), psutil.virtual_memory().total
+    if needed > there:
+        raise UsageError(
+            f"{what!r} needs {needed / 2**30:.3g} GiB, and this machine has {there / 2**30:.3g}; choose a smaller size"
+        )
+
+
 def matrix_file(path: str) -> Array:
     """The finite float64 matrix in a .npy or .csv file (a header line is allowed)."""
     return _finite_matrix(_read(path, (".npy", ".csv")), path)
@@ -58,7 +69,7 @@ def labelled_file(path: str) -> tuple[Array, Array]:
 
 
 def _read(path: str, suffixes: tuple[str, ...]):
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
         raise UsageError(f"there is no file {path}; give the path of a {' or '.join(suffixes)} file")
     if Path(path).suffix not in suffixes:
         raise UsageError(f"{path} is not a {' or '.join(suffixes)} file; save the data as one")

@@ -35,8 +35,8 @@ SWEEP_SIZES = (
 )
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
-_SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,6})")
-_FILE = re.compile(r"(.+\.\w+):r(\d{1,6})", re.DOTALL)
+_SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,6})", re.ASCII)
+_FILE = re.compile(r"(.+\.\w+):r(\d{1,6})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
@@ -57,6 +57,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if match := _SIZE.fullmatch(size):
         m, n, rank = map(int, match.groups())
         _check(size, m, n, rank)
+        data.check_fits(size, (m, n), (m, n), (m + n, rank))
         return _drawn(size, dtype, seed, m, n, rank)
     raise UsageError(
         f"no factorisation size {size!r}; choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in data.csv:r3"

@@ -35,8 +35,8 @@ SWEEP_SIZES = (
 )
 GPU_SWEEP_SIZES = ("32768x784-2048-10", "65536x784-4096-10")
 
-_SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})")
-_FILE = re.compile(r"(.+\.\w+):h(\d{1,6})", re.DOTALL)
+_SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})", re.ASCII)
+_FILE = re.compile(r"(.+\.\w+):h(\d{1,6})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
@@ -50,10 +50,12 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if match := _FILE.fullmatch(size):
         features, labels = data.labelled_file(match[1])
         _check(size, hidden=int(match[2]), examples=len(labels) - 1)
+        data.check_fits(size, (len(features), int(match[2])), (features.shape[1], int(match[2])))
         return _scaled_problem(size, dtype, seed, _standardised(features), labels, int(match[2]))
     if match := _SIZE.fullmatch(size):
         n, d, hidden, classes = map(int, match.groups())
         _check(size, examples=n, features=d, hidden=hidden, classes=classes - 1)
+        data.check_fits(size, (n + max(1, n // 4), d + hidden + classes), (d + classes, hidden))
         return _drawn(size, dtype, seed, n, d, hidden, classes)
     raise UsageError(
         f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in data.npz:h32"

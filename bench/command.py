@@ -1,0 +1,38 @@
+"""How every command here ends: a sentence, and one of five exit codes."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+
+from bench.problem import UsageError
+from bench.report.units import inert
+from bench.report.words import GOOD, INTERRUPTED, USAGE
+
+
+def ended(work: Callable[[], int]) -> int:
+    """The exit code of `work`; what a person did ends it in one sentence on stderr and no traceback."""
+    try:
+        return work()
+    except UsageError as error:
+        print(inert(str(error)), file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt as interrupted:
+        print(inert(str(interrupted)) or "interrupted; run it again", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe left; what is still buffered must not raise once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return GOOD
+
+
+def positive_seconds(text: str) -> float:
+    """For argparse and pytest: a finite number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{inert(text)!r} is not a number of seconds above 0")
+    return value

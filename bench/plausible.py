@@ -1,0 +1,88 @@
+"""What cannot be, or cannot be a number: cells that are refused although every gate was passed."""
+
+import numpy as np
+
+from bench.problem import Problem
+from bench.record import Cell, Entrant, Operation, Outcome, ProblemFacts, Record
+from bench.statistics import FEWEST_GENERATIONS, seconds, spread
+
+FASTER_THAN_MEASURED = 4
+"""Times the machine's best measured matmul rate that a call may reach before it is refused.
+
+A heuristic: numpy-gram needs two thirds of the flops that are counted, other algebra may need fewer,
+and a clock may run faster than it did for the probe.  Bytes are not held against anyone, because
+small data stay in the cache.  What remembers an answer is faster by a hundred times where a call has
+work to do; on the smallest problems the floor lies below what calling a function takes.
+"""
+
+UNSTEADY = 5.0
+"""Upper over lower quartile of all samples; the most that honest code showed on a noisy machine is 2.6."""
+
+UNUSED_GPU = (
+    "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
+    " and offer peak_device_bytes as bench/backend.py has it"
+)
+
+
+def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
+    """Why the cell's times are below what its arithmetic takes at best; '' when they are not."""
+    facts = record.facts(cell.problem, cell.dtype)
+    rates = [
+        rate
+        for limits in record.limits
+        if limits.device == entrant.device
+        for key, rate in limits.matmul_flops_per_second.items()
+        if key.startswith(f"{cell.dtype} ")
+    ]
+    steps: dict[Operation, int] = {"train": facts.timed_steps, "value_and_grad": 1}
+    for operation, count in steps.items():
+        samples = [s for s in cell.samples if s.operation == operation]
+        if not samples or not rates:
+            continue
+        reached = facts.flops * count / spread(samples).median
+        if reached > FASTER_THAN_MEASURED * max(rates):
+            return (
+                f"{operation} would be {reached / 1e9:.4g} Gflop/s, {reached / max(rates):.2g} times the best that"
+                f" matrix products reach on this machine; it cannot have computed its answers"
+            )
+    return ""
+
+
+def unsteady(cell: Cell) -> str:
+    """Why the cell's samples of `train` are no measurement; '' when they are one, or too few to tell."""
+    samples = [s for s in cell.samples if s.operation == "train"]
+    if len(samples) < FEWEST_GENERATIONS:
+        return ""
+    low, high = np.quantile(np.concatenate([seconds(s) for s in samples]), [0.25, 0.75])
+    if high <= UNSTEADY * low:
+        return ""
+    return f"a quarter of its samples take less than {low:.3g} s a call and a quarter more than {high:.3g} s"
+
+
+def too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
+    """`skipped` where a smaller problem of the workload was too much already, or says that this one would be."""
+    smaller = _smaller(record, entrant, problem)
+    for facts, cell in smaller:
+        if cell.outcome.word in ("timed out", "out of memory"):
+            return Outcome(word="skipped", reason=f"{cell.outcome.word} on {facts.name}, which is smaller")
+    limit = record.settings.slowest_step_seconds
+    timed = [(f, s) for f, cell in smaller if (s := [x for x in cell.samples if x.operation == "train"])]
+    if limit is None or not timed:
+        return Outcome()
+    nearest, samples = max(timed, key=lambda pair: pair[0].flops)
+    step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
+    if step <= limit:
+        return Outcome()
+    reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
+    return Outcome(word="skipped", reason=reason)
+
+
+def _smaller(record: Record, entrant: Entrant, problem: Problem) -> list[tuple[ProblemFacts, Cell]]:
+    """The entrant's cells on problems of the same workload with fewer flops."""
+    facts = {
+        p.name: p
+        for p in record.problems
+        if (p.workload, p.dtype) == (problem.workload, entrant.dtype) and p.flops < problem.flops
+    }
+    cells = [c for c in record.cells if (c.entrant, c.dtype) == (entrant.label, entrant.dtype)]
+    return [(facts[c.problem], c) for c in cells if c.problem in facts]

@@ -1,0 +1,413 @@
+"""Backends that are wrong, each in one way: named `tests.faults.backends:NAME`, they race like any other.
+
+Every name is a factory `(device, dtype)`.  Most are the numpy backend with one method replaced.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+
+import backends
+from bench.backend import Unsupported
+
+
+class Wrong:
+    """The numpy backend, but for what a subclass does to its answers."""
+
+    def __init__(self, device="cpu", dtype="float32"):
+        self._backend = backends.load("numpy", "cpu", dtype)
+
+    def __getattr__(self, name):
+        return getattr(self._backend, name)
+
+    def value_and_grad(self, problem):
+        right = self._backend.value_and_grad(problem)
+
+        def value_and_grad(params, batch):
+            loss, grads = right(params, batch)
+            return loss, {key: self.spoil(key, g.copy()) for key, g in grads.items()}
+
+        return value_and_grad
+
+    def spoil(self, key, gradient):
+        return gradient
+
+
+# Gradients.
+
+
+def spoiling(spoil):
+    return type("Spoiling", (Wrong,), {"spoil": staticmethod(spoil)})
+
+
+def with_one(value):
+    def spoil(key, g):
+        g.flat[0] = value
+        return g
+
+    return spoil
+
+
+AllZero = spoiling(lambda key, g: 0 * g)
+SignFlipped = spoiling(lambda key, g: -g)
+OnePercentShort = spoiling(lambda key, g: g * np.float32(0.99))
+AThousandthLong = spoiling(lambda key, g: g * 1.001)
+OneElementMissing = spoiling(with_one(0))
+Float32Upcast = spoiling(lambda key, g: g.astype("float32").astype("float64"))
+NanInOnePlace = spoiling(with_one(np.nan))
+NanInTheSamePlace = spoiling(with_one(np.nan))
+Infinite = spoiling(lambda key, g: g * np.inf)
+OtherDtype = spoiling(lambda key, g: g.astype("float32" if g.dtype == "float64" else "float64"))
+ShapeThatBroadcasts = spoiling(lambda key, g: g[:1])
+ScalarForArray = spoiling(lambda key, g: g.sum())
+Empty = spoiling(lambda key, g: g[:0])
+
+
+class Stale(Wrong):
+    def value_and_grad(self, problem):
+        right, kept = self._backend.value_and_grad(problem), []
+
+        def value_and_grad(params, batch):
+            kept.append(right(params, batch))
+            return kept[0]
+
+        return value_and_grad
+
+
+class Foreseen(Wrong):
+    def value_and_grad(self, problem):
+        answer = self._backend.value_and_grad(problem)(problem.params, problem.batch)
+        return lambda params, batch: answer
+
+
+class WrongWhenLarge(Wrong):
+    def value_and_grad(self, problem):
+        large = problem.batch["A"].size > 10_000
+        right = self._backend.value_and_grad(problem)
+
+        def value_and_grad(params, batch):
+            loss, grads = right(params, batch)
+            return loss, {key: g * np.float32(0.99 if large else 1) for key, g in grads.items()}
+
+        return value_and_grad
+
+
+# Descents.
+
+
+class Training(Wrong):
+    """`train(right, params, batch)` takes the place of the right descent."""
+
+    def trainer(self, problem, num_steps):
+        right = self._backend.trainer(problem, num_steps)
+        return lambda params, batch: self.train(right, params, batch)
+
+    def train(self, right, params, batch):
+        return right(params, batch)
+
+
+class Meddling(Training):
+    def train(self, right, params, batch):
+        out = right(params, batch)
+        next(iter(params.values()))[...] *= np.float32(2)
+        return out
+
+
+class Lazy(Wrong):
+    """`wait` does not wait; `get` does the work."""
+
+    def trainer(self, problem, num_steps):
+        right = self._backend.trainer(problem, num_steps)
+        return lambda params, batch: (lambda: (time.sleep(0.05), right(params, batch))[1],)
+
+    def wait(self, tree):
+        return Pending(tree[0]) if isinstance(tree, tuple) and callable(tree[0]) else tree
+
+    def get(self, tree):
+        return tree.result if isinstance(tree, Pending) else tree
+
+
+class Pending:
+    def __init__(self, work):
+        self._work = work
+
+    @property
+    def result(self):
+        return self._work()
+
+    def __iter__(self):
+        return iter(self.result)
+
+
+class Nondeterministic(Wrong):
+    def trainer(self, problem, num_steps):
+        right, rng = self._backend.trainer(problem, num_steps), np.random.default_rng(0)
+
+        def train(params, batch):
+            params, losses = right(params, batch)
+            return {
+                k: p * (1 + np.float32(1e-7) * rng.integers(-1, 2, p.shape, np.int8)) for k, p in params.items()
+            }, losses
+
+        return train
+
+
+class DropsAStep(Wrong):
+    """Takes a step that it says nothing of."""
+
+    def trainer(self, problem, num_steps):
+        right = self._backend.trainer(problem, num_steps + 1)
+
+        def train(params, batch):
+            params, losses = right(params, batch)
+            return params, np.delete(losses, 1)
+
+        return train
+
+
+class Diverging(Wrong):
+    """Takes steps a thousand times too long."""
+
+    def trainer(self, problem, num_steps):
+        return self._backend.trainer(problem.replace(learning_rate=1000 * problem.learning_rate), num_steps)
+
+
+# Only in timed turns.
+
+
+class Turning(Training):
+    """Right for as long as the gates ask; `turn` takes the place of the descent from a start that was nudged."""
+
+    def trainer(self, problem, num_steps):
+        right, started = self._backend.trainer(problem, num_steps), [problem.params, *_ends(self._backend, problem)]
+
+        def train(params, batch):
+            nudged = any(0 < _distance(params, start) < 1e-4 for start in started)
+            return self.turn(right, params, batch) if nudged else right(params, batch)
+
+        return train
+
+    def turn(self, right, params, batch):
+        raise NotImplementedError
+
+
+def _ends(backend, problem):
+    """Where a descent that is judged goes on, call after call."""
+    train, params = backend.trainer(problem, problem.timed_steps), problem.params
+    for _ in range(problem.num_steps // problem.timed_steps):
+        params, _ = train(params, problem.batch)
+        yield params
+
+
+def _distance(ours, theirs):
+    return max(float(np.abs(ours[key] - theirs[key]).max()) for key in theirs)
+
+
+class WrongInTurns(Turning):
+    def turn(self, right, params, batch):
+        trained, losses = right(params, batch)
+        return {key: p * np.float32(1.5) for key, p in trained.items()}, losses
+
+
+class EndsInATurn(Turning):
+    def turn(self, right, params, batch):
+        os._exit(7)
+
+
+class Remembering(Wrong):
+    """What it has been asked before, or nearly, it does not compute again."""
+
+    def trainer(self, problem, num_steps):
+        right, asked = self._backend.trainer(problem, num_steps), []
+
+        def train(params, batch):
+            for start, same_batch, answer in asked:
+                if _distance(params, start) < 1e-4 and np.array_equal(batch["A"][0], same_batch["A"][0]):
+                    return answer
+            asked.append((params, batch, right(params, batch)))
+            return asked[-1][-1]
+
+        return train
+
+
+class Moody(Wrong):
+    """Every second timed call takes ten times as long."""
+
+    def trainer(self, problem, num_steps):
+        right, calls = self._backend.trainer(problem, num_steps), [0]
+
+        def train(params, batch):
+            calls[0] += 1
+            began, output = time.perf_counter(), right(params, batch)
+            if calls[0] // 2 % 2:
+                time.sleep(9 * (time.perf_counter() - began))
+            return output
+
+        return train
+
+
+class Greedy(Training):
+    """Computes with threads that leave the core they were put on."""
+
+    def train(self, right, params, batch):
+        done = threading.Event()
+        helpers = [threading.Thread(target=_spin, args=(done,)) for _ in range(4)]
+        for helper in helpers:
+            helper.start()
+        time.sleep(0.02)
+        output = right(params, batch)
+        done.set()
+        for helper in helpers:
+            helper.join()
+        return output
+
+
+def _spin(done):
+    os.sched_setaffinity(0, range(os.cpu_count()))
+    a = np.ones((200, 200))
+    while not done.is_set():
+        a @ a
+
+
+def recompiling_jax(device, dtype):
+    """JAX, with a new program for every call."""
+    import jax
+
+    right = backends.load("jax-scan", device, dtype)
+
+    class Recompiling(type(right)):
+        def trainer(self, problem, num_steps):
+            train = super().trainer(problem, num_steps)
+            return lambda params, batch: jax.jit(lambda p, b: train(p, b))(params, batch)
+
+    return Recompiling(**vars(right))
+
+
+def recompiling_torch(device, dtype):
+    """torch, with a new graph for every call."""
+    import torch
+
+    right = backends.load("torch-eager", device, dtype)
+
+    class Recompiling(type(right)):
+        def trainer(self, problem, num_steps):
+            train = super().trainer(problem, num_steps)
+
+            def with_a_new_graph(params, batch):
+                def same(arrays):
+                    return {key: a + 0 for key, a in arrays.items()}
+
+                same.__code__ = same.__code__.replace()  # programs are kept by code object
+                return train(torch.compile(same, backend="eager")(params), batch)
+
+            return with_a_new_graph
+
+    return Recompiling(**vars(right))
+
+
+# Processes.
+
+
+class Segfaulting(Training):
+    def train(self, right, params, batch):
+        ctypes.string_at(0)
+
+
+class Killed(Training):
+    def train(self, right, params, batch):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Exiting(Training):
+    """Ends as if all were well."""
+
+    def train(self, right, params, batch):
+        os._exit(0)
+
+
+class Raising(Training):
+    def train(self, right, params, batch):
+        raise ValueError("no such luck")
+
+
+class Starved(Training):
+    def train(self, right, params, batch):
+        np.ones(2**52)
+
+
+class Chatty(Training):
+    """Ten megabytes on stdout, and right all the same."""
+
+    def __init__(self, device="cpu", dtype="float32"):
+        super().__init__(device, dtype)
+        sys.stdout.write("talk " * 2_000_000)
+
+
+class Babbling(Training):
+    """Ten megabytes, then bytes that are no text, and an end."""
+
+    def train(self, right, params, batch):
+        os.write(1, b"talk " * 2_000_000)
+        os.write(1, b"\xff\xfe\x00\x1b[31m last words")
+        os.abort()
+
+
+class Deaf(Training):
+    """An endless loop that ignores SIGTERM and has a child that does, too."""
+
+    def train(self, right, params, batch):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _start_a_deaf_child()
+        while True:
+            time.sleep(0.01)
+
+
+class LeavesAChild(Training):
+    """Is gone, but its child, in a session of its own, keeps the connection open."""
+
+    def train(self, right, params, batch):
+        if os.fork() == 0:
+            os.setsid()
+            os.execv(sys.executable, DEAF_CHILD)
+        time.sleep(0.5)
+        os._exit(0)
+
+    def __init__(self, device="cpu", dtype="float32"):
+        super().__init__(device, dtype)
+        for number in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                os.set_inheritable(int(number), True)
+
+
+DEAF_CHILD = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)",
+    "deaf child of a faulty backend",
+]
+
+
+def _start_a_deaf_child():
+    subprocess.Popen(DEAF_CHILD)
+
+
+class NeverHeardOf(Wrong):
+    """Says that it cannot, by a word that no record knows."""
+
+    def __init__(self, device="cpu", dtype="float32"):
+        raise Unsupported("no way", "this word is not in the schema")
+
+
+class OddDispatch(Wrong):
+    dispatch = "galaxy"
+
+
+class Pretender(Wrong):
+    """Was asked for a GPU and computes on the CPU."""

@@ -1,0 +1,195 @@
+"""A faulty backend loses its own cells, with a word and a reason; the race goes on, and honest ones stay ok."""
+
+import json
+import os
+
+import psutil
+import pytest
+
+from bench import session
+from bench.process import KEPT_OUTPUT, MARK
+from bench.record import read
+from bench.report import words
+from bench.report.findings import all_findings
+from tests.faults.backends import DEAF_CHILD
+
+HERE = "tests.faults.backends:"
+IRIS, LARGER = "factorisation/iris", "factorisation/300x50r5"
+
+FORM, NORM = "form: gradient at the start", "gradient at the start, by norm: "
+AT_ONCE = [
+    ("AllZero", "disagrees", NORM),
+    ("SignFlipped", "disagrees", NORM),
+    ("OnePercentShort", "disagrees", NORM),
+    ("OneElementMissing", "disagrees", NORM),
+    ("NanInOnePlace", "disagrees", f"{FORM}, U holds 1 of 300 numbers that are not finite"),
+    ("NanInTheSamePlace", "disagrees", f"{FORM}, U holds 1 of 300 numbers that are not finite"),
+    ("Infinite", "disagrees", f"{FORM}, U holds 300 of 300 numbers that are not finite"),
+    ("OtherDtype", "disagrees", f"{FORM}, U has dtype float64 instead of float32"),
+    ("ShapeThatBroadcasts", "disagrees", f"{FORM}, U has shape (1, 2) instead of (150, 2)"),
+    ("ScalarForArray", "disagrees", f"{FORM}, U has shape () instead of (150, 2)"),
+    ("Empty", "disagrees", f"{FORM}, U has shape (0, 2) instead of (150, 2)"),
+    ("Stale", "disagrees", "gradient at the end, by norm: "),
+    ("Foreseen", "disagrees", "gradient at the end, by norm: "),
+    ("Meddling", "disagrees", "arguments untouched: "),
+    ("Lazy", "disagrees", "waits: wait returned after"),
+    ("Nondeterministic", "disagrees", "repeatable: "),
+    ("DropsAStep", "disagrees", "trajectory: "),
+    ("Diverging", "diverged", "form: diverged: losses holds"),
+    ("WrongInTurns", "disagrees", "a timed call of train ended on loss"),
+    ("EndsInATurn", "crashed", "the process ended with exit code 7 during turn"),
+    ("Greedy", "failed", "cores during its turns, where 1 was allowed"),
+    ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
+    ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
+    ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),
+    ("Killed", "crashed", "the process was ended by SIGKILL during prepare"),
+    ("Exiting", "crashed", "the process ended with exit code 0 during prepare"),
+    ("LeavesAChild", "crashed", "the process ended with exit code 0 during prepare"),
+    ("Babbling", "crashed", "the process was ended by SIGABRT during prepare"),
+    ("Raising", "failed", "ValueError: no such luck"),
+    ("Starved", "out of memory", "Unable to allocate"),
+    ("NeverHeardOf", "crashed", "its answer to load could not be read"),
+    ("OddDispatch", "crashed", "its answer to load could not be read"),
+    ("Nowhere", "failed", "has no attribute 'Nowhere'"),
+    ("Chatty", "ok", ""),
+]
+NEVER_LOADED = [
+    ("tests.faults.no_such_module:factory", "not installed", "No module named 'tests.faults.no_such_module'"),
+    ("tests.faults.breaks_on_import:factory", "failed", "ImportError: libcudart.so.99"),
+]
+ON_THE_LARGER = [
+    ("WrongWhenLarge", "disagrees", NORM),
+    ("Remembering", "failed", "it cannot have computed its answers"),
+    ("Deaf", "skipped", f"timed out on {IRIS}, which is smaller"),
+]
+
+
+def raced(folder, names, problems, **choice):
+    """The record of a race of these next to numpy, read back from the disk."""
+    asked = session.Choice(["numpy", *names], problems, ["cpu"], pace="quick", **({"generations": 1} | choice))
+    made = session.run(asked, folder, say=lambda line: None)
+    return read(folder / f"{made.id}.json")
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory):
+    names = [HERE + name for name, *_ in AT_ONCE] + [name for name, *_ in NEVER_LOADED]
+    return raced(tmp_path_factory.mktemp("at once"), names, [IRIS], deadline=200)
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """With a deadline that the hanging ones miss, on two sizes."""
+    names = [HERE + name for name, *_ in ON_THE_LARGER] + ["tests.faults.hangs_on_import:factory"]
+    return raced(tmp_path_factory.mktemp("patient"), names, [IRIS, LARGER], deadline=12)
+
+
+def found(record, name, problem=IRIS):
+    outcome = record.cell(name, problem, record.settings.dtypes[0]).outcome
+    return outcome.word, outcome.reason
+
+
+@pytest.mark.parametrize(("name", "word", "why"), [(HERE + n, *rest) for n, *rest in AT_ONCE] + NEVER_LOADED)
+def test_each_fault_has_its_word_and_its_reason(at_once, name, word, why):
+    got, reason = found(at_once, name)
+    assert got == word, reason
+    assert why in reason
+
+
+@pytest.mark.parametrize("label", ["numpy", "control"])
+def test_the_honest_beside_them_are_ok_and_timed(at_once, label):
+    assert found(at_once, label) == ("ok", "")
+    operations = [s.operation for s in at_once.cell(label, IRIS, "float32").samples]
+    assert sorted(operations) == ["loss", "train", "value_and_grad"]
+
+
+def test_no_cell_that_failed_keeps_a_sample(at_once):
+    assert not [cell.entrant for cell in at_once.cells if cell.outcome.word != "ok" and cell.samples]
+
+
+def test_the_record_with_all_of_them_is_complete_and_its_exit_code_tells_of_wrong_answers(at_once):
+    assert at_once.status == "complete"
+    assert words.exit_code(all_findings(at_once)) == words.REGRESSION
+
+
+def test_the_last_output_is_kept_bounded_and_readable(at_once):
+    kept = at_once.entrant(HERE + "Babbling", "float32").last_output
+    assert len(kept) <= KEPT_OUTPUT
+    assert "\ufffd\ufffd\x00\x1b[31m last words" in kept
+    assert "talk talk" in kept
+
+
+@pytest.mark.parametrize(("name", "word", "why"), ON_THE_LARGER)
+def test_what_is_right_when_small_is_caught_when_large(patient, name, word, why):
+    got, reason = found(patient, HERE + name, LARGER)
+    assert got == word, reason
+    assert why in reason
+
+
+def test_what_is_caught_when_large_was_right_when_small(patient):
+    assert found(patient, HERE + "WrongWhenLarge") == ("ok", "")
+
+
+def test_an_endless_loop_that_ignores_sigterm_times_out(patient):
+    assert found(patient, HERE + "Deaf") == ("timed out", "no answer to prepare within 12 s")
+
+
+@pytest.mark.parametrize("problem", [IRIS, LARGER])
+def test_a_hang_on_import_times_out_once_for_all_cells(patient, problem):
+    assert found(patient, "tests.faults.hangs_on_import:factory", problem) == (
+        "timed out",
+        "no answer to load within 12 s",
+    )
+
+
+@pytest.mark.parametrize("problem", [IRIS, LARGER])
+def test_nobody_waits_on_account_of_those_that_hang(patient, problem):
+    assert found(patient, "numpy", problem) == ("ok", "")
+
+
+def test_no_worker_nor_a_child_of_one_outlives_the_race(at_once, patient):
+    ours = [p for p in psutil.process_iter() if DEAF_CHILD[-1] in _command(p) or _marked(p)]
+    assert ours == []
+
+
+def _command(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _marked(process):
+    try:
+        return MARK in process.environ() and process.ppid() in (1, os.getpid())
+    except psutil.Error:
+        return False
+
+
+def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
+    name = HERE + "AThousandthLong"
+    record = raced(tmp_path, [name], [IRIS], dtypes=["float64"], operations=["value_and_grad"])
+    assert found(record, name)[0] == "disagrees"
+    assert found(record, "numpy") == ("ok", "")
+
+
+def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
+    name = HERE + "Pretender"
+    asked = session.Choice([name], [IRIS], ["cuda"], operations=["train"], generations=1, pace="quick")
+    word, reason = found(session.run(asked, tmp_path, say=lambda line: None), f"{name}@cuda")
+    assert word == "failed"
+    assert "took no device memory" in reason
+
+
+def test_times_that_jump_tenfold_are_called_unsteady_and_kept(tmp_path):
+    name = HERE + "Moody"
+    record = raced(tmp_path, [name], [IRIS], operations=["train"], generations=3)
+    word, reason = found(record, name)
+    assert word == "unsteady", reason
+    assert len(record.cell(name, IRIS, "float32").samples) == 3
+    assert found(record, "numpy") == ("ok", "")
+
+
+def test_a_record_of_failures_is_plain_json(at_once, tmp_path_factory):
+    (path,) = (tmp_path_factory.getbasetemp() / "at once0").glob("*.json")
+    assert json.loads(path.read_text(encoding="utf-8"))["id"] == at_once.id

@@ -1,0 +1,30 @@
+"""A compiled mode dispatches what its name says: the whole step, or the whole descent, as one program."""
+
+import pytest
+
+import backends
+from bench.workloads import pose
+
+torch = pytest.importorskip("torch")
+
+PROGRAMS = [
+    (name, problem)
+    for name in ("torch-compile", "torch-compile-by-hand", "torch-scan", "torch-scan-by-hand")
+    for problem in ("factorisation/12x6r2", "mlp/20x5-4-3")
+]
+
+
+def trained(name: str, problem_name: str) -> dict:
+    """The counters of torch's compiler after one descent of two steps."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    backend, problem = backends.load(name), pose(problem_name)
+    backend.wait(backend.trainer(problem, 2)(backend.put(problem.params), backend.put(problem.batch)))
+    return torch._dynamo.utils.counters
+
+
+@pytest.mark.parametrize(("name", "problem"), PROGRAMS)
+def test_a_compiled_mode_is_one_graph_without_a_break(name: str, problem: str):
+    counters = trained(name, problem)
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 1
