@@ -162,8 +162,8 @@ def _numeric(table: Table) -> list[bool]:
 
 def _cell(text: str) -> Markup:
     """`2.31 [2.22, 2.40]`, the interval fainter than the value."""
-    found = re.fullmatch(r"(\S+(?: x| %)?) ([\[(].*[\])])(.*)", text)
-    if not found:
+    found = re.fullmatch(r"([^\[(]+) ([\[(].*[\])])(.*)", text)
+    if not found or units.value(text) is None:
         return escape(prose(text))
     value, aside, rest = map(prose, found.groups())
     kind = "bounds" if aside.startswith("[") else "aside"
