@@ -91,7 +91,7 @@ NO_BREAK = "\u00a0"
 
 def bound(text: str) -> str:
     """`text` in which a number keeps to its unit and an interval together, however the line is broken."""
-    text = re.sub(r"(?<=\d) (?=(?:%|[num]?s\b|x\b|[KMG]iB\b|[kMGT]?flop))", NO_BREAK, text)
+    text = re.sub(r"(?<=\d) (?=(?:%|[num]?s\b|x\b|[KMG]iB\b|[kMGT]?flop))|(?<=\d x) (?=\[\d)", NO_BREAK, text)
     return re.sub(r"\[(?=[\d?])[^][]{1,30}\]", lambda interval: interval[0].replace(" ", NO_BREAK), text)
 
 
