@@ -160,13 +160,17 @@ def _numeric(table: Table) -> list[bool]:
     return [units.numeric(column) for column in columns]
 
 
+ASIDE = re.compile(r"(.+?) (\[[\d?][^]]*\]|/ [\d.]+ [num]?s|(?<=% )\(.*\))(.*)")
+"""Behind a value: its interval, the second of two times, whose share it is."""
+
+
 def _cell(text: str) -> Markup:
     """`2.31 [2.22, 2.40]`, the interval fainter than the value."""
-    found = re.fullmatch(r"([^\[(]+) ([\[(].*[\])])(.*)", text)
-    if not found or units.value(text) is None:
+    found = ASIDE.fullmatch(text)
+    if not found:
         return escape(prose(text))
     value, aside, rest = map(prose, found.groups())
-    kind = "bounds" if aside.startswith("[") else "aside"
+    kind = "aside" if aside.startswith("(") else "bounds"
     rest = Markup(' <span class="level">~</span>') if rest == " ~" else rest
     return Markup('{} <span class="{}">{}</span>{}').format(value, kind, aside, rest)
 

@@ -78,7 +78,7 @@ _NUMBER = re.compile(
 def value(text: str) -> float | None:
     """The number that a cell begins with, in the base of its unit, to sort by: 5.81e-05 of `58.1 us`; None without one."""
     found = _NUMBER.match(text)
-    return float(found[1]) * _FACTORS.get(found[2] or "", 1.0) if found else None
+    return float(f"{float(found[1]) * _FACTORS.get(found[2] or '', 1.0):.12g}") if found else None
 
 
 def numeric(cells: Iterable[str]) -> bool:
