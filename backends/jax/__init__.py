@@ -98,26 +98,34 @@ def step_by_step(value_and_grad: Callable, problem: Problem, num_steps: int) -> 
     Collecting 1000 losses in a list and stacking them costs a third of the time on Iris; passing dicts
     instead of their arrays one by one, another tenth.
     """
-    trees = jax.tree.structure(problem.params), jax.tree.structure(problem.batch)
-    used_up = range(2 + trees[0].num_leaves)
+    params_keys, batch_keys = tuple(problem.params), tuple(problem.batch)
+    n = len(params_keys)
 
-    @partial(jax.jit, donate_argnums=tuple(used_up))
-    def step(i, losses, *rest):
-        leaves, rate, data = rest[: trees[0].num_leaves], rest[trees[0].num_leaves], rest[trees[0].num_leaves + 1 :]
-        params, batch = (tree.unflatten(arrays) for tree, arrays in zip(trees, (leaves, data), strict=True))
+    @partial(jax.jit, donate_argnums=tuple(range(2 + n)))
+    def step(i, losses, *arrays):
+        params, rate, batch = _named(params_keys, arrays[:n]), arrays[n], _named(batch_keys, arrays[n + 1 :])
         loss, grads = value_and_grad(params, batch)
-        return i + 1, losses.at[i].set(loss), *jax.tree.leaves(_updated(params, grads, rate))
+        updated = _updated(params, grads, rate)
+        return i + 1, losses.at[i].set(loss), *(updated[key] for key in params_keys)
 
     def train(params, batch, rate):
         # Copies, because the first step would use up the caller's arrays.
-        leaves, constants = map(jnp.copy, jax.tree.leaves(params)), (rate, *jax.tree.leaves(batch))
-        state = jnp.int32(0), jnp.zeros(num_steps, rate.dtype, device=rate.device), *leaves
+        state = (
+            jnp.int32(0),
+            jnp.zeros(num_steps, rate.dtype, device=rate.device),
+            *(jnp.copy(params[key]) for key in params_keys),
+        )
+        constants = rate, *(batch[key] for key in batch_keys)
         for _ in range(num_steps):
             state = step(*state, *constants)
-        _, losses, *leaves = state
-        return trees[0].unflatten(leaves), losses
+        _, losses, *trained = state
+        return _named(params_keys, trained), losses
 
     return train
+
+
+def _named(keys, arrays):
+    return dict(zip(keys, arrays, strict=True))
 
 
 def scanned_steps(value_and_grad: Callable, _: Problem, num_steps: int) -> Callable:
