@@ -236,3 +236,36 @@ def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):
     hanging.communicate()
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive
+
+
+ONE = ["--problem", "factorisation/iris", "--backend", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["pytest", "bench/", "--benchmark-only", "--quick", *ONE, "--results"], "go on with --resume"),
+        (["bench.interface", "--backend", "numpy", "--results"], "go on with --resume"),
+        (["bench.calibrate", "--results"], "interrupted; run it again"),
+        (["bench.agree", *ONE], "interrupted; run it again"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_every_command_ends_with_130_and_a_line_after_ctrl_c(tmp_path, command, told):
+    folder = [str(tmp_path)] if command[-1] == "--results" else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, *folder],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "generation 1" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, out + err
+    assert told in out + err
+    assert "Traceback" not in out + err
