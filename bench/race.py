@@ -215,7 +215,7 @@ class Runner:
             able = self._able(racing, operation)
             # What a round really takes: the two calls, and all that goes on around them; the first has start-up costs.
             rehearse = partial(self._rehearse, plan, problem, operation, able)
-            round_seconds = min(clock.seconds(rehearse)[0] for _ in range(2))
+            round_seconds = min(clock.seconds(partial(rehearse, seed))[0] for seed in range(2))
             pairs = round(settings.seconds_per_race / max(round_seconds, 1e-9) / 2)
             plan.rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
         return plan
@@ -229,10 +229,10 @@ class Runner:
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / seconds))
         return calls
 
-    def _rehearse(self, plan: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
+    def _rehearse(self, plan: Race, problem: Problem, operation: Operation, racing: list[Entrant], seed: int) -> None:
         """One round whose samples nobody keeps."""
         for entrant in racing:
-            self._take_turn(plan, problem, operation, entrant, seed=0)
+            self._take_turn(plan, problem, operation, entrant, seed)
 
     def _rounds(self, race: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
         rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])

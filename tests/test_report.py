@@ -16,6 +16,7 @@ from scipy import stats
 
 from backends import FACTORIES
 from bench import calibration
+from bench.agree import __main__ as agree
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import UsageError
 from bench.record import Entrant, Gate, LabReport, Record, Samples, save
@@ -212,6 +213,55 @@ def test_seconds_take_the_unit_that_fits():
         "8.12 us",
         "3.20 ms",
         "61.0 s",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("58.1 us", 58.1e-6),
+        ("8.47 s / 3.89 s", 8.47),
+        ("2.81 [2.54, 3.11]", 2.81),
+        ("0.81 [0.61, 1.08] ~", 0.81),
+        ("8.14 us [7.90 us, 8.30 us]", 8.14e-6),
+        ("1.62M [1.10M, 2.42M]", 1.62e6),
+        ("242k flops", 242e3),
+        ("20.9 MiB", 20.9 * 2**20),
+        ("0 B", 0.0),
+        ("34 % (trajectory)", 34.0),
+        ("3e-04 / 1e-02", 3e-4),
+        ("112 of 112", 112.0),
+        ("2000x1000r32", None),
+        ("2026-11-24", None),
+        ("8 generations", None),
+        ("not measured", None),
+        ("never", None),
+    ],
+)
+def test_a_cell_is_sorted_by_the_number_it_begins_with(text: str, expected: float | None):
+    assert units.value(text) == (None if expected is None else pytest.approx(expected))
+
+
+def test_nothing_is_written_as_nothing():
+    assert (units.bytes_(0), units.number(0), units.percent(0)) == ("0 B", "0", "0 %")
+
+
+def test_a_number_is_never_parted_from_its_unit_or_its_interval():
+    words = " ".join(["It took 2.31 x [2.22, 2.40] and 8.1 us [7.9 us, 8.3 us], 5.00 % of 20.9 MiB."] * 30)
+    lines = text.wrapped(words).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert " ".join(lines) == words
+    for line in lines:
+        assert not re.match(r"(x|us|%|MiB|2\.40|8\.3)", line)
+
+
+def test_numbers_end_below_each_other_on_a_terminal():
+    rows = [["a", "9.50 us", "1.00 [0.90, 1.10]"], ["b", "121 us", "12.0 [11.0, 13.0]"], ["c", "crashed", "crashed"]]
+    printed = text.terminal("", [text.Section("s", tables=[text.Table("t", ["who", "time", "ratio"], rows)])])
+    assert printed.splitlines()[-3:] == [
+        "a    9.50 us  1.00 [0.90, 1.10]",
+        "b     121 us  12.0 [11.0, 13.0]",
+        "c    crashed  crashed",
     ]
 
 
@@ -570,6 +620,20 @@ def test_ticks_are_written_short():
         "0.1",
         "1M",
     ]
+
+
+# The answer of `bench.agree`.
+
+
+def test_agree_says_its_verdict_first_and_last_in_eighty_columns():
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        code = agree.main(["--backend", "numpy", "--problem", "factorisation/12x8r2"])
+    lines = out.getvalue().splitlines()
+    assert code == 0
+    assert lines[:5] == ["Do the backends agree?", "", "Verdict", "=======", ""]
+    assert lines[5] == lines[-1] == "2 cells of 2 agree."
+    assert max(map(len, lines)) <= 80
 
 
 # Two records.

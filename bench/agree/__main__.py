@@ -8,6 +8,7 @@ from bench import command, progress, session
 from bench.report import lab, tables, words
 from bench.report.__main__ import show
 from bench.report.findings import all_findings
+from bench.report.text import Section
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,9 +49,10 @@ def _agree(options: argparse.Namespace) -> int:
     with progress.reporter() as say:
         record = session.agreement(choice, say)
     found = all_findings(record)
+    summary, code = words.agreement_summary(found), words.exit_code(found)
     sections = [section for f in found for section in (tables.agreeing_in_full(f), lab.section(f)) if section]
-    code = words.exit_code(found)
-    show("Agreement", sections + [s for f in found for s in tables.reasons(f)], words.agreement_summary(found), code)
+    sections += [s for f in found for s in tables.reasons(f)]
+    show("Do the backends agree?", [Section("Verdict", [summary]), *sections], summary, code)
     return code
 
 

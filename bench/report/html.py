@@ -155,24 +155,29 @@ class _Workloads:
 
 
 def _numeric(table: Table) -> list[bool]:
-    """Of each column: whether its cells are numbers, which stand one below the other."""
+    """Of each column."""
     columns = list(zip(*table.rows, strict=True)) if table.rows else [()] * len(table.headers)
-    return [any(units.value(cell) is not None for cell in column) for column in columns]
+    return [units.numeric(column) for column in columns]
+
+
+ASIDE = re.compile(r"(.+?) (\[[\d?][^]]*\]|/ [\d.]+ [num]?s|(?<=% )\(.*\))(.*)")
+"""Behind a value: its interval, the second of two times, whose share it is."""
 
 
 def _cell(text: str) -> Markup:
     """`2.31 [2.22, 2.40]`, the interval fainter than the value."""
-    found = re.fullmatch(r"(\S+(?: x| %)?) ([\[(].*[\])])(.*)", text)
+    found = ASIDE.fullmatch(text)
     if not found:
         return escape(prose(text))
     value, aside, rest = map(prose, found.groups())
-    kind = "bounds" if aside.startswith("[") else "aside"
-    return Markup('<span class="value">{}</span> <span class="{}">{}</span>{}').format(value, kind, aside, rest)
+    kind = "aside" if aside.startswith("(") else "bounds"
+    rest = Markup(' <span class="level">~</span>') if rest == " ~" else rest
+    return Markup('{} <span class="{}">{}</span>{}').format(value, kind, aside, rest)
 
 
 def _said(text: str) -> Markup:
     """A sentence; what stands between backquotes is code."""
-    halves = [escape(part) for part in prose(text).split("`")]
+    halves = [escape(part) for part in units.bound(prose(text)).split("`")]
     if len(halves) % 2 == 0:
         return escape(prose(text))
     return Markup("").join(Markup("<code>{}</code>").format(h) if i % 2 else h for i, h in enumerate(halves))

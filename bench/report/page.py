@@ -18,7 +18,11 @@ def page(
         sections += _measured(f)
     sections += [section for f in found if (section := lab.section(f)) is not None][:1]
     sections.append(trusted(record, found, calibration))
-    sections += [Section("Pictures", pictures=pictures)] if pictures else []
+    sections += (
+        [Section("Pictures", ["All of this on one page, with its charts: report.html."], pictures=pictures)]
+        if pictures
+        else []
+    )
     return [*sections, the_run(record)]
 
 

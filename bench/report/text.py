@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tabulate
 
-from bench.report.units import clip, inert
+from bench.report.units import NO_BREAK, bound, clip, inert, numeric
 
 WIDTH = 80
 FIRST_COLUMN, COLUMN = 34, 44  # with two spaces between them, any two columns fit 80
@@ -73,7 +73,7 @@ def terminal(title: str, sections: Sequence[Section], colour: bool = False) -> s
         for table in section.tables:
             blocks.append("\n".join([bold(_line(table.title)), *_drawn(table)]))
         if section.pictures:
-            blocks.append("\n".join(wrapped(f"Picture {p.file}: {p.caption}") for p in section.pictures))
+            blocks.append("\n".join(wrapped(f"{p.file}: {p.caption}", "- ") for p in section.pictures))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -89,9 +89,10 @@ def prose(text: str) -> str:
 def wrapped(text: str, bullet: str = "") -> str:
     """`text` in lines of at most 80 columns."""
     # A name that holds an option or a path is not broken at its hyphens, where it could be read as two.
-    return textwrap.fill(
-        prose(text), WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_on_hyphens=False
+    lines = textwrap.fill(
+        bound(prose(text)), WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_on_hyphens=False
     )
+    return lines.replace(NO_BREAK, " ")
 
 
 def _drawn(table: Table) -> list[str]:
@@ -123,11 +124,19 @@ def _split(headers: list[str], rows: list[list[str]]) -> list[list[int]]:
     return groups
 
 
+def _alignment(cells: Sequence[str]) -> str:
+    """Numbers end below each other; those with an interval begin there, as what follows differs in length."""
+    return "right" if numeric(cells) and not any("[" in cell for cell in cells) else "left"
+
+
 def _tabulated(rows: list[list[str]], headers: list[str], style: str) -> str:
     """Without number parsing, which would turn 3.10 into 3.1, and without the two columns' padding of headers."""
+    # In Markdown that would be one more thing to read past: its numbers are aligned by who renders it.
+    columns = list(zip(*rows, strict=True))[1:] if style == "simple" else []
+    alignment = ["left", *map(_alignment, columns)] if columns else None
     padding, tabulate.MIN_PADDING = tabulate.MIN_PADDING, 0
     try:
-        return tabulate.tabulate(rows, headers, style, disable_numparse=True)
+        return tabulate.tabulate(rows, headers, style, disable_numparse=True, colalign=alignment)
     finally:
         tabulate.MIN_PADDING = padding
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from bench.statistics import Interval
 
@@ -77,7 +78,21 @@ _NUMBER = re.compile(
 def value(text: str) -> float | None:
     """The number that a cell begins with, in the base of its unit, to sort by: 5.81e-05 of `58.1 us`; None without one."""
     found = _NUMBER.match(text)
-    return float(found[1]) * _FACTORS.get(found[2] or "", 1.0) if found else None
+    return float(f"{float(found[1]) * _FACTORS.get(found[2] or '', 1.0):.12g}") if found else None
+
+
+def numeric(cells: Iterable[str]) -> bool:
+    """Whether these are numbers, with perhaps a word among them, to stand one below the other."""
+    return any(value(cell) is not None for cell in cells)
+
+
+NO_BREAK = "\u00a0"
+
+
+def bound(text: str) -> str:
+    """`text` in which a number keeps to its unit and an interval together, however the line is broken."""
+    text = re.sub(r"(?<=\d) (?=(?:%|[num]?s\b|x\b|[KMG]iB\b|[kMGT]?flop))|(?<=\d x) (?=\[\d)", NO_BREAK, text)
+    return re.sub(r"\[(?=[\d?])[^][]{1,30}\]", lambda interval: interval[0].replace(" ", NO_BREAK), text)
 
 
 def rate(flops_per_second: float) -> str:

@@ -13,6 +13,13 @@ from tests.sample_record import sample_record
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
+LAY_OUT = """
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("main > section { content-visibility: visible !important }");
+    document.adoptedStyleSheets = [sheet];
+"""
+"""What is off the screen too: neither its words nor its barriers could be found otherwise."""
+
 
 @pytest.fixture(scope="session")
 def whole() -> Record:
@@ -39,13 +46,15 @@ def visit(browser: Any) -> Iterator[Callable[..., Page]]:
     contexts: list[Any] = []
     complaints: list[str] = []
 
-    def open_page(file: Path, hash: str = "", **settings: Any) -> Page:
+    def open_page(file: Path, hash: str = "", laid_out: bool = True, **settings: Any) -> Page:
         contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings}))
         page = contexts[-1].new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: complaints.append(request.url) if _leaves(request.url, file) else None)
+        if laid_out:
+            page.add_init_script(LAY_OUT)
         page.goto(f"{file.as_uri()}{hash}")
         return page
 
