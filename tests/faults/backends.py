@@ -393,7 +393,6 @@ DEAF_CHILD = [
     sys.executable,
     "-c",
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)",
-    "deaf child of a faulty backend",
 ]
 
 

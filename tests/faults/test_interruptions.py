@@ -12,14 +12,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench.process import MARK
 from bench.record import Record, read
 from tests.faults.driver import GENERATIONS, PROBLEMS
+from tests.faults.left_behind import MARK, left_behind
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -28,10 +29,20 @@ SEED = int(os.environ.get("KILLS_SEED", "0"))
 
 def started(folder: Path) -> subprocess.Popen:
     """The driver, beginning a record in `folder` or going on with the one that is there."""
-    begun = [str(path) for path in folder.glob("*.json")]
-    command = [sys.executable, "-m", "tests.faults.driver", str(folder), *begun]
+    return python("-m", "tests.faults.driver", str(folder), *map(str, folder.glob("*.json")))
+
+
+def python(*arguments: str) -> subprocess.Popen:
+    """A process that heeds Ctrl-C, though these tests may run in a shell's background, where it is ignored."""
     return subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | MARK,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -170,7 +181,7 @@ def test_ctrl_c_twice_stops_at_once_and_corrupts_nothing(undisturbed, tmp_path, 
     time.sleep(random.Random(moment).uniform(0, 0.6))
     assert "go on with --resume" in stopped_at_once(process)
     assert the_record(tmp_path).status == "interrupted"
-    assert not [p for p in psutil.process_iter() if started_by(p, process.pid)]
+    assert left_behind() == []
     assert timeless(finished(tmp_path)) == timeless(undisturbed)
 
 
@@ -185,12 +196,6 @@ def stopped_at_once(process: subprocess.Popen) -> str:
     assert process.returncode == 130
     assert "Traceback" not in err
     return err
-
-
-def started_by(process: psutil.Process, pid: int) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return MARK in process.environ() and process.ppid() in (1, pid)
-    return False
 
 
 HANGING = """
@@ -209,13 +214,7 @@ sys.exit(command.ended(race))
 @pytest.fixture
 def hanging(tmp_path) -> Iterator[subprocess.Popen]:
     """A run that waits for a worker which never answers, and no longer for any other."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HANGING, str(tmp_path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = python("-c", HANGING, str(tmp_path))
     try:
         wait_for(process, "generation 1")
         time.sleep(3)
@@ -230,9 +229,34 @@ def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging, tmp_path):
 
 
 def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):
-    workers = psutil.Process(hanging.pid).children()
-    assert len(workers) == 3
+    assert len(left_behind()) == 4
     hanging.kill()
     hanging.communicate()
-    _, alive = psutil.wait_procs(workers, timeout=10)
-    assert not alive
+    psutil.wait_procs(left_behind(), timeout=10)
+    assert left_behind() == []
+
+
+ONE = ["--problem", "factorisation/iris", "--backend", "numpy"]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (["pytest", "bench/", "--benchmark-only", "--quick", *ONE, "--results"], "go on with --resume"),
+        (["bench.interface", "--backend", "numpy", "--results"], "go on with --resume"),
+        (["bench.calibrate", "--results"], "interrupted; run it again"),
+        (["bench.agree", *ONE], "interrupted; run it again"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_every_command_ends_with_130_and_a_line_after_ctrl_c(tmp_path, command, told):
+    folder = [str(tmp_path)] if command[-1] == "--results" else []
+    process = python("-m", *command, *folder)
+    for line in process.stderr:
+        if "generation 1" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, out + err
+    assert told in out + err
+    assert "Traceback" not in out + err

@@ -20,6 +20,7 @@ KEPT_BY = {
     "it is faster than its arithmetic, compiles in a timed call, or leaves its core or the GPU it was given": [
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large"),
         (FAULTY, "test_each_fault_has_its_word_and_its_reason"),
+        (FAULTY, "test_a_forgotten_thread_limit_is_refused"),
         (FAULTY, "test_a_gpu_that_is_asked_for_and_not_used_is_refused"),
     ],
     "it crashes, is killed, or ends without an answer": [
