@@ -7,7 +7,7 @@ import pytest
 from bench import command, progress
 from bench import session as races
 from bench.problem import UsageError
-from bench.record import Cell, Record
+from bench.record import Cell, Record, sole_writer
 from bench.report import words
 from bench.report.findings import all_findings, failed
 from bench.report.units import inert
@@ -66,6 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit("--quick and --rigorous exclude each other; give one", returncode=2)
     try:
         config.stash[CHOICE] = _choice(config)
+        if not config.option.collectonly:
+            with sole_writer(config.option.results):
+                pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
     except UsageError as error:
         pytest.exit(inert(str(error)), returncode=words.USAGE)
 

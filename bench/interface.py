@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import command, progress, session, statistics
+from bench.problem import UsageError
 from bench.record import Record
 from bench.report import words
 from bench.report.findings import all_findings
@@ -56,13 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.interface", description="What the suite's interface costs.")
     parser.add_argument(
-        "--backend", action="append", choices=list(BARE), metavar="NAME", help="default: every mode with a bare loop"
+        "--backend", action="append", default=[], metavar="NAME", help="default: every mode with a bare loop"
     )
     parser.add_argument(
         "--results", type=Path, default=session.RESULTS / "interface", metavar="DIR", help="default: results/interface"
     )
     parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that was interrupted")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    for name in options.backend:
+        if name not in BARE:
+            raise UsageError(f"no bare loop for {name!r}; choose from {', '.join(BARE)}")
+    return options
 
 
 def _interface(options: argparse.Namespace) -> int:

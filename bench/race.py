@@ -71,26 +71,26 @@ class Runner:
         self.save()
 
     def _generation(self, generation: int, problems: list[Problem]) -> None:
-        station = WeatherStation()
         try:
             for problem in problems:
+                station = WeatherStation()
                 self.say(
                     f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {problem.name}, {problem.dtype}"
                 )
                 racing = self._prepare_all(generation, problem)
                 if self.record.settings.generations:
                     self._race(generation, problem, racing)
+                    if problem is problems[-1]:
+                        # Before the race is saved: a run that is killed must not be complete without its limits.
+                        self._measure_limits(problems[0])
+                        self._refuse_impossible()
+                self.record.weather.append(station.report(generation))
                 self.save()
                 self._stop_if_interrupted()
-            if self.record.settings.generations:
-                self._measure_limits(problems[0])
-                self._refuse_impossible()
         finally:
             for worker in self.workers.values():
                 worker.end()
             self.workers.clear()
-        self.record.weather.append(station.report(generation))
-        self.save()
 
     def _stop_if_interrupted(self) -> None:
         if self.interrupted():
@@ -135,8 +135,7 @@ class Runner:
         return cell.outcome.word in ("pending", "ok")
 
     def _start(self, entrant: Entrant) -> None:
-        worker = self.workers.get(_key(entrant))
-        if worker is None or not worker.alive:
+        if not self._is_up(entrant):
             core = self.cores[len(self.workers) % len(self.cores)]
             self.workers[_key(entrant)] = Process(entrant, core, self.cache)
 
@@ -216,7 +215,7 @@ class Runner:
             able = self._able(racing, operation)
             # What a round really takes: the two calls, and all that goes on around them; the first has start-up costs.
             rehearse = partial(self._rehearse, plan, problem, operation, able)
-            round_seconds = min(clock.seconds(rehearse)[0] for _ in range(2))
+            round_seconds = min(clock.seconds(partial(rehearse, seed))[0] for seed in range(2))
             pairs = round(settings.seconds_per_race / max(round_seconds, 1e-9) / 2)
             plan.rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
         return plan
@@ -230,10 +229,10 @@ class Runner:
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / seconds))
         return calls
 
-    def _rehearse(self, plan: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
+    def _rehearse(self, plan: Race, problem: Problem, operation: Operation, racing: list[Entrant], seed: int) -> None:
         """One round whose samples nobody keeps."""
         for entrant in racing:
-            self._take_turn(plan, problem, operation, entrant, seed=0)
+            self._take_turn(plan, problem, operation, entrant, seed)
 
     def _rounds(self, race: Race, problem: Problem, operation: Operation, racing: list[Entrant]) -> None:
         rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])
@@ -257,6 +256,11 @@ class Runner:
     ) -> messages.Turned | None:
         turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
         return self._attempt(entrant, problem, partial(self._turn, problem=problem, turn=turn))
+
+    def _is_up(self, entrant: Entrant) -> bool:
+        """Not where it crashed, nor where all its cells failed in an earlier generation."""
+        worker = self.workers.get(_key(entrant))
+        return worker is not None and worker.alive
 
     def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
         return [e for e in racing if operation in self._operations(e)]
@@ -321,7 +325,7 @@ class Runner:
         alive = [
             e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
         ]
-        probing = [e for e in alive if self.workers[_key(e)].alive and self._cell(e, problem).outcome.word == "ok"]
+        probing = [e for e in alive if self._is_up(e) and self._cell(e, problem).outcome.word == "ok"]
 
         def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
             self._attempt(entrant, problem, lambda e: self._ask(e, messages.Move(self.cores[-1])))

@@ -175,7 +175,7 @@ class Race(Strict):
 
 
 class Weather(Strict):
-    """The machine during one generation."""
+    """The machine during one race of a generation."""
 
     generation: Count
     seconds: Positive

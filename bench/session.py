@@ -32,6 +32,7 @@ from bench.record import (
 )
 from bench.report.findings import all_findings
 from bench.report.trust import half_width
+from bench.report.units import inert
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 DEVICES = ("cpu", "cuda")
@@ -146,7 +147,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
     record = Record(
         id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        command=inert(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         commit=commit(),
         machine=machine.describe(),
         settings=Settings(

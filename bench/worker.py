@@ -79,13 +79,13 @@ class Worker:
 
     def turn(self, ask: messages.Turn) -> messages.Turned:
         with self._turns.measured():
-            starts = [self.backend.put(start) for start in _starts(self.problem, ask.seed, ask.calls)]
+            starts = [self.backend.put(start) for start in _starts(self.problem, ask.seed, ask.calls + 1)]
             self.backend.wait(starts)
             compiled = self._compilations()
             with self._calls.measured():
                 self._call(ask.operation, starts[0])
                 nanoseconds, outputs = clock.sample(
-                    self.operations[ask.operation], self.backend.wait, starts, self.batch
+                    self.operations[ask.operation], self.backend.wait, starts[1:], self.batch
                 )
             self._compiled += self._compilations() - compiled
             loss, result = _parts(ask.operation, self.backend.get(outputs[-1]))

@@ -19,6 +19,8 @@ SWEEP_PROBLEMS = [f"{w}/{size}" for w, module in WORKLOADS.items() for size in m
 
 def pose(name: str, dtype: str = "float32", seed: int = 0) -> Problem:
     """The problem called `<workload>/<size>`; UsageError when there is no such problem."""
+    if any("\ud800" <= c <= "\udfff" for c in name):  # what Python makes of bytes that it cannot decode
+        raise UsageError(f"{name!r} is not text in this locale; give it a plain name, or set LC_ALL=C.UTF-8")
     workload, _, size = name.partition("/")
     if workload not in WORKLOADS:
         raise UsageError(

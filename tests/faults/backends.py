@@ -17,6 +17,9 @@ import numpy as np
 import backends
 from bench.backend import Unsupported
 
+NAMED = "FAULTS_TRACE"
+"""The environment variable with the path at which `leaves_a_trace` leaves its trace."""
+
 
 class Wrong:
     """The numpy backend, but for what a subclass does to its answers."""

@@ -1,0 +1,24 @@
+"""A short race as a process of its own, to be interrupted: `python -m tests.faults.driver FOLDER [RECORD]`."""
+
+import sys
+from pathlib import Path
+
+from bench import command, session
+
+PROBLEMS = ["factorisation/iris", "factorisation/24x6r2"]
+GENERATIONS = 4
+
+
+def main(folder: str, resume: str = "") -> int:
+    if resume:
+        choice = session.choice_of(Path(resume))
+    else:
+        choice = session.Choice(
+            ["numpy", "numpy-inplace"], PROBLEMS, ["cpu"], operations=["train"], pace="quick", generations=GENERATIONS
+        )
+    session.run(choice, Path(folder), lambda line: print(line, flush=True), Path(resume) if resume else None)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command.ended(lambda: main(*sys.argv[1:])))

@@ -1,0 +1,238 @@
+"""Ctrl-C and SIGKILL at any moment: what was done is on disk, and resumed, the record is as if undisturbed.
+
+`KILLS=100 pytest tests/faults/test_interruptions.py` for more of them.
+"""
+
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.process import MARK
+from bench.record import Record, read
+from tests.faults.driver import GENERATIONS, PROBLEMS
+
+ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("KILLS", "20"))
+SEED = int(os.environ.get("KILLS_SEED", "0"))
+
+
+def started(folder: Path) -> subprocess.Popen:
+    """The driver, beginning a record in `folder` or going on with the one that is there."""
+    begun = [str(path) for path in folder.glob("*.json")]
+    command = [sys.executable, "-m", "tests.faults.driver", str(folder), *begun]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(folder: Path) -> Record:
+    process = started(folder)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return the_record(folder)
+
+
+def the_record(folder: Path) -> Record:
+    (path,) = folder.glob("*.json")
+    return read(path)
+
+
+def timeless(record: Record) -> dict:
+    """All that two undisturbed runs have in common."""
+    cells = {
+        (c.entrant, c.problem): (
+            c.outcome,
+            c.gates,
+            c.runs,
+            c.losses,
+            c.compilations,
+            sorted((s.generation, s.operation) for s in c.samples),
+            sorted((f.generation, f.operation) for f in c.first_calls),
+            len(c.cores_used),
+        )
+        for c in record.cells
+    }
+    for outcome, gates, *_ in cells.values():
+        assert outcome.word == "ok"
+        for gate in gates:
+            if gate.name == "waits":
+                gate.what = "so and so many ms"
+    return {
+        "cells": cells,
+        "races": [(r.generation, r.problem, r.dtype, r.seed) for r in record.races],
+        "status": record.status,
+        "settings": record.settings,
+        "problems": record.problems,
+        "entrants": [(e.label, e.backend, e.outcome, e.versions, e.threads, e.dispatch) for e in record.entrants],
+        "lab": record.lab,
+        "limits": [sorted(limits.matmul_flops_per_second) for limits in record.limits],
+        "weather": [w.generation for w in record.weather],
+    }
+
+
+def done(record: Record) -> dict:
+    """What must never be lost: every finished race with its samples."""
+    raced = [(race.generation, race.problem) for race in record.races]
+    return {
+        (c.entrant, c.problem, s.generation, s.operation): s.nanoseconds
+        for c in record.cells
+        for s in c.samples
+        if (s.generation, c.problem) in raced
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Record:
+    return finished(tmp_path_factory.mktemp("undisturbed"))
+
+
+def test_an_undisturbed_run_is_complete(undisturbed):
+    assert timeless(undisturbed)["races"] == [
+        (g, p, "float32", race.seed)
+        for (g, p), race in zip([(g, p) for g in range(GENERATIONS) for p in PROBLEMS], undisturbed.races, strict=True)
+    ]
+
+
+@pytest.mark.timeout(60 * KILLS)
+def test_over_random_kills_no_finished_race_is_lost_and_no_file_is_corrupt(undisturbed, tmp_path):
+    """Each record is killed again and again until it is complete; then it equals the undisturbed one."""
+    chance, kills, records = random.Random(SEED), 0, 0
+    while kills < KILLS:
+        folder = tmp_path / str(records)
+        folder.mkdir()
+        kills += killed_until_complete(folder, chance, KILLS - kills)
+        assert timeless(the_record(folder)) == timeless(undisturbed)
+        assert not list(folder.glob(".*.tmp"))
+        records += 1
+    print(f"{kills} kills over {records} records")
+
+
+def killed_until_complete(folder: Path, chance: random.Random, most: int) -> int:
+    """How often the race in `folder` was killed, at most `most` times, before it was complete."""
+    kills, kept = 0, {}
+    while True:
+        process = started(folder)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=chance.uniform(0.1, 3.0) if kills < most else 120)
+        killed = process.poll() is None
+        process.kill()
+        process.communicate()
+        kills += killed
+        for path in folder.glob("*.json"):
+            record = read(path)
+            assert kept.items() <= done(record).items(), "a finished race was lost or changed"
+            kept = done(record)
+            if record.status == "complete":
+                return kills
+        assert killed, f"ended with {process.returncode} and no complete record"
+
+
+def wait_for(process: subprocess.Popen, line: str) -> None:
+    for said in process.stdout:
+        if line in said:
+            return
+    raise AssertionError(process.stderr.read())
+
+
+@pytest.mark.parametrize("moment", range(3))
+def test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130(undisturbed, tmp_path, moment):
+    process = started(tmp_path)
+    wait_for(process, f"generation {moment + 1}")
+    time.sleep(random.Random(moment).uniform(0, 0.6))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    (path,) = tmp_path.glob("*.json")
+    assert f"go on with --resume {path}" in err
+    assert "Traceback" not in err
+    record = read(path)
+    assert record.status == "interrupted"
+    assert len(record.races) >= 2 * moment + 1
+    before = done(record)
+    assert timeless(finished(tmp_path)) == timeless(undisturbed)
+    assert before.items() <= done(the_record(tmp_path)).items()
+
+
+@pytest.mark.parametrize("moment", range(3))
+def test_ctrl_c_twice_stops_at_once_and_corrupts_nothing(undisturbed, tmp_path, moment):
+    process = started(tmp_path)
+    wait_for(process, f"generation {moment + 1}")
+    time.sleep(random.Random(moment).uniform(0, 0.6))
+    assert "go on with --resume" in stopped_at_once(process)
+    assert the_record(tmp_path).status == "interrupted"
+    assert not [p for p in psutil.process_iter() if started_by(p, process.pid)]
+    assert timeless(finished(tmp_path)) == timeless(undisturbed)
+
+
+def stopped_at_once(process: subprocess.Popen) -> str:
+    """What it said to two Ctrl-C."""
+    began = time.monotonic()
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    return err
+
+
+def started_by(process: psutil.Process, pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return MARK in process.environ() and process.ppid() in (1, pid)
+    return False
+
+
+HANGING = """
+import sys
+from pathlib import Path
+from bench import command, session
+
+def race():
+    choice = session.Choice(["numpy", "tests.faults.hangs_on_import:factory"], ["factorisation/iris"], ["cpu"])
+    session.run(choice, Path(sys.argv[1]), lambda line: print(line, flush=True))
+
+sys.exit(command.ended(race))
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path) -> Iterator[subprocess.Popen]:
+    """A run that waits for a worker which never answers, and no longer for any other."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING, str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_for(process, "generation 1")
+        time.sleep(3)
+        yield process
+    finally:
+        process.kill()
+
+
+def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging, tmp_path):
+    assert re.search(r"--resume \S+\.json", stopped_at_once(hanging))
+    assert {cell.outcome.word for cell in the_record(tmp_path).cells} == {"interrupted"}
+
+
+def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):
+    workers = psutil.Process(hanging.pid).children()
+    assert len(workers) == 3
+    hanging.kill()
+    hanging.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive

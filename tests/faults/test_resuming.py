@@ -1,0 +1,165 @@
+"""A record is data: resuming one runs no code, and writes no file, that the person did not name."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench import session
+from bench.problem import UsageError
+from bench.record import Record, read, save
+from tests.faults.backends import NAMED
+
+ROOT = Path(__file__).parents[2]
+IRIS = "factorisation/iris"
+FOREIGN = "tests.faults.leaves_a_trace:factory"
+
+
+def begun(path: Path, *names: str) -> Record:
+    """A record in `path` of a race that has only just been begun."""
+    choice = session.Choice(names or ["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    record, _ = session.start(choice)
+    save(record, path)
+    return record
+
+
+def resumed(path: Path, named=()) -> Record:
+    session.run(session.choice_of(path, named), path.parent / "elsewhere", lambda line: None, path)
+    return read(path)
+
+
+def pytest_bench(*options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "pytest", "bench/", "--benchmark-only", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_foreign_code_in_a_record_is_not_run_unless_it_is_named_too(tmp_path, monkeypatch):
+    monkeypatch.setenv(NAMED, str(tmp_path / "trace"))
+    path = tmp_path / "given.json"
+    begun(path, "numpy", FOREIGN)
+    done = pytest_bench("--resume", str(path))
+    assert done.returncode == 2
+    said = f"{path} races code from outside this suite; if you trust it, give --backend {FOREIGN} too"
+    assert done.stderr.strip() == f"Exit: {said}"
+    assert not (tmp_path / "trace").exists()
+    assert resumed(path, [FOREIGN]).status == "complete"
+    assert (tmp_path / "trace").exists()
+
+
+def test_entrants_that_are_not_those_of_the_settings_are_not_run(tmp_path, monkeypatch):
+    monkeypatch.setenv(NAMED, str(tmp_path / "trace"))
+    path = tmp_path / "given.json"
+    record = begun(path)
+    record.entrants[0].backend = FOREIGN
+    save(record, path)
+    with pytest.raises(UsageError, match="with other entrants; run anew"):
+        resumed(path)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_name_that_the_record_does_not_race_is_refused(tmp_path):
+    begun(tmp_path / "given.json")
+    with pytest.raises(UsageError, match="does not race jax-scan; start a new race"):
+        session.choice_of(tmp_path / "given.json", ["jax-scan"])
+
+
+@pytest.mark.parametrize("name", ["antigravity", "../evil", "os:system:x"])
+def test_a_name_that_is_no_backend_is_no_module_to_import(tmp_path, name):
+    record = begun(tmp_path / "given.json")
+    record.settings.backends = [name]
+    save(record, tmp_path / "given.json")
+    with pytest.raises(UsageError, match="races code from outside|no backend"):
+        session.choice_of(tmp_path / "given.json")
+    with pytest.raises(UsageError, match="no backend"):
+        session.choice_of(tmp_path / "given.json", [name])
+
+
+@pytest.mark.parametrize("evil", ["../evil", "/tmp/evil", "a/b"])
+def test_a_record_is_resumed_where_it_lies_whatever_it_calls_itself(tmp_path, evil):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    path = folder / "given.json"
+    record = begun(path)
+    record.id = evil
+    save(record, path)
+    assert resumed(path).status == "complete"
+    assert {p.name for p in tmp_path.rglob("*.json")} == {"given.json"}
+    assert not Path("/tmp/evil.json").exists()
+
+
+def test_a_new_race_writes_over_nothing(tmp_path):
+    """Not even over a file that has the very name it would have taken."""
+    now = datetime.now(UTC)
+    taken = [tmp_path / f"{now + timedelta(seconds=s):%Y-%m-%dT%H%M%SZ}.json" for s in range(30)]
+    for path in taken:
+        path.write_text("mine")
+    choice = session.Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    record = session.run(choice, tmp_path, lambda line: None)
+    assert record.id.endswith("Z-2")
+    assert read(tmp_path / f"{record.id}.json").id == record.id
+    assert {path.read_text() for path in taken} == {"mine"}
+
+
+def test_a_half_written_record_is_neither_resumed_nor_written_over(tmp_path):
+    path = tmp_path / "given.json"
+    begun(path)
+    half = path.read_bytes()[:-100]
+    path.write_bytes(half)
+    with pytest.raises(UsageError, match="is not a record of this suite"):
+        resumed(path)
+    assert path.read_bytes() == half
+
+
+def elsewhere(record):
+    record.machine.cpu = "Another CPU"
+
+
+def complete(record):
+    record.status = "complete"
+
+
+def other_data(record):
+    record.problems[0].digest = "0" * 64
+
+
+def no_problem(record):
+    record.problems = []
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (elsewhere, "was begun on another machine .Another CPU, .* cores.; resume it there"),
+        (complete, "is complete; there is nothing left to resume"),
+        (other_data, "factorisation/iris has other data or another start"),
+        (no_problem, "was begun by another version of the suite"),
+    ],
+)
+def test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is(tmp_path, change, why):
+    path = tmp_path / "given.json"
+    record = begun(path)
+    change(record)
+    save(record, path)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=why):
+        resumed(path)
+    assert path.read_bytes() == before
+
+
+def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
+    begun(tmp_path / "given.json")
+    done = pytest_bench("--resume", str(tmp_path / "given.json"), "--quick", "--problem", "mlp/iris")
+    assert done.returncode == 2
+    assert "leave out --problem, --quick" in done.stderr
+
+
+def test_nothing_pickled_is_read_from_a_worker():
+    """An array of objects would be unpickled by NumPy; it is refused before."""
+    from bench import messages
+
+    with pytest.raises(msgspec.ValidationError, match="arrays of objects are not accepted"):
+        array = {"loss": ["|O", [], b"cos\nsystem\n."]}
+        messages.answer(msgspec.msgpack.encode({"type": "Evidence"} | array))

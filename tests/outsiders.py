@@ -1,0 +1,95 @@
+"""Backends from outside the suite, raced by the name `tests.outsiders:<class>`: one that tells what its process
+is like, one that is never still, and some that keep their answers."""
+
+import hashlib
+import os
+import sys
+import threading
+from pathlib import Path
+
+import threadpoolctl
+
+from tests.faults.backends import Wrong
+
+AS_IMPORTED = dict(os.environ)
+"""The environment that this module, and NumPy before it, was imported in."""
+
+
+class Telltale(Wrong):
+    """Gives as its `versions` what its process is like, torch and JAX loaded and used."""
+
+    @property
+    def versions(self):
+        import jax
+        import torch
+
+        jax.numpy.ones((300, 300)).dot(jax.numpy.ones((300, 300))).block_until_ready()
+        pools = threadpoolctl.threadpool_info()
+        return AS_IMPORTED | {
+            "cores of every thread": " ".join(sorted({str(sorted(os.sched_getaffinity(int(t)))) for t in _tasks()})),
+            "threads of NumPy": str(max(p["num_threads"] for p in pools if "numpy" in p["filepath"])),
+            "threads of torch": f"{torch.get_num_threads()}",
+            "threads of XLA": str(sum("XLAEigen" in Path(f"/proc/self/task/{t}/comm").read_text() for t in _tasks())),
+            "path": os.pathsep.join(sys.path),
+        }
+
+
+def _tasks():
+    return os.listdir("/proc/self/task")
+
+
+class Restless(Wrong):
+    """Computes something all the time, whoever's turn it is."""
+
+    def __init__(self, device, dtype):
+        super().__init__(device, dtype)
+        threading.Thread(target=burn, daemon=True).start()
+
+
+def burn():
+    while True:
+        hashlib.sha256(bytes(5_000_000))  # without the interpreter's lock
+
+
+class Keeper(Wrong):
+    """Keeps its first answer, and gives it ever after."""
+
+    def key(self, params, batch):
+        return None
+
+    def trainer(self, problem, num_steps):
+        right, self.kept, self.recalled = self._backend.trainer(problem, num_steps), {}, 0
+
+        def train(params, batch):
+            key = self.key(params, batch)
+            if key in self.kept:
+                self.recalled += 1
+            else:
+                self.kept[key] = right(params, batch)
+            return self.kept[key]
+
+        return train
+
+
+class KeeperByBatch(Keeper):
+    """Keeps an answer for every batch, wherever the descent starts."""
+
+    def key(self, params, batch):
+        return _bytes(batch)
+
+
+class KeeperByArguments(Keeper):
+    """Keeps every answer, for the very same arguments: never wrong, so all it could be is too fast.
+
+    Counts what it recalls as programs compiled, so that the harness reports what was recalled inside a turn.
+    """
+
+    def key(self, params, batch):
+        return _bytes(params), _bytes(batch)
+
+    def compilations(self):
+        return self.recalled
+
+
+def _bytes(arrays):
+    return tuple(sorted((key, array.tobytes()) for key, array in arrays.items()))

@@ -1,0 +1,101 @@
+"""The clock adds next to nothing to what it times, and hides none of it."""
+
+import gc
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import backends
+from bench import clock
+from bench.race import SHORTEST_SAMPLE
+from bench.workloads import pose
+
+SHARE = 0.005
+"""Of a sample, that the harness may add to it."""
+
+CALLS, REPEATS, TRIES = 300, 100, 5
+
+
+@pytest.fixture(autouse=True)
+def little_garbage() -> Iterator[None]:
+    """As in a worker, where what is alive, data and libraries, is left out of every collection."""
+    pose("factorisation/iris")
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+class Nothing:
+    """A backend's shape without its work: two bound methods."""
+
+    def call(self, params, batch):
+        return None
+
+    def wait(self, tree):
+        return tree
+
+
+def plain_loop(call, wait, starts, batch) -> tuple[float, list]:
+    began, outputs = time.perf_counter_ns(), []
+    for start in starts:
+        outputs.append(wait(call(start, batch)))
+    return time.perf_counter_ns() - began, outputs
+
+
+def fastest(measure, call, wait, starts, batch=None) -> float:
+    """Seconds a call: the least of REPEATS samples, for noise only ever adds."""
+    return min(measure(call, wait, starts, batch)[0] for _ in range(REPEATS)) / len(starts) / 1e9
+
+
+def test_starting_and_stopping_the_clock_takes_less_than_half_a_percent_of_the_shortest_sample():
+    assert 0 < clock.overhead_seconds(calls=1, repeats=REPEATS) < SHARE * SHORTEST_SAMPLE
+
+
+def test_a_batch_adds_less_than_half_a_percent_of_the_fastest_call_to_a_plain_loop():
+    """The shortest call of the default race is numpy-inplace's loss on factorisation/iris."""
+    backend, problem, nothing = backends.load("numpy-inplace"), pose("factorisation/iris"), Nothing()
+    call = fastest(clock.sample, backend.loss(problem), backend.wait, [problem.params] * CALLS, problem.batch)
+    empty = nothing.call, nothing.wait, [None] * CALLS
+    added = min(fastest(clock.sample, *empty) - fastest(plain_loop, *empty) for _ in range(TRIES))
+    assert added < SHARE * call
+
+
+def test_every_call_of_a_sample_is_waited_for_before_the_next_begins_and_inside_the_time():
+    log = []
+
+    def call(start, batch):
+        log.append(("call", start, batch))
+        return start
+
+    def wait(output):
+        time.sleep(0.005)
+        log.append(("wait", output))
+        return output * 10
+
+    nanoseconds, outputs = clock.sample(call, wait, [1, 2, 3], "batch")
+    assert log == [event for i in (1, 2, 3) for event in (("call", i, "batch"), ("wait", i))]
+    assert outputs == [10, 20, 30]
+    assert nanoseconds >= 15e6
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_garbage_is_collected_before_a_sample_and_not_during_it(fails: bool):
+    collections = []
+    gc.callbacks.append(lambda phase, info: collections.append(phase))
+
+    def call(start, batch):
+        inside.append((gc.isenabled(), len(collections)))
+        if fails:
+            raise ValueError
+
+    inside: list[tuple[bool, int]] = []
+    try:
+        clock.sample(call, lambda tree: tree, [None], None)
+    except ValueError:
+        assert fails
+    finally:
+        gc.callbacks.pop()
+    assert inside == [(False, 2)], "one collection, begun and ended, and none to come"
+    assert gc.isenabled()

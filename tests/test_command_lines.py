@@ -1,0 +1,184 @@
+"""The commands, run as a person runs them: each mistake is one sentence with the remedy and exit code 2."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.record import Record, read
+
+ROOT = Path(__file__).parents[1]
+IRIS = "factorisation/iris"
+RACE = ("-m", "pytest", str(ROOT / "bench"), "--benchmark-only")
+AGREE = ("-m", "bench.agree")
+REPORT = ("-m", "bench.report")
+
+
+def run(folder: Path, *arguments: str | Path, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """In `folder`, another than the repository's, with the repository on the path as `pip install -e .` puts it."""
+    entries = os.pathsep.join(dict.fromkeys([str(path), str(ROOT)]))
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": entries},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def race(folder: Path, *arguments: str | Path, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """A small one; what it measures goes to `folder`."""
+    few = ("--quick", "--results", folder, "--device", "cpu")
+    return run(folder, *RACE, *few, *arguments, path=path)
+
+
+def the_record(folder: Path) -> Record:
+    (path,) = folder.glob("20*.json")
+    return read(path)
+
+
+# Mistakes.
+
+DATA = {
+    "empty.csv": "",
+    "words.csv": "a,b\n1,x\n",
+    "nan.csv": "1,2\n3,nan\n",
+    "vector.npy": np.zeros(3),
+    "labels.npz": {"x": np.eye(4), "y": np.array([0, 2, 2, 0])},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data that cannot be used, and files that are no records."""
+    made = tmp_path_factory.mktemp("data")
+    for name, content in DATA.items():
+        if isinstance(content, str):
+            (made / name).write_text(content)
+        elif isinstance(content, dict):
+            np.savez(made / name, **content)
+        else:
+            np.save(made / name, content)
+    (made / "foreign.json").write_text('{"benchmarks": []}')
+    (made / "truncated.json").write_text('{"schema": 1, "id": "2026')
+    (made / "empty.json").write_text("")
+    return made
+
+
+MISTAKES = {
+    "backend": (*AGREE, "--backend", "numpi"),
+    "problem": (*AGREE, "--problem", "factorisatoin/iris"),
+    "device": (*AGREE, "--device", "gpu"),
+    "dtype": (*AGREE, "--dtype", "float16"),
+    "no rows": (*AGREE, "--problem", "factorisation/0x4r2"),
+    "rank": (*AGREE, "--problem", "factorisation/4x4r9"),
+    "no size": (*AGREE, "--problem", "mlp/axb"),
+    "missing file": (*AGREE, "--problem", "factorisation/none.csv:r1"),
+    "empty file": (*AGREE, "--problem", "factorisation/empty.csv:r1"),
+    "not numeric": (*AGREE, "--problem", "factorisation/words.csv:r1"),
+    "nan": (*AGREE, "--problem", "factorisation/nan.csv:r1"),
+    "one dimension": (*AGREE, "--problem", "factorisation/vector.npy:r1"),
+    "labels": (*AGREE, "--problem", "mlp/labels.npz:h3"),
+    "race backend": (*RACE, "--backend", "numpi"),
+    "race size": (*RACE, "--problem", "factorisation/axb"),
+    "race labels": (*RACE, "--problem", "mlp/labels.npz:h3"),
+    "race pace": (*RACE, "--quick", "--rigorous"),
+    "race results": (*RACE, "--quick", "--backend", "numpy", "--results", "empty.csv/below"),
+    "race resumed": (*RACE, "--resume", "truncated.json"),
+    "foreign record": (*REPORT, "foreign.json"),
+    "truncated record": (*REPORT, "truncated.json"),
+    "empty record": (*REPORT, "empty.json"),
+    "no record": (*REPORT, "none.json"),
+    "report results": (*REPORT, ROOT / "results" / "2026-11-24T075232Z.json", "--results", "empty.csv/below"),
+    "calibrate results": ("-m", "bench.calibrate", "--results", "/proc/none"),
+    "interface results": ("-m", "bench.interface", "--results", "empty.csv/below"),
+    "interface backend": ("-m", "bench.interface", "--backend", "numpi"),
+    "calibrate races": ("-m", "bench.calibrate", "--races", "0", "--results", "new"),
+}
+REMEDY = r"choose|give|save|run|remove|number the classes|must"
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence_with_the_remedy_and_changes_nothing(mistake: str, folder: Path):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    done = run(folder, *MISTAKES[mistake])
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert re.search(REMEDY, done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout.strip() == ""
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+# Races.
+
+
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """An honest backend, one that disagrees, and one that is not installed, by a name from outside the repository."""
+    folder = tmp_path_factory.mktemp("raced")
+    own = tmp_path_factory.mktemp("own")
+    (own / "mine.py").write_text("import backends\n\ndef factory(device, dtype):\n    return backends.load('numpy')\n")
+    (own / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class NoJax:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'jax':\n"
+        "            raise ModuleNotFoundError(\"No module named 'jax'\")\n"
+        "sys.meta_path.insert(0, NoJax())\n"
+    )
+    named = ("numpy", "mine:factory", "jax-step", "tests.faults.backends:SignFlipped")
+    chosen = [word for name in named for word in ("--backend", name)]
+    done = race(folder, "--problem", IRIS, "-k", "test_loss", *chosen, "--benchmark-json", folder / "b.out", path=own)
+    return folder, done
+
+
+def test_a_backend_from_outside_races_and_others_do_although_a_framework_is_missing(raced):
+    record = the_record(raced[0])
+    words = {cell.entrant: cell.outcome.word for cell in record.cells}
+    assert words["numpy"] == words["mine:factory"] == "ok"
+    assert words["jax-step"] == "not installed"
+    done = run(raced[0], *REPORT, "--results", raced[0])
+    assert "not installed" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_backend_that_disagrees_fails_and_leaves_no_timing(raced):
+    folder, done = raced
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"(FAILED|ERROR) .*SignFlipped", done.stdout)
+    assert "disagrees: gradient at the start" in done.stdout
+    timed = json.loads((folder / "b.out").read_text())["benchmarks"]
+    assert {b["name"] for b in timed} == {f"test_loss[{IRIS}-numpy]", f"test_loss[{IRIS}-mine:factory]"}
+    assert the_record(folder).cell("tests.faults.backends:SignFlipped", IRIS, "float32").samples == []
+
+
+def test_k_selects_what_races(raced):
+    record = the_record(raced[0])
+    assert record.settings.operations == ["loss"]
+    assert {s.operation for cell in record.cells for s in cell.samples} == {"loss"}
+
+
+def test_the_json_of_pytest_benchmark_holds_exactly_the_samples_of_the_record(raced):
+    folder, _ = raced
+    for timed in json.loads((folder / "b.out").read_text())["benchmarks"]:
+        label = timed["name"].removeprefix(f"test_loss[{IRIS}-").removesuffix("]")
+        samples = the_record(folder).cell(label, IRIS, "float32").samples
+        expected = [n / s.calls / 1e9 for s in samples for n in s.nanoseconds]
+        assert timed["stats"]["data"] == pytest.approx(expected, rel=1e-6)
+        assert timed["stats"]["rounds"] == len(expected) > 0
+
+
+def test_pytest_benchmark_compares_it(raced):
+    folder, _ = raced
+    (folder / "b.out").rename(folder / "b.json")
+    done = run(folder, "-m", "pytest_benchmark", "compare", folder / "b.json")
+    (folder / "b.json").rename(folder / "b.out")
+    assert done.returncode == 0, done.stderr
+    assert f"test_loss[{IRIS}-mine:factory]" in done.stdout

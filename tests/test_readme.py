@@ -1,0 +1,73 @@
+"""What README and CONTRIBUTING tell a person to type exists, and what they link to is there."""
+
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "CONTRIBUTING.md")
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text()
+
+
+def commands() -> list[list[str]]:
+    """Every indented line of the pages that begins with a program, without its comment."""
+    lines = [line for page in PAGES for line in re.findall(r"^    (\S.*)$", text(page), re.M)]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@cache
+def help_of(program: tuple[str, ...]) -> str:
+    done = subprocess.run([sys.executable, "-m", *program, "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def options(words: list[str]) -> list[str]:
+    return [word for word in words if word.startswith("--")]
+
+
+def test_there_are_commands_to_check():
+    assert len(commands()) >= 9
+    assert {words[0] for words in commands()} == {"make", "pytest", "python"}
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_command_exists_and_knows_its_options(words: list[str]):
+    if words[0] == "make":
+        done = subprocess.run([*words, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+        assert set(words[1:]) <= set(" ".join(phony).split()), "a folder of that name would satisfy make"
+        return
+    program = tuple(words[:2]) if words[0] == "pytest" else tuple(words[2:3])
+    listed = help_of(program)
+    assert all(re.search(rf"{option}\b", listed) for option in options(words))
+    if program[0] == "pytest":
+        assert (ROOT / words[1]).is_dir()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_option_told_of_in_the_prose_is_one_of_a_command(page: str):
+    told = {word for code in re.findall(r"`([^`]+)`", text(page)) for word in code.split() if word.startswith("--")}
+    known = help_of(("pytest", "bench/")) + help_of(("bench.report",))
+    assert {option for option in told if not re.search(rf"{option}\b", known)} == set()
+
+
+def test_every_file_that_is_linked_to_exists():
+    links = [link for page in PAGES for link in re.findall(r"\]\(([^)#]+)\)", text(page))]
+    assert links
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_named_in_code_exists(page: str):
+    named = re.findall(r"`((?:bench|backends|tests|results)/[\w./]*)`", text(page))
+    assert [path for path in named if not (ROOT / path).exists()] == []

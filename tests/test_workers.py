@@ -1,0 +1,139 @@
+"""A worker is one backend on one thread of one core, still between its turns; who breaks a rule is caught."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench import messages, process, session
+from bench.process import Process
+from bench.record import Entrant, Record
+from bench.report import trust
+from bench.report.findings import all_findings
+
+IRIS = "factorisation/iris"
+ROOT = Path(__file__).parents[1]
+
+
+def raced(folder: Path, *backends: str, generations: int = 1) -> Record:
+    """A real race, training on Iris alone."""
+    choice = session.Choice(backends, [IRIS], ["cpu"], operations=["train"], pace="quick", generations=generations)
+    return session.run(choice, folder, lambda line: None)
+
+
+def outsider(name: str) -> str:
+    return f"tests.outsiders:{name}"
+
+
+# What a worker's process is like.
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """By a worker in an environment that asks for seven threads of everything."""
+    core = process.usable_cores()[-1]
+    wanted = {"OMP_NUM_THREADS": "7", "OPENBLAS_NUM_THREADS": "7", "NPROC": "7", "OMP_WAIT_POLICY": "ACTIVE"}
+    entrant = Entrant(label="telltale", backend=outsider("Telltale"), device="cpu", dtype="float32")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in wanted.items():
+            patch.setenv(name, value)
+        worker = Process(entrant, core, tmp_path_factory.mktemp("cache"))
+    try:
+        yield worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions | {"asked for": f"[{core}]"}
+    finally:
+        worker.end()
+
+
+def test_the_environment_is_fixed_before_anything_is_imported(told: dict[str, str]):
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "PJRT_NPROC"):
+        assert told[variable] == "1"
+    assert told["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert told["JAX_PLATFORMS"] == "cpu"
+    assert told["CUDA_VISIBLE_DEVICES"] == ""
+
+
+@pytest.mark.parametrize("library", ["NumPy", "torch", "XLA"])
+def test_each_library_has_one_thread_to_compute_with(told: dict[str, str], library: str):
+    assert told[f"threads of {library}"] == "1"
+
+
+def test_every_thread_of_a_worker_is_pinned_to_the_core_asked_for(told: dict[str, str]):
+    assert told["cores of every thread"] == told["asked for"]
+
+
+def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: dict[str, str]):
+    entries = [Path(entry or ".").resolve() for entry in told["path"].split(os.pathsep)]
+    assert ROOT in entries
+    assert ROOT / "backends" not in entries
+
+
+# What a race makes of it.
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """Honest backends of every library, and some that keep their answers."""
+    wrong = ("Keeper", "KeeperByBatch", "KeeperByArguments")
+    return raced(tmp_path_factory.mktemp("results"), "numpy", "torch-eager", "jax-step", *map(outsider, wrong))
+
+
+HONEST = ("numpy", "torch-eager", "jax-step", "control")
+
+
+@pytest.mark.parametrize("label", HONEST)
+def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(record: Record, label: str):
+    entrant, cell = record.entrant(label, "float32"), record.cell(label, IRIS, "float32")
+    assert cell.outcome.word == "ok", cell.outcome.reason
+    assert cell.samples
+    assert 0.2 < cell.cores_used[0] < 1.1
+    assert entrant.idle_cpu_share[0] < trust.IDLE_CPU_SHARE
+    assert entrant.busy_threads[0] <= 2, "XLA hands work from one thread to another"
+    assert (entrant.threads, entrant.core) == (1, process.usable_cores()[-1])
+
+
+@pytest.mark.parametrize(("name", "reason"), [("Keeper", "trajectory"), ("KeeperByBatch", "trajectory")])
+def test_who_keeps_an_answer_is_caught_and_leaves_no_timing(record: Record, name: str, reason: str):
+    cell = record.cell(outsider(name), IRIS, "float32")
+    assert cell.outcome.word == "disagrees"
+    assert reason in cell.outcome.reason
+    assert cell.samples == []
+
+
+def test_an_answer_kept_for_the_very_same_arguments_is_never_asked_for_in_a_turn(record: Record):
+    """Every timed start is new, to the untimed call before it too."""
+    cell = record.cell(outsider("KeeperByArguments"), IRIS, "float32")
+    assert (cell.outcome.word, cell.compilations) == ("ok", 0), cell.outcome.reason
+
+
+def test_one_core_is_enough_and_who_computes_out_of_turn_is_named(tmp_path: Path):
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        record = raced(tmp_path, "numpy", outsider("Restless"))
+    finally:
+        os.sched_setaffinity(0, before)
+    assert [cell.outcome.word for cell in record.cells] == ["ok"] * 3
+    assert {e.core for e in record.entrants} == {min(before)}
+    assert record.entrant(outsider("Restless"), "float32").idle_cpu_share[0] > 0.2
+    (busy,) = [line for line in warnings(record) if "busy while others had their turn" in line]
+    assert outsider("Restless") in busy
+
+
+def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(pid: int, cores: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    record = raced(tmp_path, "numpy")
+    assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
+    assert all(cell.samples for cell in record.cells)
+    assert {e.core for e in record.entrants} == {None}
+    assert "workers could not be pinned to a core, so timings are noisier" in record.warnings
+    assert any("not pinned to a core: numpy and control." in line for line in warnings(record))
+
+
+def warnings(record: Record) -> list[str]:
+    return trust.warnings(record, all_findings(record))
