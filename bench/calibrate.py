@@ -19,11 +19,13 @@ import backends
 from bench import calibration, clock, command, machine, progress, session, statistics
 from bench.backend import Backend
 from bench.calibration import Calibration, Tally, Trial
+from bench.choice import DEADLINE, GENERATIONS, RESULTS, SECONDS_PER_RACE, Choice, entrants
 from bench.problem import Problem, UsageError
 from bench.race import Runner
-from bench.record import Entrant, Record, Samples, sole_writer
+from bench.record import Entrant, Record, Samples
 from bench.report import words
 from bench.report.findings import all_findings
+from bench.store import sole_writer
 
 PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 150}
 """Steps of a timed call, about 5 and 50 ms where they were first tried; 2 % more work is a whole number of steps."""
@@ -63,16 +65,16 @@ slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
 
 def race(seed: int, say: Callable[[str], None]) -> Record:
     """One race: the reference and its control, PAIRS pairs alike, and the slowed; as long for each as by default."""
-    choice = session.Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
+    choice = Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
     record, problems = session.start(choice)
     problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
     named = [(f"{side}{i}", "numpy") for i in range(PAIRS) for side in "ab"]
     named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
     record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]
-    by_default = len(session.entrants(session.Choice(devices=["cpu"])))
+    by_default = len(entrants(Choice(devices=["cpu"])))
     record.settings.seconds_per_race *= len(record.entrants) / by_default
     with tempfile.TemporaryDirectory() as cache:
-        Runner(record, problems, Path(cache), session.DEADLINE, say=say).run()
+        Runner(record, problems, Path(cache), DEADLINE, say=say).run()
     return record
 
 
@@ -104,7 +106,7 @@ def tally(record: Record, trial: Trial) -> None:
 def begun(folder: Path) -> Calibration:
     """What the folder holds, if it was made with this code's settings on this machine; else a new one."""
     known, here = calibration.read(folder), machine.describe()
-    settings = (session.GENERATIONS["default"], session.SECONDS_PER_RACE["default"])
+    settings = (GENERATIONS["default"], SECONDS_PER_RACE["default"])
     if known and (known.machine, known.generations, known.seconds_per_race) == (here, *settings):
         return known
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -147,7 +149,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--races", type=int, default=13, metavar="N", help="races to add (default: 13, which is 208 comparisons)"
     )
-    parser.add_argument("--results", type=Path, default=session.RESULTS, metavar="DIR", help="default: results/")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="default: results/")
     options = parser.parse_args(arguments)
     if options.races < 1:
         raise UsageError(f"--races {options.races} adds nothing; give 1 or more")

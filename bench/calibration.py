@@ -6,7 +6,8 @@ import msgspec
 from scipy.special import betaincinv
 
 from bench.problem import UsageError
-from bench.record import Machine, Strict, write
+from bench.record import Machine, Strict
+from bench.store import write
 
 FILE = "calibration.json"
 

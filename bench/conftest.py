@@ -6,14 +6,16 @@ import pytest
 
 from bench import command, progress
 from bench import session as races
+from bench.choice import DEADLINE, RESULTS, Choice, check, choice_of, entrants
 from bench.problem import UsageError
-from bench.record import Cell, Record, sole_writer
+from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
 from bench.report.findings import all_findings, failed
 from bench.report.units import inert
+from bench.store import sole_writer
 from bench.workloads import SWEEP_PROBLEMS
 
-CHOICE = pytest.StashKey[races.Choice]()
+CHOICE = pytest.StashKey[Choice]()
 RECORD = pytest.StashKey[Record]()
 
 
@@ -47,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rigorous", action="store_true", help="20 generations instead of 8")
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
     group.addoption(
-        "--results", type=Path, default=races.RESULTS, metavar="DIR", help="where the record goes (default: results/)"
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where the record goes (default: results/)"
     )
     group.addoption(
         "--resume", type=Path, default=None, metavar="RECORD", help="go on with a record that was interrupted"
@@ -55,9 +57,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--deadline",
         type=command.positive_seconds,
-        default=races.DEADLINE,
+        default=DEADLINE,
         metavar="SECONDS",
-        help=f"that a backend may take over one problem in one generation (default: {races.DEADLINE:g})",
+        help=f"that a backend may take over one problem in one generation (default: {DEADLINE:g})",
     )
 
 
@@ -73,33 +75,33 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(inert(str(error)), returncode=words.USAGE)
 
 
-def _choice(config: pytest.Config) -> races.Choice:
+def _choice(config: pytest.Config) -> Choice:
     option = config.option
     if option.resume:
         given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
         given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
         if extra := [name for name, value in given.items() if value]:
             raise UsageError(f"--resume takes what races from the record; leave out {', '.join(extra)}")
-        return races.choice_of(option.resume, option.backend, option.deadline)
-    choice = races.Choice(
+        return choice_of(option.resume, option.backend, option.deadline)
+    choice = Choice(
         backends=option.backend,
         problems=option.problem or (SWEEP_PROBLEMS if option.sweep else []),
         devices=option.device,
         dtypes=option.dtype,
-        operations=["train"] if option.sweep else races.OPERATIONS,
+        operations=["train"] if option.sweep else OPERATIONS,
         sweep=option.sweep,
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
         deadline=option.deadline,
     )
-    races.check(choice)
+    check(choice)
     return choice
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per entrant x problem."""
     choice = metafunc.config.stash[CHOICE]
-    entrants = [e for e in races.entrants(choice) if not e.control]
-    grid = [(e.label, problem, e.dtype) for problem in choice.problems for e in entrants]
+    entering = [e for e in entrants(choice) if not e.control]
+    grid = [(e.label, problem, e.dtype) for problem in choice.problems for e in entering]
     several = len(choice.dtypes) > 1
     metafunc.parametrize(
         "place", grid, ids=[f"{p}-{label}{'-' + dtype if several else ''}" for label, p, dtype in grid]

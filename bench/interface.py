@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import command, progress, session, statistics
+from bench.choice import RESULTS, Choice, choice_of
 from bench.problem import UsageError
 from bench.record import Record
 from bench.report import words
@@ -60,7 +61,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--backend", action="append", default=[], metavar="NAME", help="default: every mode with a bare loop"
     )
     parser.add_argument(
-        "--results", type=Path, default=session.RESULTS / "interface", metavar="DIR", help="default: results/interface"
+        "--results", type=Path, default=RESULTS / "interface", metavar="DIR", help="default: results/interface"
     )
     parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that was interrupted")
     options = parser.parse_args(arguments)
@@ -74,9 +75,9 @@ def _interface(options: argparse.Namespace) -> int:
     names = options.backend or list(BARE)
     raced = [*names, *(BARE[name] for name in names)]
     if options.resume is None:
-        choice = session.Choice(raced, PROBLEMS, ["cpu"], operations=["train"])
+        choice = Choice(raced, PROBLEMS, ["cpu"], operations=["train"])
     else:
-        choice = session.choice_of(options.resume, raced)
+        choice = choice_of(options.resume, raced)
     with progress.reporter() as say:
         record = session.run(choice, options.results, say, options.resume)
     found = lines(record, names)

@@ -1,21 +1,11 @@
 """Record: everything one run found out, in one strict JSON file that grows as races finish."""
 
-import fcntl
-import json
-import os
-import shlex
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from bench.problem import UsageError
-
-SCHEMA = 1
+SCHEMA = 2
 
 Word = Annotated[
     str,
@@ -229,7 +219,7 @@ class Settings(Strict, kw_only=True):
 
 
 class Record(Strict, kw_only=True):
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
     id: str
     started: str
     """UTC, ISO 8601."""
@@ -265,95 +255,3 @@ class Record(Strict, kw_only=True):
     def control(self, dtype: str) -> Entrant | None:
         """The second copy of the entrant that races itself."""
         return next((e for e in self.entrants if e.control and e.dtype == dtype), None)
-
-
-def save(record: Record, path: Path) -> None:
-    """Nothing that could not be read again takes the place of what is there; UsageError where there is no room."""
-    content = msgspec.json.encode(record)
-    msgspec.json.decode(content, type=Record)
-    try:
-        write(path, content)
-    except OSError as error:
-        kept = f", and go on with --resume {shlex.quote(str(path))}" if path.exists() else ""
-        raise UsageError(f"cannot write {path} ({error.strerror}); make room for it{kept}") from None
-
-
-def write(path: Path, content: bytes) -> None:
-    """Whole or not at all: a temporary file beside it, flushed to the disk, then renamed over it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):  # a Ctrl-C may come just after the renaming
-            os.unlink(temporary)
-        raise
-
-
-def read(path: Path) -> Record:
-    """The record in `path`; UsageError, in one sentence, for anything that is not one."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path} ({error.strerror}); give the path of a record, as in results/*.json"
-        ) from None
-    try:
-        parts = json.loads(text, object_pairs_hook=_without_duplicates)
-        schema = parts.get("schema") if isinstance(parts, dict) else None
-        if isinstance(schema, int) and schema != SCHEMA:
-            raise UsageError(
-                f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it"
-            )
-        record = msgspec.json.decode(text, type=Record)
-        if msgspec.to_builtins(record) != parts:
-            raise ValueError("a key is missing")
-        return record
-    except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is not a record of this suite ({error}); run `pytest bench/ --benchmark-only` to make one"
-        ) from None
-
-
-def newest(folder: Path) -> Path:
-    """The newest complete record in `folder`; UsageError when there is none."""
-    for path in sorted(folder.glob("*.json"), reverse=True):
-        try:
-            if read(path).status == "complete":
-                return path
-        except UsageError:
-            continue
-    raise UsageError(f"no complete record in {folder}; run `pytest bench/ --benchmark-only` to make one")
-
-
-@contextmanager
-def sole_writer(folder: Path) -> Iterator[None]:
-    """Holds `folder` for one run, found writable before anything is measured; UsageError otherwise."""
-    with ExitStack() as held:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as probe:
-                probe.write(b"room for a start")
-                probe.flush()
-            lock = held.enter_context(open(folder / ".lock", "a"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another run is writing to {folder}; wait for it, or give --results another folder"
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
-            ) from None
-        yield
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"a key stands twice: {max(keys, key=keys.count)!r}")
-    return dict(pairs)

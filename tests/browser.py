@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record, save
+from bench.record import Record
 from bench.report.__main__ import main
+from bench.store import save
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

@@ -91,7 +91,8 @@ def test_the_parent_of_a_race_loads_no_framework(tmp_path: Path):
     race = f"""
 from pathlib import Path
 from bench import session
-choice = session.Choice(["numpy", "jax-step"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
+from bench.choice import Choice
+choice = Choice(["numpy", "jax-step"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
 record = session.run(choice, Path({str(tmp_path)!r}), lambda line: None)
 assert [e.outcome.word for e in record.entrants] == ["ok"] * 3, record.entrants
 assert record.entrants[1].versions.keys() == {{"jax", "jaxlib"}}

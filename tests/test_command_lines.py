@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.record import Record, read
+from bench.record import Record
+from bench.store import read
 
 ROOT = Path(__file__).parents[1]
 IRIS = "factorisation/iris"

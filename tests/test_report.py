@@ -19,11 +19,12 @@ from bench import calibration
 from bench.agree import __main__ as agree
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import UsageError
-from bench.record import Entrant, Gate, LabReport, Record, Samples, save
+from bench.record import Entrant, Gate, LabReport, Record, Samples
 from bench.report import compare, look, start, sweep, text, trust, units, words
 from bench.report.__main__ import main
 from bench.report.findings import Findings, all_findings, fastest, overheads
 from bench.statistics import Interval, welch
+from bench.store import save
 from tests.sample_record import HOSTILE, fail, rename, sample_record, step_seconds
 
 IRIS, MLP = "factorisation/iris", "mlp/iris"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import messages, process, session
+from bench.choice import Choice
 from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 def raced(folder: Path, *backends: str, generations: int = 1) -> Record:
     """A real race, training on Iris alone."""
-    choice = session.Choice(backends, [IRIS], ["cpu"], operations=["train"], pace="quick", generations=generations)
+    choice = Choice(backends, [IRIS], ["cpu"], operations=["train"], pace="quick", generations=generations)
     return session.run(choice, folder, lambda line: None)
 
 

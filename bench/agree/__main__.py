@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from bench import command, progress, session
+from bench.choice import DEADLINE, Choice
 from bench.report import lab, tables, words
 from bench.report.__main__ import show
 from bench.report.findings import all_findings
@@ -37,7 +38,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--deadline",
         type=command.positive_seconds,
-        default=session.DEADLINE,
+        default=DEADLINE,
         metavar="SECONDS",
         help="that one backend may take over one problem (default: %(default)g)",
     )
@@ -45,7 +46,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _agree(options: argparse.Namespace) -> int:
-    choice = session.Choice(options.backend, options.problem, options.device, options.dtype, deadline=options.deadline)
+    choice = Choice(options.backend, options.problem, options.device, options.dtype, deadline=options.deadline)
     with progress.reporter() as say:
         record = session.agreement(choice, say)
     found = all_findings(record)

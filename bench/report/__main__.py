@@ -6,8 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import calibration, command
-from bench import record as records
+from bench import calibration, command, store
 from bench.problem import UsageError
 from bench.report import compare, folder, page, words
 from bench.report.findings import all_findings
@@ -22,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = _options(arguments)
     if options.record_b is None:
-        return _report(options.record or records.newest(options.results), options.results)
+        return _report(options.record or store.newest(options.results), options.results)
     return _compare(options)
 
 
@@ -50,7 +49,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _report(path: Path, results: Path) -> int:
-    record = records.read(path)
+    record = store.read(path)
     found = all_findings(record)
     trials, title = calibration.read(path.parent), page.title(record)
     # Here, not above: nothing else needs matplotlib and jinja2, which take a second to import.
@@ -60,21 +59,21 @@ def _report(path: Path, results: Path) -> int:
         drawn = pictures.draw(record, found, results)
         sections = page.page(record, found, trials, drawn)
         written = markdown(title, sections).encode()
-        records.write(results / "report.md", written)
+        store.write(results / "report.md", written)
         files = [
             downloads.of_record(record, path.read_bytes()),
             downloads.of_samples(record),
             downloads.download("report.md", "this page as Markdown", written),
         ]
         whole = html.page(title, record, found, parts.parts(record, found, trials, drawn), files)
-        records.write(results / "report.html", html.render(whole))
+        store.write(results / "report.html", html.render(whole))
     code = words.exit_code(found)
     show(title, sections, words.summary(record, found), code)
     return code
 
 
 def _compare(options: argparse.Namespace) -> int:
-    a, b = records.read(options.record), records.read(options.record_b)
+    a, b = store.read(options.record), store.read(options.record_b)
     if not options.force:
         compare.refuse_unlike(a, b)
     judged = not compare.differences(a, b)
@@ -89,7 +88,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     with folder.writing(options.results):
         written = markdown(title, sections).encode()
-        records.write(options.results / "comparison.md", written)
+        store.write(options.results / "comparison.md", written)
         theirs, trials = all_findings(b), calibration.read(options.record_b.parent)
         drawn = pictures.draw(b, theirs, None)
         files = [
@@ -100,7 +99,7 @@ def _compare(options: argparse.Namespace) -> int:
         ]
         shown = [parts.comparison(sections), *parts.parts(b, theirs, trials, drawn)]
         whole = html.page(title, b, theirs, shown, files, lead=[text for s in sections[:1] for text in s.paragraphs])
-        records.write(options.results / "comparison.html", html.render(whole))
+        store.write(options.results / "comparison.html", html.render(whole))
     code = compare.exit_code(b, found, options.fail_on_regression)
     show(title, sections, compare.summary(found), code)
     return code

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.record import Entrant, Record, write
+from bench.record import Entrant, Record
 from bench.report import curves, svg, units
 from bench.report.findings import Comparison, Findings, overheads, twins
 from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, style
 from bench.report.text import Picture
 from bench.report.units import slug
+from bench.store import write
 
 PREFIX = "report-"
 MOST_PANELS = 12

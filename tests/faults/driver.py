@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from bench import command, session
+from bench.choice import Choice, choice_of
 
 PROBLEMS = ["factorisation/iris", "factorisation/24x6r2"]
 GENERATIONS = 4
@@ -11,9 +12,9 @@ GENERATIONS = 4
 
 def main(folder: str, resume: str = "") -> int:
     if resume:
-        choice = session.choice_of(Path(resume))
+        choice = choice_of(Path(resume))
     else:
-        choice = session.Choice(
+        choice = Choice(
             ["numpy", "numpy-inplace"], PROBLEMS, ["cpu"], operations=["train"], pace="quick", generations=GENERATIONS
         )
     session.run(choice, Path(folder), lambda line: print(line, flush=True), Path(resume) if resume else None)

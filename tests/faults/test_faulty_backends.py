@@ -7,10 +7,11 @@ import time
 import pytest
 
 from bench import session
+from bench.choice import Choice
 from bench.process import KEPT_OUTPUT
-from bench.record import read
 from bench.report import words
 from bench.report.findings import all_findings
+from bench.store import read
 from tests.faults.left_behind import MARK, left_behind
 
 HERE = "tests.faults.backends:"
@@ -65,7 +66,7 @@ ON_THE_LARGER = [
 
 def raced(folder, names, problems, **choice):
     """The record of a race of these next to numpy, read back from the disk."""
-    asked = session.Choice(["numpy", *names], problems, ["cpu"], pace="quick", **({"generations": 1} | choice))
+    asked = Choice(["numpy", *names], problems, ["cpu"], pace="quick", **({"generations": 1} | choice))
     os.environ.update(MARK)
     made = session.run(asked, folder, say=lambda line: None)
     return read(folder / f"{made.id}.json")
@@ -173,7 +174,7 @@ def test_a_forgotten_thread_limit_is_refused(tmp_path):
 
 def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
     name = HERE + "Pretender"
-    asked = session.Choice([name], [IRIS], ["cuda"], operations=["train"], generations=1, pace="quick")
+    asked = Choice([name], [IRIS], ["cuda"], operations=["train"], generations=1, pace="quick")
     word, reason = found(session.run(asked, tmp_path, say=lambda line: None), f"{name}@cuda")
     assert word == "failed"
     assert "took no device memory" in reason

@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.record import Record, read
+from bench.record import Record
+from bench.store import read
 from tests.faults.driver import GENERATIONS, PROBLEMS
 from tests.faults.left_behind import MARK, left_behind
 
@@ -202,9 +203,10 @@ HANGING = """
 import sys
 from pathlib import Path
 from bench import command, session
+from bench.choice import Choice
 
 def race():
-    choice = session.Choice(["numpy", "tests.faults.hangs_on_import:factory"], ["factorisation/iris"], ["cpu"])
+    choice = Choice(["numpy", "tests.faults.hangs_on_import:factory"], ["factorisation/iris"], ["cpu"])
     session.run(choice, Path(sys.argv[1]), lambda line: print(line, flush=True))
 
 sys.exit(command.ended(race))

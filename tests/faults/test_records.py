@@ -4,14 +4,16 @@ import copy
 import json
 import math
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import record as records
+from bench import store
 from bench.problem import Problem, UsageError
-from bench.record import SCHEMA, Record, read, save
+from bench.record import SCHEMA, Record
 from bench.report.__main__ import main as report
+from bench.store import read, save
 from bench.workloads import WORKLOADS, pose
 from tests.sample_record import sample_record
 
@@ -22,7 +24,7 @@ MANY = settings(max_examples=2000, deadline=None, suppress_health_check=list(Hea
 
 
 def encoded() -> bytes:
-    return records.msgspec.json.encode(GOOD)
+    return msgspec.json.encode(GOOD)
 
 
 def parts() -> dict:
@@ -119,7 +121,7 @@ def test_the_report_ends_with_2_and_one_line(tmp_path, capsys, how):
 def test_the_newest_record_is_the_newest_good_one(tmp_path):
     save(GOOD, tmp_path / "2024-01-01.json")
     (tmp_path / "2024-01-02.json").write_bytes(encoded()[:-1])
-    assert records.newest(tmp_path) == tmp_path / "2024-01-01.json"
+    assert store.newest(tmp_path) == tmp_path / "2024-01-01.json"
 
 
 def test_what_could_not_be_read_again_does_not_take_the_place_of_what_is_there(tmp_path):
@@ -127,7 +129,7 @@ def test_what_could_not_be_read_again_does_not_take_the_place_of_what_is_there(t
     save(GOOD, path)
     bad = copy.deepcopy(GOOD)
     bad.weather[0].load = math.nan
-    with pytest.raises(records.msgspec.ValidationError):
+    with pytest.raises(msgspec.ValidationError):
         save(bad, path)
     assert read(path) == GOOD
     assert list(tmp_path.iterdir()) == [path]

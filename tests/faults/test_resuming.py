@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 from bench import session
+from bench.choice import Choice, choice_of
 from bench.problem import UsageError
-from bench.record import Record, read, save
+from bench.record import Record
+from bench.store import read, save
 from tests.faults.backends import NAMED
 
 ROOT = Path(__file__).parents[2]
@@ -20,14 +22,14 @@ FOREIGN = "tests.faults.leaves_a_trace:factory"
 
 def begun(path: Path, *names: str) -> Record:
     """A record in `path` of a race that has only just been begun."""
-    choice = session.Choice(names or ["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    choice = Choice(names or ["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
     record, _ = session.start(choice)
     save(record, path)
     return record
 
 
 def resumed(path: Path, named=()) -> Record:
-    session.run(session.choice_of(path, named), path.parent / "elsewhere", lambda line: None, path)
+    session.run(choice_of(path, named), path.parent / "elsewhere", lambda line: None, path)
     return read(path)
 
 
@@ -63,7 +65,7 @@ def test_entrants_that_are_not_those_of_the_settings_are_not_run(tmp_path, monke
 def test_a_name_that_the_record_does_not_race_is_refused(tmp_path):
     begun(tmp_path / "given.json")
     with pytest.raises(UsageError, match="does not race jax-scan; start a new race"):
-        session.choice_of(tmp_path / "given.json", ["jax-scan"])
+        choice_of(tmp_path / "given.json", ["jax-scan"])
 
 
 @pytest.mark.parametrize("name", ["antigravity", "../evil", "os:system:x"])
@@ -72,9 +74,9 @@ def test_a_name_that_is_no_backend_is_no_module_to_import(tmp_path, name):
     record.settings.backends = [name]
     save(record, tmp_path / "given.json")
     with pytest.raises(UsageError, match="races code from outside|no backend"):
-        session.choice_of(tmp_path / "given.json")
+        choice_of(tmp_path / "given.json")
     with pytest.raises(UsageError, match="no backend"):
-        session.choice_of(tmp_path / "given.json", [name])
+        choice_of(tmp_path / "given.json", [name])
 
 
 @pytest.mark.parametrize("evil", ["../evil", "/tmp/evil", "a/b"])
@@ -96,7 +98,7 @@ def test_a_new_race_writes_over_nothing(tmp_path):
     taken = [tmp_path / f"{now + timedelta(seconds=s):%Y-%m-%dT%H%M%SZ}.json" for s in range(30)]
     for path in taken:
         path.write_text("mine")
-    choice = session.Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    choice = Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
     record = session.run(choice, tmp_path, lambda line: None)
     assert record.id.endswith("Z-2")
     assert read(tmp_path / f"{record.id}.json").id == record.id

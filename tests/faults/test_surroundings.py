@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench import session
+from bench.choice import Choice, choice_of
 from bench.problem import UsageError
-from bench.record import read, sole_writer
+from bench.store import read, sole_writer
 
 ROOT = Path(__file__).parents[2]
 HERE = "tests.faults.backends:"
@@ -21,7 +22,7 @@ BENCH = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--problem", I
 
 def race(folder, names=("numpy",), **choice):
     settings = {"operations": ["loss"], "pace": "quick", "generations": 1} | choice
-    return session.run(session.Choice(names, [IRIS], ["cpu"], **settings), folder, lambda line: None)
+    return session.run(Choice(names, [IRIS], ["cpu"], **settings), folder, lambda line: None)
 
 
 def command(*arguments, cwd=ROOT, **environment) -> subprocess.CompletedProcess:
@@ -74,14 +75,14 @@ def test_a_disk_that_fills_up_during_the_run_costs_nothing_that_was_done(tmp_pat
             if "generation 2" in line:
                 fill(folder)
 
-        choice = session.Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=2)
+        choice = Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=2)
         with pytest.raises(UsageError, match=r"No space left on device\); make room for it, and go on with --resume"):
             session.run(choice, folder, say)
         (path,) = folder.glob("*.json")
         assert [race.generation for race in read(path).races] == [0]
         assert not list(folder.glob(".*.tmp"))
         (folder / "filler").unlink()
-        session.run(session.choice_of(path), folder, lambda line: None, path)
+        session.run(choice_of(path), folder, lambda line: None, path)
         assert [race.generation for race in read(path).races] == [0, 1]
 
 

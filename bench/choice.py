@@ -1,0 +1,128 @@
+"""What a person selected to race, checked before anything starts, and who enters for it."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import backends
+from bench import machine
+from bench.problem import DTYPES, UsageError
+from bench.record import OPERATIONS, Entrant, Operation
+from bench.store import read
+from bench.workloads import DEFAULT_PROBLEMS, pose
+
+DEVICES = ("cpu", "cuda")
+RESULTS = Path(__file__).parents[1] / "results"
+REFERENCE = "numpy"
+
+GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
+SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
+MOST_ROUNDS = 10
+DEADLINE = 600.0
+"""Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
+SLOWEST_STEP = 1.0
+"""Seconds that a step may take on the ladder of sizes; a size that would take longer is skipped."""
+
+
+QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
+
+
+@dataclass
+class Choice:
+    """What to race; an empty list stands for the default."""
+
+    backends: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    devices: Sequence[str] = ()
+    dtypes: Sequence[str] = ()
+    operations: Sequence[Operation] = OPERATIONS
+    pace: str = "default"
+    sweep: bool = False
+    """Sizes of a ladder: one whose step would take longer than SLOWEST_STEP is skipped."""
+    generations: int | None = None
+    seed: int = 0
+    deadline: float = DEADLINE
+
+    def __post_init__(self) -> None:
+        quick = self.pace == "quick"
+        self.devices = list(dict.fromkeys(self.devices)) or available_devices()
+        self.dtypes = list(dict.fromkeys(self.dtypes)) or ["float32"]
+        self.problems = list(dict.fromkeys(self.problems)) or (QUICK_PROBLEMS if quick else DEFAULT_PROBLEMS)
+        self.backends = list(dict.fromkeys(self.backends)) or default_backends(self.devices, quick)
+        _check("device", self.devices, DEVICES)
+        _check("dtype", self.dtypes, DTYPES)
+        for name in self.backends:
+            check_backend(name)
+
+
+def _check(what: str, given: Sequence[str], choices: Sequence[str]) -> None:
+    for value in given:
+        if value not in choices:
+            raise UsageError(f"no {what} {value!r}; choose from {', '.join(choices)}")
+
+
+def check_backend(name: str) -> None:
+    """UsageError unless `name` is a backend of this suite or looks like `package.module:factory`."""
+    module, colon, factory = name.partition(":")
+    outside = colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))
+    if name not in backends.FACTORIES and not outside:
+        raise UsageError(
+            f"no backend {name!r}; choose from {', '.join(backends.FACTORIES)}, or name your own as package.module:factory"
+        )
+
+
+def available_devices() -> list[str]:
+    return ["cpu", "cuda"] if machine.gpu() else ["cpu"]
+
+
+def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
+    """All that can run on one of `devices`; a quick look leaves out what torch.compile takes minutes over."""
+    can_run = [name for name in backends.FACTORIES if any((name, device) not in backends.NOT_ON for device in devices)]
+    return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
+
+
+def check(choice: Choice) -> None:
+    """UsageError unless every problem can be posed."""
+    for dtype in choice.dtypes:
+        for name in choice.problems:
+            pose(name, dtype)
+
+
+def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE) -> Choice:
+    """What the record in `path` was begun with.
+
+    A record is data that anyone may have written: code from outside this repository is run for it
+    only when a person has `named` that code, too.
+    """
+    s = read(path).settings
+    unnamed = [name for name in s.backends if name not in backends.FACTORIES and name not in named]
+    if unnamed:
+        options = " ".join(f"--backend {shlex.quote(name)}" for name in unnamed)
+        raise UsageError(f"{path} races code from outside this suite; if you trust it, give {options} too")
+    if extra := [name for name in named if name not in s.backends]:
+        raise UsageError(f"{path} does not race {', '.join(extra)}; start a new race for it")
+    return Choice(
+        s.backends,
+        s.problems,
+        s.devices,
+        s.dtypes,
+        s.operations,
+        generations=s.generations,
+        seed=s.seed,
+        deadline=deadline,
+    )
+
+
+def entrants(choice: Choice) -> list[Entrant]:
+    """Every backend on every device it can run on, and the control: the reference a second time."""
+    return [entrant for dtype in choice.dtypes for entrant in _of_dtype(choice, dtype)]
+
+
+def _of_dtype(choice: Choice, dtype: str) -> list[Entrant]:
+    everywhere = [(b, d) for d in choice.devices for b in choice.backends]
+    # A backend that can run on no device that was asked for still gets its row, which says so.
+    places = [(b, d) for b, d in everywhere if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
+    found = [Entrant(label=b if d == "cpu" else f"{b}@{d}", backend=b, device=d, dtype=dtype) for b, d in places]
+    twice = next((e for e in found if e.backend == REFERENCE), found[0])
+    return [*found, Entrant(label="control", backend=twice.backend, device=twice.device, dtype=dtype, control=True)]
