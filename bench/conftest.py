@@ -6,14 +6,14 @@ import pytest
 
 from bench import command, progress
 from bench import session as races
-from bench.choice import DEADLINE, RESULTS, Choice, check, choice_of, entrants
+from bench.choice import DEADLINE, RESULTS, Choice, available_devices, check, choice_of, entrants
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
 from bench.report.findings import all_findings, failed
 from bench.report.units import inert
 from bench.store import sole_writer
-from bench.workloads import SWEEP_PROBLEMS
+from bench.workloads import ladder
 
 CHOICE = pytest.StashKey[Choice]()
 RECORD = pytest.StashKey[Record]()
@@ -85,7 +85,7 @@ def _choice(config: pytest.Config) -> Choice:
         return choice_of(option.resume, option.backend, option.deadline)
     choice = Choice(
         backends=option.backend,
-        problems=option.problem or (SWEEP_PROBLEMS if option.sweep else []),
+        problems=option.problem or (ladder(option.device or available_devices()) if option.sweep else []),
         devices=option.device,
         dtypes=option.dtype,
         operations=["train"] if option.sweep else OPERATIONS,

@@ -91,12 +91,18 @@ class Tallied(Struct, tag=True):
 
 
 class Weigh(Struct, tag=True):
-    """Peak memory of one `train`, untimed."""
+    """Peak memory of one `train`, how long its arrays travel, and how long the device itself works on it."""
 
 
 class Weighed(Struct, tag=True):
     peak_bytes: Count | None
     device_peak_bytes: Count | None
+    put_seconds: Positive
+    """Params and batch, NumPy -> device."""
+    get_seconds: Positive
+    """Trained params, device -> NumPy."""
+    device_seconds: Positive | None
+    """Of one `train`, by the device's own clock; None where the backend does not offer it."""
 
 
 class Probe(Struct, tag=True):

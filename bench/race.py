@@ -12,7 +12,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from bench import limits, messages, plausible
-from bench.machine import WeatherStation
+from bench.machine import WeatherStation, gpu_reading
 from bench.prepare import Preparation
 from bench.problem import Interrupted, Problem
 from bench.process import Failed
@@ -72,6 +72,8 @@ class Runner:
                         self._measure_limits(problems[0])
                         self._refuse_impossible()
                 self.record.weather.append(station.report(generation))
+                if self.record.machine.gpu:
+                    self.record.machine.gpu.readings.append(gpu_reading())
                 self.save()
                 self._stop_if_interrupted()
         finally:

@@ -86,6 +86,11 @@ class Cell(Strict):
     peak_bytes: list[Count] = []
     """Per generation: peak resident memory of one `train` over the state before it."""
     device_peak_bytes: list[Count] = []
+    put_seconds: list[Positive] = []
+    """Params and batch to the device, and the trained params back: the fastest of several, not in any timed call."""
+    get_seconds: list[Positive] = []
+    device_seconds: list[Positive] = []
+    """One `train` by the device's own clock; empty where the backend cannot tell."""
     cores_used: list[Share] = []
     """Per generation: CPU time over wall time during `train`; above its limit, the entrant cheats."""
     compilations: Count = 0

@@ -123,6 +123,9 @@ class Rounds:
             cell = self.workers.cell(entrant, self.problem)
             cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
             cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []
+            cell.put_seconds.append(weighed.put_seconds)
+            cell.get_seconds.append(weighed.get_seconds)
+            cell.device_seconds += [weighed.device_seconds] if weighed.device_seconds is not None else []
             if entrant.device == "cuda" and not weighed.device_peak_bytes:
                 self.workers.fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
 

@@ -108,9 +108,17 @@ class Worker:
         device_peak()
         _give_back_freed_memory()
         before = _reset_peak()
-        self._call("train", params)
+        trained, _ = self._call("train", params)
         peak = None if before is None else max(0, _status_bytes("VmHWM") - before)
-        return messages.Weighed(peak, device_peak())
+        device_peak_bytes, given = device_peak(), self.problem.params | self.problem.batch
+        on_device = getattr(self.backend, "device_seconds", lambda call: None)
+        return messages.Weighed(
+            peak,
+            device_peak_bytes,
+            put_seconds=_fastest(lambda: self.backend.wait(self.backend.put(given)), 5),
+            get_seconds=_fastest(lambda: self.backend.get(trained), 5),
+            device_seconds=on_device(lambda: self.operations["train"](params, self.batch)),
+        )
 
     def probe(self, ask: messages.Probe) -> messages.Probed:
         """Each is the best of several tries: a limit is what the machine can do, not what it usually does."""
@@ -122,7 +130,7 @@ class Worker:
         there = backend.wait(backend.put({"square": square, "long": long, "one": one}))
 
         def best(call: Callable[[], Any], tries: int) -> float:
-            return min(clock.seconds(lambda: backend.wait(call()))[0] for _ in range(tries))
+            return _fastest(lambda: backend.wait(call()), tries)
 
         return messages.Probed(
             matmul_flops_per_second=2 * ask.side**3 / best(lambda: backend.matmul(there["square"], there["square"]), 6),
@@ -149,6 +157,10 @@ class _Usage:
         yield
         self.wall += time.monotonic() - wall
         self.cpu += time.process_time() - cpu
+
+
+def _fastest(call: Callable[[], Any], tries: int) -> float:
+    return min(clock.seconds(call)[0] for _ in range(tries))
 
 
 def _pin(core: int | None) -> None:

@@ -18,8 +18,8 @@ import pytest
 import backends
 from backends import by_hand
 from bench.backend import Backend, Unsupported
+from bench.choice import check_backend
 from bench.problem import Arrays, Problem, UsageError, in_dtype
-from bench.session import check_backend
 from bench.workloads import pose
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}

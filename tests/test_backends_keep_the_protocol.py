@@ -5,8 +5,8 @@ import pytest
 
 import backends
 from bench.backend import Backend, Unsupported
+from bench.choice import check_backend
 from bench.problem import UsageError
-from bench.session import check_backend
 from tests.conftest import DTYPES, NUM_STEPS, SMALL, Subject, assert_all_close, assert_close, bits, pose, true_descent
 
 

@@ -6,7 +6,7 @@
 `sweep`      time against size: the fit, the limit of the machine, where NumPy is overtaken
 `trust`      how far the numbers can be trusted: control, calibration, warnings
 `words`      the findings in sentences, the verdict, the exit code
-`tables`, `scaling`, `lab`
+`tables`, `scaling`, `device`, `lab`
              the findings as tables, each section with its heading and its note
 `page`       the sections in their order
 `text`       the same page for a terminal and as Markdown

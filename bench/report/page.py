@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.calibration import Calibration, Tally, Trial
 from bench.record import Entrant, Record
-from bench.report import lab, scaling, tables, trust, units, words
+from bench.report import device, lab, scaling, tables, trust, units, words
 from bench.report.findings import Findings
 from bench.report.text import Picture, Section, Table
 
@@ -33,7 +33,7 @@ def title(record: Record) -> str:
 def _measured(f: Findings) -> list[Section]:
     """All there is to say of one dtype on one device."""
     found = [tables.overhead(f), tables.like(f), tables.across(f), tables.other_algebra(f), tables.agreeing(f)]
-    found += [scaling.limit(f), scaling.sizes(f), tables.entrants(f)]
+    found += [device.section(f), scaling.limit(f), scaling.sizes(f), tables.entrants(f)]
     return [*(s._replace(title=f"{s.title} ({f.title})") for s in found if s is not None), *tables.reasons(f)]
 
 

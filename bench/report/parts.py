@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bench.calibration import Calibration
 from bench.record import Record
-from bench.report import grids, lab, page, scaling, tables, units
+from bench.report import device, grids, lab, page, scaling, tables, units
 from bench.report.findings import REFERENCE, Findings, name
 from bench.report.grids import Heat
 from bench.report.look import key
@@ -106,7 +106,7 @@ def _time(f: Findings, drawn: Sequence[Chart]) -> list[Block]:
     whole = of(f, Section("", [text]))
     heats = [(h, {**whole.place, "operation": h.operation}) for h in grids.heats(f)]
     blocks = [whole, *(whole._replace(section=Section(""), heat=h, place=place) for h, place in heats)] if heats else []
-    more = [s for s in (tables.like(f), tables.other_algebra(f)) if s is not None]
+    more = [s for s in (tables.like(f), tables.other_algebra(f), device.section(f)) if s is not None]
     return [*blocks, *_charts(f, drawn, "time"), *(of(f, s, heading=s.title) for s in more)]
 
 

@@ -54,8 +54,8 @@ def _fit_row(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[swee
     overhead = _with_ends(found.fit.overhead, found.overhead, units.seconds)
     rate = _with_ends(found.fit.rate, found.rate, units.rate) if found.fit.rate else "does not show"
     ours = sweep.points(f, e, problems)
-    overtaking = "reference" if e is f.reference else _overtaking(sweep.overtakes(ours, theirs))
-    return [name(e), overhead, rate, overtaking]
+    ahead = "reference" if e is f.reference else overtaking(sweep.overtakes(ours, theirs))
+    return [name(e), overhead, rate, ahead]
 
 
 def _with_ends(value: float, ends: tuple[float, float] | None, written: Callable[[float], str]) -> str:
@@ -63,7 +63,7 @@ def _with_ends(value: float, ends: tuple[float, float] | None, written: Callable
     return written(value) + (f" [{written(max(0.0, ends[0]))}, {written(ends[1])}]" if ends else "")
 
 
-def _overtaking(flops: float | None) -> str:
+def overtaking(flops: float | None) -> str:
     if flops is None:
         return units.ABSENT
     return {sweep.ALWAYS: "every size", sweep.NEVER: "never"}.get(flops, f"{units.count(min(flops, 1e300))} flops")

@@ -77,14 +77,14 @@ def like(f: Findings) -> Section | None:
     tables = []
     for dispatch in DISPATCHES:
         for a, b in like_with_like(f, dispatch):
-            rows = [[p, _time(f, a, p), _time(f, b, p), judged(f.compare(a, b, p))] for p in f.problems]
+            rows = [[p, time(f, a, p), time(f, b, p), judged(f.compare(a, b, p))] for p in f.problems]
             headers = ["problem", name(a), name(b), "ratio"]
             tables.append(Table(f"One dispatch covers {COVERS[dispatch]}: {name(a)} / {name(b)}", headers, rows))
     text = f"Time per step of libraries whose dispatches cover the same amount of work. {RATIO_NOTE}"
     return Section("Like with like", [text], tables=tables) if tables else None
 
 
-def _time(f: Findings, entrant: Entrant, problem: str) -> str:
+def time(f: Findings, entrant: Entrant, problem: str) -> str:
     median = f.median(entrant, problem)
     return word(f, entrant, problem) if median is None else units.seconds(median)
 
@@ -119,7 +119,7 @@ def _measurements(f: Findings, e: Entrant, problem: str) -> list[str]:
         [] if f.reference is None else ["reference" if e is f.reference else judged(f.compare(e, f.reference, problem))]
     )
     return [
-        _time(f, e, problem),
+        time(f, e, problem),
         "fastest" if e is best else judged(f.compare(e, best, problem)) if best else units.ABSENT,
         *against,
         units.ABSENT if gradient is None else units.interval(gradient),
@@ -147,7 +147,7 @@ def other_algebra(f: Findings) -> Section | None:
     found = algebra(f)
     if not found:
         return None
-    rows = [[c.problem, _time(f, c.a, c.problem), _time(f, c.b, c.problem), judged(c)] for c in found]
+    rows = [[c.problem, time(f, c.a, c.problem), time(f, c.b, c.problem), judged(c)] for c in found]
     text = f"The same loss and gradient without ever forming the residual ({ALGEBRA[0]}), against the residual's way. {RATIO_NOTE}"
     return Section(
         "Algebra", [text], tables=[Table(f"{ALGEBRA[0]} / {ALGEBRA[1]}", ["problem", *ALGEBRA, "ratio"], rows)]

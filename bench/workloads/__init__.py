@@ -1,11 +1,13 @@
-"""The workloads.  A module each, with the same five names:
+"""The workloads.  A module each, with the same six names:
 
-`DEFAULT_SIZES`, `SWEEP_SIZES`      sizes raced by default, and the ladder of `--sweep`
+`DEFAULT_SIZES`                     sizes raced by default
+`SWEEP_SIZES`, `GPU_SWEEP_SIZES`    the ladder of `--sweep`, and what a GPU adds to it
 `make(size, dtype, seed)`           the Problem; UsageError for a size that cannot be posed
 `quality(problem, params)`          what a person judges the trained params by, in float64
 `oracle(problem)`                   the value no descent can beat, or None
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 
 from bench.problem import DTYPES, Problem, UsageError
@@ -14,7 +16,16 @@ from bench.workloads import factorisation, mlp
 WORKLOADS: dict[str, ModuleType] = {"factorisation": factorisation, "mlp": mlp}
 
 DEFAULT_PROBLEMS = [f"{w}/{size}" for w, module in WORKLOADS.items() for size in module.DEFAULT_SIZES]
-SWEEP_PROBLEMS = [f"{w}/{size}" for w, module in WORKLOADS.items() for size in module.SWEEP_SIZES]
+
+
+def ladder(devices: Sequence[str]) -> list[str]:
+    """The problems of `--sweep`, smallest first; a GPU adds sizes of its own, which the CPU is likely to skip."""
+    gpu = "cuda" in devices
+    return [
+        f"{w}/{size}"
+        for w, module in WORKLOADS.items()
+        for size in (*module.SWEEP_SIZES, *(module.GPU_SWEEP_SIZES if gpu else ()))
+    ]
 
 
 def pose(name: str, dtype: str = "float32", seed: int = 0) -> Problem:

@@ -1,0 +1,57 @@
+"""The CPU and a GPU of one machine stand in one table; the record here is made up, its times are formulas."""
+
+import msgspec
+
+from bench.record import Record
+from bench.report import device
+from bench.report.findings import all_findings
+from tests.sample_record import sample_record, step_seconds
+
+PROBLEMS = tuple(f"factorisation/{size}" for size in ("150x4r2", "300x50r5", "1000x100r10", "2000x1000r32"))
+
+
+def on_two_devices(speedup: float) -> Record:
+    """jax-scan on the CPU, and on a GPU that costs 20 us more a call and is `speedup` times as fast beyond."""
+    record = sample_record(("numpy", "jax-scan"), PROBLEMS, noise=0.0)
+    mine = msgspec.convert(msgspec.to_builtins(record.entrants[1]), type(record.entrants[1]))
+    mine.label, mine.device = "jax-scan@cuda", "cuda"
+    record.entrants.append(mine)
+    for cell in [c for c in record.cells if c.entrant == "jax-scan"]:
+        other = msgspec.convert(msgspec.to_builtins(cell), type(cell))
+        other.entrant, other.put_seconds, other.get_seconds = "jax-scan@cuda", [3e-5], [1e-5]
+        steps = record.facts(cell.problem, cell.dtype).timed_steps
+        for samples in other.samples:
+            extra = 20e3 * steps if samples.operation == "train" else 20e3
+            samples.nanoseconds = [round(x / speedup + extra * samples.calls) for x in samples.nanoseconds]
+        record.cells.append(other)
+    return record
+
+
+def rows(record: Record, title: str) -> list[list[str]]:
+    cpu, cuda = all_findings(record)
+    assert device.section(cpu) is None
+    section = device.section(cuda)
+    assert section is not None
+    return [list(row) for table in section.tables if title in table.title for row in table.rows]
+
+
+def test_a_gpu_is_held_against_the_same_backend_on_the_cpu():
+    record = on_two_devices(speedup=10)
+    for size, name, cpu, _, ratio in rows(record, "factorisation"):
+        if name == "jax-scan" and size in ("150x4r2", "2000x1000r32"):
+            slow = step_seconds("jax-scan", f"factorisation/{size}")
+            assert ratio.startswith(f"{(slow / 10 + 20e-6) / slow:.2g}"[:3])
+            assert cpu
+
+
+def test_the_size_at_which_the_gpu_overtakes_is_between_two_sizes():
+    ((workload, name, crossing),) = rows(on_two_devices(speedup=10), "stays ahead")
+    assert (workload, name) == ("factorisation", "jax-scan")
+    assert crossing.endswith("flops")
+    assert rows(on_two_devices(speedup=0.5), "stays ahead")[0][2] == "never"
+
+
+def test_transfers_stand_beside_the_call_and_what_was_not_measured_says_so():
+    (row, *_) = rows(on_two_devices(speedup=10), "one timed call")
+    assert row[0] == "jax-scan"
+    assert row[2:] == ["not measured", "30.0 us", "10.0 us"]
