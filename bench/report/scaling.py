@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bench.record import Entrant
 from bench.report import sweep, units
-from bench.report.findings import Findings, name
+from bench.report.findings import ALGEBRA, Findings, library, name
 from bench.report.tables import size, word
 from bench.report.text import Section, Table
 
@@ -24,7 +24,46 @@ def limit(f: Findings) -> Section | None:
     tables = [
         Table(w, ["backend", *map(size, ps)], [_shares(f, e, ps) for e in f.racers]) for w, ps in f.workloads.items()
     ]
-    return Section("The limit of the machine", [text], tables=tables)
+    said = [sentence for ps in f.workloads.values() if (sentence := _largest(f, ps))]
+    return Section("The limit of the machine", [text, _by_library(f), *said], tables=tables)
+
+
+def _by_library(f: Findings) -> str:
+    """What each library's own product reaches: a backend cannot be faster than the products it calls."""
+    found = sweep.limits(f)
+    rates = sweep.by_library(found.matmul_flops_per_second, f.dtype) if found else {}
+    return f"By library: {', '.join(f'{library} {units.rate(rate)}' for library, rate in rates.items())}."
+
+
+def _largest(f: Findings, problems: Sequence[str]) -> str:
+    """Who comes nearest to the limit where there is most arithmetic, and what the farthest lacks."""
+    sized = [(facts.flops, p) for p in problems if (facts := f.facts(p))]
+    problem = max(sized)[1]
+    shares = [
+        (share, e) for e in f.racers if e.backend != ALGEBRA[0] and (share := sweep.share_of_limit(f, e, problem))
+    ]
+    found = sweep.limits(f)
+    if found is None or not shares:
+        return ""
+    (most, nearest), (least, farthest) = max(shares, key=_first), min(shares, key=_first)
+    said = f"On {problem}, the largest, {name(nearest)} comes nearest, at {units.percent(most)}"
+    own, best = (
+        sweep.by_library(found.matmul_flops_per_second, f.dtype).get(library(farthest)),
+        sweep.matmul_rate(found, f.dtype),
+    )
+    if farthest is nearest or own is None or best is None:
+        return f"{said}."
+    dispatch = sweep.by_library(found.dispatch_seconds, f.dtype)[library(farthest)]
+    step = f.median(farthest, problem) or 0.0
+    return (
+        f"{said}; {name(farthest)} is farthest, at {units.percent(least)}: its library's own product reaches"
+        f" {units.percent(own / best)} of the best, a dispatch is {units.percent(dispatch / step)} of its step, and the rest are"
+        " passes over arrays between the products."
+    )
+
+
+def _first(pair: tuple[float, Entrant]) -> float:
+    return pair[0]
 
 
 def _shares(f: Findings, e: Entrant, problems: Sequence[str]) -> list[str]:

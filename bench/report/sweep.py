@@ -1,7 +1,6 @@
 """Time against size: what a step costs before it does anything, the limit of the machine, who overtakes NumPy where."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -130,9 +129,13 @@ def limit_seconds(f: Findings, problem: str) -> float | None:
 
 
 def matmul_rate(found: Limits, dtype: str) -> float | None:
-    """The best of those who multiplied in `dtype`; the keys begin with it."""
-    rates = found.matmul_flops_per_second.items()
-    return max((rate for key, rate in rates if re.split(r"[^a-z0-9]+", key)[0] == dtype), default=None)
+    """The best of those who multiplied in `dtype`."""
+    return max(by_library(found.matmul_flops_per_second, dtype).values(), default=None)
+
+
+def by_library(measured: Mapping[str, float], dtype: str) -> dict[str, float]:
+    """Of what was measured, by `<dtype> <library>`, that of one dtype."""
+    return {key.partition(" ")[2]: value for key, value in measured.items() if key.partition(" ")[0] == dtype}
 
 
 def share_of_limit(f: Findings, entrant: Entrant, problem: str) -> float | None:
