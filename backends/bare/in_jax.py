@@ -73,4 +73,4 @@ def scan_by_hand(device, dtype):
 
 
 def _with(name, gradient, loop):
-    return Jax(name, jax.devices("cpu")[0], "descent", autodiff, lambda _, num_steps: loop(gradient, num_steps))
+    return Jax(name, jax.devices("cpu")[0], "descent", autodiff, lambda _, __, num_steps: loop(gradient, num_steps))

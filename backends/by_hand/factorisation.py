@@ -2,16 +2,13 @@
 
 
 def loss(xp, params, batch):
-    R = _residual(params, batch)
+    R = params["U"] @ params["V"].T - batch["A"]  # [m, n]
     return xp.sum(R * R)
 
 
 def value_and_grad(xp, params, batch):
-    R = _residual(params, batch)
-    dU = 2 * (R @ params["V"])
-    dV = 2 * (R.T @ params["U"])
+    U, V, A = params["U"], params["V"], batch["A"]  # [m, rank], [n, rank], [m, n]
+    R = U @ V.T - A
+    dU = 2 * (R @ V)
+    dV = 2 * (R.T @ U)
     return xp.sum(R * R), {"U": dU, "V": dV}
-
-
-def _residual(params, batch):
-    return params["U"] @ params["V"].T - batch["A"]  # [m, n]

@@ -27,12 +27,12 @@ class InPlace:
 
     def descend(self, params, batch, rate, num_steps):
         params = {key: p.copy() for key, p in params.items()}
-        losses = np.empty(num_steps, rate.dtype)
+        losses, twice_rate = np.empty(num_steps, rate.dtype), 2 * rate
         updates = [(p, self.grads[key]) for key, p in params.items()]
         for i in range(num_steps):
             losses[i] = self._half_gradient(params, batch)
             for p, g in updates:
-                g *= 2 * rate
+                g *= twice_rate
                 p -= g
         return params, losses
 

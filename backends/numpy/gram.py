@@ -17,6 +17,6 @@ class Gram:
         losses = []
         for _ in range(num_steps):
             loss, grads = self.value_and_grad(params, batch, squared_norm)
-            params = {key: p - rate * grads[key] for key, p in params.items()}
+            params = {"U": params["U"] - rate * grads["U"], "V": params["V"] - rate * grads["V"]}
             losses.append(loss)
         return params, np.array(losses)

@@ -10,12 +10,15 @@ from backends import by_hand
 class Plain:
     def __init__(self, problem):
         self.loss = partial(by_hand.LOSS[problem.workload], np)
-        self.value_and_grad = partial(by_hand.VALUE_AND_GRAD[problem.workload], np)
+        self.gradient = by_hand.VALUE_AND_GRAD[problem.workload]
+        self.value_and_grad = partial(self.gradient, np)
 
     def descend(self, params, batch, rate, num_steps):
-        losses = []
+        gradient, params, losses = self.gradient, dict(params), []
         for _ in range(num_steps):
-            loss, grads = self.value_and_grad(params, batch)
-            params = {key: p - rate * grads[key] for key, p in params.items()}
+            loss, grads = gradient(np, params, batch)
+            # One by one: building a new dict, and calling through a partial, take a twentieth of a step on Iris.
+            for key, g in grads.items():
+                params[key] = params[key] - rate * g
             losses.append(loss)
         return params, np.array(losses)

@@ -109,11 +109,14 @@ def paper(workload: str) -> Callable:
 
 
 def step_by_step(value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+    """The loop of the lab report: the parameters are moved where they lie."""
+
     def train(params, batch):
-        losses = []
+        params, losses = {key: p.clone() for key, p in params.items()}, []
         for _ in range(num_steps):
             loss, grads = value_and_grad(params, batch)
-            params = {key: torch.sub(p, grads[key], alpha=rate) for key, p in params.items()}
+            for key, p in params.items():
+                p.sub_(grads[key], alpha=rate)
             losses.append(loss)
         return params, torch.stack(losses)
 

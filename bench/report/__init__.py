@@ -1,4 +1,4 @@
-"""What a record says, in words, tables and pictures.  It reads records alone and imports no framework.
+"""What a record says, in words, tables, pictures and a page.  It reads records alone and imports no framework.
 
 `units`      numbers and names as short text, hostile ones made inert
 `findings`   who is how much faster than whom: one dtype on one device, as plain data
@@ -10,8 +10,11 @@
              the findings as tables, each section with its heading and its note
 `page`       the sections in their order
 `text`       the same page for a terminal and as Markdown
-`pictures`, `curves`, `look`
-             the same findings drawn
+`pictures`, `curves`, `look`, `svg`
+             the same findings drawn, as PNG and for a page
+`leaders`, `grids`, `parts`, `downloads`, `html`
+             the same findings on a page of its own: who won, one quantity of every cell at a time, the parts in
+             their order, what can be taken out; page.html.j2, page.css and page.js beside them
 `compare`    two records
 `folder`     writing whole files or none
 """

@@ -13,8 +13,7 @@ from bench.report.findings import Findings
 from bench.report.look import FAINT, INK, Drawing, linear_axis
 from bench.report.text import Chart, Key
 
-# The salt makes the ids, and so the bytes, the same for the same figure.
-RC: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "report", "path.simplify_threshold": 0.3}
+RC: dict[Any, Any] = {"svg.fonttype": "none", "path.simplify_threshold": 0.3}
 NAMESPACE = "http://www.w3.org/2000/svg"
 HREF = "{http://www.w3.org/1999/xlink}href"
 THEME = {

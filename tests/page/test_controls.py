@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bench.report.look import LIBRARIES
 from tests.browser import IN_A_BROWSER, Page, shown, violations
 
 Visit = Callable[..., Page]
@@ -77,6 +78,18 @@ def test_a_backend_is_highlighted_in_every_chart_at_once(visit: Visit, file: Pat
         assert all(float(o) < 0.2 for is_lit, o in found if not is_lit)
     page.locator("#size .legend button", has_text="jax-scan").click()
     assert page.locator(".lit").count() == 0
+
+
+def test_nothing_in_a_backends_colour_is_without_its_mark(visit: Visit, file: Path):
+    page = visit(file)
+    unmarked = """(shapes) => shapes.filter((shape) => {
+        const drawn = [shape.style.fill, shape.style.stroke].some((paint) => colours.includes(paint));
+        return drawn && !shape.closest("[data-entrant]") && !shape.closest("defs");
+    }).length"""
+    colours = [f"rgb({int(c[1:3], 16)}, {int(c[3:5], 16)}, {int(c[5:], 16)})" for c in LIBRARIES.values()]
+    page.evaluate(f"window.colours = {colours}")
+    assert page.locator(".chart svg [data-entrant]").count() > 100
+    assert page.locator(".chart svg *").evaluate_all(unmarked) == 0
 
 
 def test_a_chart_is_shown_at_one_scale_and_a_table_for_one_choice(visit: Visit, file: Path):

@@ -125,6 +125,7 @@ def test_any_record_makes_a_page(which: str, visit: Visit, tmp_path: Path):
     assert violations(page) == []
     assert shown(page, ".verdict")
     assert not re.search(r"\b(nan|NaN|inf|None|undefined)\b", page.locator("body").inner_text())
+    assert bool(shown(page, ".lead")) == bool(shown(page, "td.best")), "who won, where somebody was timed"
 
 
 def test_two_records_make_the_same_page_with_what_changed(visit: Visit, whole: Record, tmp_path: Path):

@@ -66,6 +66,7 @@ def test_the_page_forbids_itself_the_network_and_other_scripts(browser: Any, fil
             addEventListener("securitypolicyviolation", (event) => {
                 if (refused.push(event.effectiveDirective) === 2) done(refused);
             });
+            setTimeout(() => done(refused), 3000);
             document.body.append(Object.assign(new Image(), { src: "http://127.0.0.1:9/" }));
             document.body.append(Object.assign(document.createElement("script"), { textContent: "window.ran = true" }));
         })"""

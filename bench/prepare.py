@@ -1,0 +1,108 @@
+"""Getting ready: every entrant loads its library, compiles the problem, and is judged before any clock."""
+
+from typing import Literal
+
+from bench import messages, plausible
+from bench.agree import Reference, gates
+from bench.agree.evidence import Evidence
+from bench.lab import lab_report
+from bench.problem import Problem
+from bench.process import THREADS, Failed
+from bench.record import Entrant, FirstCall, Outcome
+from bench.workers import Workers
+
+
+class Preparation:
+    """Every core prepares one entrant at a time; knows what this run has compiled and whom it has judged."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.workers = workers
+        self._references: dict[tuple[str, str], Reference] = {}
+        self._compiled: set[tuple[str, str]] = set()
+
+    def reference(self, problem: Problem) -> Reference:
+        return self._references.setdefault((problem.name, problem.dtype), Reference(problem))
+
+    def ready(self, generation: int, problem: Problem, first: bool) -> list[Entrant]:
+        """The entrants that are ready to take turns; agreement is judged the `first` time."""
+        reference = self.reference(problem)
+        entering = [e for e in self.workers.record.entrants if e.dtype == problem.dtype and self._may_enter(e, problem)]
+        for entrant in entering:
+            self.workers.start(entrant)
+
+        def prepare(entrant: Entrant) -> Evidence | Literal[True]:
+            self._load(entrant)
+            self._compile(entrant, problem, generation)
+            return (
+                self.workers.ask(entrant, messages.Testify(reference.end, reference.decoy, reference.others))
+                if first
+                else True
+            )
+
+        evidence = self.workers.each(entering, problem, prepare)
+        if first:
+            self._keep_facts(reference)
+        for entrant, given in evidence:
+            if given is not True:
+                self._judge(entrant, reference, given)
+        return [entrant for entrant, _ in evidence if self.workers.cell(entrant, problem).outcome.word == "ok"]
+
+    def _may_enter(self, entrant: Entrant, problem: Problem) -> bool:
+        """Not when the entrant cannot run at all, nor when this cell or a smaller one of its kind has failed."""
+        cell = self.workers.cell(entrant, problem)
+        if entrant.outcome.word not in ("pending", "ok"):
+            cell.outcome = entrant.outcome
+        elif cell.outcome.word == "pending":
+            cell.outcome = plausible.too_much(self.workers.record, entrant, problem)
+        return cell.outcome.word in ("pending", "ok")
+
+    def _load(self, entrant: Entrant) -> None:
+        worker = self.workers.of(entrant)
+        if worker.loaded is not None:
+            return
+        try:
+            loaded = worker.ask(messages.Load(entrant.backend, entrant.device, entrant.dtype), self.workers.deadline)
+        except Failed as failed:
+            entrant.outcome, entrant.last_output = failed.outcome, failed.output
+            raise
+        worker.loaded = loaded
+        entrant.outcome = Outcome(word="ok")
+        entrant.import_seconds.append(loaded.import_seconds)
+        entrant.dispatch, entrant.versions, entrant.threads, entrant.core = (
+            loaded.dispatch,
+            loaded.versions,
+            THREADS,
+            self.workers.cores[-1],
+        )
+
+    def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> None:
+        worker, known = self.workers.of(entrant), (entrant.label, problem.digest)
+        request = messages.Prepare(problem, self.workers.operations(entrant), worker.core)
+        prepared = worker.ask(request, self.workers.deadline)
+        cache: Literal["cold", "warm"] = "warm" if known in self._compiled else "cold"
+        self._compiled.add(known)
+        self.workers.cell(entrant, problem).first_calls += [
+            FirstCall(generation=generation, operation=operation, seconds=seconds, cache=cache)
+            for operation, seconds in prepared.first_call_seconds.items()
+        ]
+
+    def _keep_facts(self, reference: Reference) -> None:
+        facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)
+        facts.oracle = reference.oracle
+        facts.reference = gates.runs(reference, reference.trained)[0].quality | {
+            "last_loss": float(reference.truth.losses[-1])
+        }
+
+    def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
+        cell, loaded = self.workers.cell(entrant, reference.problem), self.workers.of(entrant).loaded
+        cell.gates = gates.judge(reference, evidence, loaded.rounds_like if loaded else "numpy")
+        cell.outcome = gates.outcome(cell.gates)
+        if cell.outcome.word == "ok":
+            cell.runs, cell.losses = (
+                gates.runs(reference, gates.all_trained(evidence)),
+                [float(x) for x in evidence.losses],
+            )
+            if reference.problem.name == "factorisation/iris" and (
+                self.workers.record.lab is None or entrant.backend == "torch-eager"
+            ):
+                self.workers.record.lab = lab_report(entrant.backend, reference, evidence)

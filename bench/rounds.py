@@ -1,0 +1,131 @@
+"""One race: on one core all entrants take turns on one problem, in rounds there and back."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bench import clock, messages, plausible
+from bench.agree import Reference, gates
+from bench.process import THREADS, Failed
+from bench.record import OPERATIONS, Entrant, Operation, Race, Samples
+from bench.workers import Workers
+
+SHORTEST_SAMPLE = 1e-3
+"""Seconds; shorter calls are batched into one sample."""
+
+MOST_CALLS = 1000
+
+
+class Rounds:
+    """The race of one problem in one generation."""
+
+    def __init__(self, workers: Workers, reference: Reference) -> None:
+        self.workers, self.reference, self.problem = workers, reference, reference.problem
+
+    def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
+        """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
+        core, seed = self.workers.cores[-1], _seed(self.workers.record.settings.seed, generation, self.problem.name)
+        racing = [entrant for entrant, _ in self._ask_each(racing, messages.Move(core))]
+        race = self._plan(generation, racing, seed, earlier)
+        for operation in self.workers.record.settings.operations:
+            self._rounds(race, operation, self._able(racing, operation))
+        for entrant, tally in self._ask_each(racing, messages.Tally()):
+            self._close(entrant, tally)
+        if generation == 0:
+            self._weigh(racing)
+        self.workers.record.races.append(race)
+
+    def _plan(self, generation: int, racing: list[Entrant], seed: int, earlier: Race | None) -> Race:
+        """Calls and rounds: by a pilot in the first generation, the same in all others."""
+        if earlier is not None:
+            return Race(generation, self.problem.name, self.problem.dtype, seed, earlier.rounds, earlier.calls)
+        plan = Race(generation, self.problem.name, self.problem.dtype, seed, {}, self._calls(racing))
+        settings = self.workers.record.settings
+        for operation in settings.operations:
+            able = self._able(racing, operation)
+            # What a round really takes: the two calls, and all that goes on around them; the first has start-up costs.
+            rehearse = partial(self._rehearse, plan, operation, able)
+            round_seconds = min(clock.seconds(partial(rehearse, seed))[0] for seed in range(2))
+            pairs = round(settings.seconds_per_race / max(round_seconds, 1e-9) / 2)
+            plan.rounds[operation] = 2 * min(max(1, pairs), settings.most_rounds // 2)
+        return plan
+
+    def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
+        """By operation and entrant: the calls that make a sample of SHORTEST_SAMPLE."""
+        piloted = self.workers.each(
+            racing, self.problem, lambda e: self.workers.ask(e, messages.Pilot(self.workers.operations(e)))
+        )
+        calls: dict[str, dict[str, int]] = {operation: {} for operation in self.workers.record.settings.operations}
+        for entrant, found in piloted:
+            for operation, seconds in found.call_seconds.items():
+                calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / seconds))
+        return calls
+
+    def _rehearse(self, plan: Race, operation: Operation, racing: list[Entrant], seed: int) -> None:
+        """One round whose samples nobody keeps."""
+        for entrant in racing:
+            self._take_turn(plan, operation, entrant, seed)
+
+    def _rounds(self, race: Race, operation: Operation, racing: list[Entrant]) -> None:
+        rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])
+        taken: dict[str, list[int]] = {e.label: [] for e in racing}
+        for _ in range(race.rounds.get(operation, 0) // 2):
+            order = [racing[i] for i in rng.permutation(len(racing))]
+            for entrant in order + order[::-1]:
+                turned = self._take_turn(race, operation, entrant, int(rng.integers(2**62)))
+                if turned is not None:
+                    taken[entrant.label].append(turned.nanoseconds)
+        for entrant in racing:
+            cell = self.workers.cell(entrant, self.problem)
+            if cell.outcome.word == "ok" and (nanoseconds := taken[entrant.label]):
+                calls = race.calls[operation].get(entrant.label, 1)
+                cell.samples.append(
+                    Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds)
+                )
+
+    def _take_turn(self, race: Race, operation: Operation, entrant: Entrant, seed: int) -> messages.Turned | None:
+        turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
+        return self.workers.attempt(entrant, self.problem, partial(self._turn, turn=turn))
+
+    def _ask_each(self, racing: list[Entrant], request: messages.Request) -> list[tuple[Entrant, Any]]:
+        return self.workers.each(racing, self.problem, lambda e: self.workers.ask(e, request))
+
+    def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
+        return [e for e in racing if operation in self.workers.operations(e)]
+
+    def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
+        turned = self.workers.ask(entrant, turn)
+        if not gates.timed_call_agrees(self.reference, turn.operation, turned.loss, turned.norm):
+            loss, norm = self.reference.timed[turn.operation]
+            ended = f"ended on loss {turned.loss:.8g} and norm {turned.norm:.8g} instead of {loss:.8g} and {norm:.8g}"
+            raise Failed("disagrees", f"a timed call of {turn.operation} {ended}")
+        return turned
+
+    def _close(self, entrant: Entrant, tally: messages.Tallied) -> None:
+        """What the process did while it raced; samples taken by breaking a rule are thrown away."""
+        cell = self.workers.cell(entrant, self.problem)
+        cell.cores_used.append(tally.cores_used)
+        cell.compilations += tally.compilations
+        entrant.busy_threads.append(tally.busy_threads)
+        entrant.idle_cpu_share.append(tally.idle_cpu_share)
+        broken = ""
+        if tally.cores_used > THREADS + 0.1:
+            broken = f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
+        elif tally.compilations:
+            broken = f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
+        if broken:
+            self.workers.fail(entrant, cell, Failed("failed", broken))
+
+    def _weigh(self, racing: list[Entrant]) -> None:
+        for entrant, weighed in self._ask_each(racing, messages.Weigh()):
+            cell = self.workers.cell(entrant, self.problem)
+            cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
+            cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []
+            if entrant.device == "cuda" and not weighed.device_peak_bytes:
+                self.workers.fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
+
+
+def _seed(seed: int, generation: int, problem: str) -> int:
+    return int(np.random.SeedSequence([seed, generation, *problem.encode()]).generate_state(1)[0])

@@ -1,0 +1,92 @@
+"""The workers of a generation, and the cells they fill: who fails loses its own cells and no other's."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench import messages
+from bench.problem import Problem
+from bench.process import Failed, Process, usable_cores
+from bench.record import Cell, Entrant, Operation, Record
+
+T = TypeVar("T")
+
+
+class Workers:
+    """One process for each entrant, started when it first enters; dealt out over the cores until they race."""
+
+    def __init__(self, record: Record, cache: Path, deadline: float) -> None:
+        """`cache`: where torch keeps what it compiled; `deadline`: seconds an entrant may take over one cell."""
+        self.record, self.cache, self.deadline = record, cache, deadline
+        self.cores: list[int | None] = [*usable_cores()] or [None]
+        self._processes: dict[tuple[str, str], Process] = {}
+
+    def start(self, entrant: Entrant) -> None:
+        if not self.is_up(entrant):
+            core = self.cores[len(self._processes) % len(self.cores)]
+            self._processes[_key(entrant)] = Process(entrant, core, self.cache)
+
+    def end(self) -> None:
+        for process in self._processes.values():
+            process.end()
+        self._processes.clear()
+
+    def of(self, entrant: Entrant) -> Process:
+        return self._processes[_key(entrant)]
+
+    def is_up(self, entrant: Entrant) -> bool:
+        """Not where it crashed, nor where all its cells failed in an earlier generation."""
+        worker = self._processes.get(_key(entrant))
+        return worker is not None and worker.alive
+
+    def ask(self, entrant: Entrant, request: messages.Request) -> Any:
+        return self.of(entrant).ask(request, self.deadline)
+
+    def each(self, entrants: list[Entrant], problem: Problem, work: Callable[[Entrant], T]) -> list[tuple[Entrant, T]]:
+        """`work` on every entrant, one at a time on each core; who fails loses this cell and is left out."""
+        cores = {self.of(e).core for e in entrants}
+        groups = [[e for e in entrants if self.of(e).core == core] for core in cores]
+
+        def one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
+            return [(e, self.attempt(e, problem, work)) for e in group]
+
+        with ThreadPoolExecutor(max(1, len(groups))) as pool:
+            try:
+                answers = {_key(e): answer for group in pool.map(one_core, groups) for e, answer in group}
+            except KeyboardInterrupt:
+                # The pool would wait for answers that may take minutes; none comes from a dead worker.
+                for process in self._processes.values():
+                    process.kill()
+                raise
+        return [(e, answer) for e in entrants if (answer := answers[_key(e)]) is not None]
+
+    def attempt(self, entrant: Entrant, problem: Problem, work: Callable[[Entrant], T]) -> T | None:
+        """What `work` returns; None, and a word in its cell, when the entrant has failed, now or before."""
+        cell = self.cell(entrant, problem)
+        if cell.outcome.word not in ("pending", "ok"):
+            return None
+        try:
+            return work(entrant)
+        except Failed as failed:
+            self.fail(entrant, cell, failed)
+            return None
+
+    def fail(self, entrant: Entrant, cell: Cell, failed: Failed) -> None:
+        """The cell's word; what was measured before it failed is not a result."""
+        cell.outcome = failed.outcome
+        cell.samples.clear()
+        entrant.last_output = failed.output or entrant.last_output
+
+    def operations(self, entrant: Entrant) -> list[Operation]:
+        """A mode that dispatches the whole descent differs from its step mode in `train` alone."""
+        loaded = self.of(entrant).loaded
+        whole = loaded is not None and loaded.dispatch == "descent"
+        return [op for op in self.record.settings.operations or ["train"] if op == "train" or not whole]
+
+    def cell(self, entrant: Entrant, problem: Problem) -> Cell:
+        return self.record.cell(entrant.label, problem.name, problem.dtype)
+
+
+def _key(entrant: Entrant) -> tuple[str, str]:
+    return entrant.label, entrant.dtype
