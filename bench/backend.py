@@ -70,7 +70,7 @@ class Watched(Protocol):
         """How many programs have been compiled in this process so far."""
 
     def device_seconds(self, call: Callable[[], Any]) -> float | None:
-        """Seconds that the device works on `call()`, by its own clock; None on the CPU."""
+        """Seconds from the start to the end of `call()` by the device's own clock, idle gaps included; None on the CPU."""
 
     def peak_device_bytes(self) -> int | None:
-        """The most device memory allocated since the last call, or in this process; None on the CPU."""
+        """The most device memory allocated since this was last asked, or in this process; None on the CPU."""

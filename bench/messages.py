@@ -91,7 +91,7 @@ class Tallied(Struct, tag=True):
 
 
 class Weigh(Struct, tag=True):
-    """Peak memory of one `train`, how long its arrays travel, and how long the device itself works on it."""
+    """Peak memory of one `train`, how long its arrays travel, and how long it takes by the device's own clock."""
 
 
 class Weighed(Struct, tag=True):

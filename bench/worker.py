@@ -1,7 +1,7 @@
 """A worker: one backend in a process of its own.  Loads it, prepares a problem, waits for its turn.
 
 `python -m bench.worker FD` reads requests from the inherited socket FD and answers each.  Threads,
-environment and affinity were set by the parent before this process began; see `bench.entrant`.
+environment and affinity were set by the parent before this process began; see `bench.process`.
 """
 
 import contextlib

@@ -175,7 +175,7 @@ def captured_steps(value_and_grad: Callable, rate: float, num_steps: int) -> Cal
 
     def capture(params, batch):
         inputs = tuple({key: a.clone() for key, a in tree.items()} for tree in (params, batch))
-        # The warm-up that capturing asks for, on a stream of its own; one step calls every kernel.
+        # The warm-up that capturing asks for, on a stream of its own; a few steps call every kernel.
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -13,7 +13,7 @@ def section(f: Findings) -> Section | None:
         return None
     text = (
         f"Time per step on {f.device} and of the same backend on the CPU of this machine. {RATIO_NOTE} `on the device`: one"
-        " timed call by the device's own clock, without the waiting for it. `there` and `back`: the arrays of the problem to"
+        " timed call by the device's own clock, from its start to its end, idle gaps included. `there` and `back`: the arrays of the problem to"
         " the device and the trained parameters from it, in no timed call."
     )
     tables = [*_side_by_side(f), _crossings(f), *(_transfers(f, p) for p in f.problems)]

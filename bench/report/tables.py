@@ -95,7 +95,7 @@ def across(f: Findings) -> Section:
         f"Median time per step of `train`, against the fastest{reference}. {RATIO_NOTE} `grad/loss`: value_and_grad over"
         " loss, timed where a step is dispatched by itself. `first call`: of `train`, with cold / warm caches. `pays after`: the steps after which the cold first call"
         " is made up for against the reference, with the least and the most of the generations. `memory`: the peak of one"
-        " `train` beyond what was there before. The backends differ in how much one dispatch covers: see like with like."
+        f" `train`{' beyond what was there before' if f.device == 'cpu' else ', all that lies on the device'}. The backends differ in how much one dispatch covers: see like with like."
     )
     return Section("Time per step, all backends", [text], tables=[_problem_table(f, p) for p in f.problems])
 
