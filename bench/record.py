@@ -249,8 +249,9 @@ class Record(Strict, kw_only=True):
         for cell in self.cells:
             if (cell.entrant, cell.problem, cell.dtype) == (entrant, problem, dtype):
                 return cell
-        self.cells.append(Cell(entrant=entrant, problem=problem, dtype=dtype))
-        return self.cells[-1]
+        made = Cell(entrant=entrant, problem=problem, dtype=dtype)
+        self.cells.append(made)
+        return made
 
     def entrant(self, label: str, dtype: str) -> Entrant:
         return next(e for e in self.entrants if (e.label, e.dtype) == (label, dtype))

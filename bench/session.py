@@ -107,7 +107,7 @@ def run(
         else:
             record, problems = _continued(resume, choice)
             path = resume
-            _sweep(path)
+            _remove_unfinished(path)
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
             try:
@@ -138,7 +138,7 @@ def _unused(results: Path, record: Record) -> Path:
     return path
 
 
-def _sweep(path: Path) -> None:
+def _remove_unfinished(path: Path) -> None:
     """Away with what was being written for `path` when its run was killed; the lock is held, so nobody writes now."""
     for begun in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"):
         begun.unlink()

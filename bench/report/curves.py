@@ -8,10 +8,22 @@ import numpy as np
 from bench.record import Entrant, LabReport, Run
 from bench.report import lab, sweep, units
 from bench.report.findings import TWIN, Findings, name
-from bench.report.look import CLASSES, FAINT, INK, Drawing, Sheet, key, label, labels, legend_rows, log_axis, style
+from bench.report.look import (
+    CLASSES,
+    FAINT,
+    INK,
+    MOST_PANELS,
+    Drawing,
+    Sheet,
+    key,
+    label,
+    labels,
+    legend_rows,
+    log_axis,
+    style,
+)
 from bench.report.units import slug
 
-MOST_PANELS = 12
 SPECIES = ("setosa", "versicolor", "virginica")
 
 

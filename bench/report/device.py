@@ -65,4 +65,4 @@ def _transfers(f: Findings, problem: str) -> Table:
 
 
 def _fastest(seconds: list[float]) -> str:
-    return units.seconds(min(seconds)) if seconds else "not measured"
+    return units.seconds(min(seconds)) if seconds else units.ABSENT
