@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bench.record import Record
-from bench.store import read
+from bench.store import read, save
+from tests.sample_record import sample_record
 
 ROOT = Path(__file__).parents[1]
 IRIS = "factorisation/iris"
@@ -57,7 +58,7 @@ DATA = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data that cannot be used, and files that are no records."""
+    """Data that cannot be used, files that are no records, and one that is."""
     made = tmp_path_factory.mktemp("data")
     for name, content in DATA.items():
         if isinstance(content, str):
@@ -69,6 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "foreign.json").write_text('{"benchmarks": []}')
     (made / "truncated.json").write_text('{"schema": 1, "id": "2026')
     (made / "empty.json").write_text("")
+    save(sample_record(["numpy"], [IRIS]), made / "whole.json")
     return made
 
 
@@ -96,7 +98,7 @@ MISTAKES = {
     "truncated record": (*REPORT, "truncated.json"),
     "empty record": (*REPORT, "empty.json"),
     "no record": (*REPORT, "none.json"),
-    "report results": (*REPORT, ROOT / "results" / "2026-11-24T075232Z.json", "--results", "empty.csv/below"),
+    "report results": (*REPORT, "whole.json", "--results", "empty.csv/below"),
     "calibrate results": ("-m", "bench.calibrate", "--results", "/proc/none"),
     "interface results": ("-m", "bench.interface", "--results", "empty.csv/below"),
     "interface backend": ("-m", "bench.interface", "--backend", "numpi"),
