@@ -7,7 +7,7 @@ from pathlib import Path
 
 import backends
 from bench import machine
-from bench.problem import DTYPES, UsageError
+from bench.problem import DTYPES, Problem, UsageError
 from bench.record import OPERATIONS, Entrant, Operation
 from bench.store import read
 from bench.workloads import DEFAULT_PROBLEMS, pose
@@ -23,7 +23,6 @@ DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
 SLOWEST_STEP = 1.0
 """Seconds that a step may take on the ladder of sizes; a size that would take longer is skipped."""
-
 
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 
@@ -82,11 +81,9 @@ def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
     return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
 
 
-def check(choice: Choice) -> None:
-    """UsageError unless every problem can be posed."""
-    for dtype in choice.dtypes:
-        for name in choice.problems:
-            pose(name, dtype)
+def posed(choice: Choice) -> list[Problem]:
+    """The problems in every dtype; UsageError for one that cannot be posed."""
+    return [pose(name, dtype) for dtype in choice.dtypes for name in choice.problems]
 
 
 def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE) -> Choice:

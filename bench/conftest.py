@@ -6,7 +6,7 @@ import pytest
 
 from bench import command, progress
 from bench import session as races
-from bench.choice import DEADLINE, RESULTS, Choice, available_devices, check, choice_of, entrants
+from bench.choice import DEADLINE, RESULTS, Choice, available_devices, choice_of, entrants, posed
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
@@ -64,8 +64,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.quick and config.option.rigorous:
-        pytest.exit("--quick and --rigorous exclude each other; give one", returncode=2)
     try:
         config.stash[CHOICE] = _choice(config)
         if not config.option.collectonly:
@@ -77,6 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _choice(config: pytest.Config) -> Choice:
     option = config.option
+    if option.quick and option.rigorous:
+        raise UsageError("--quick and --rigorous exclude each other; give one")
     if option.resume:
         given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
         given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
@@ -93,7 +93,7 @@ def _choice(config: pytest.Config) -> Choice:
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
         deadline=option.deadline,
     )
-    check(choice)
+    posed(choice)
     return choice
 
 

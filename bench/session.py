@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import machine
-from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants
+from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants, posed
 from bench.problem import Interrupted, Problem, UsageError
 from bench.race import Runner
 from bench.record import Entrant, Outcome, ProblemFacts, Record, Settings
@@ -22,7 +22,6 @@ from bench.report.findings import all_findings
 from bench.report.trust import half_width
 from bench.report.units import inert
 from bench.store import read, save, sole_writer
-from bench.workloads import pose
 
 STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
 """Environment variables that fix the kernels which a BLAS would choose by the processor."""
@@ -30,7 +29,7 @@ STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "M
 
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
-    problems = [pose(name, dtype) for dtype in choice.dtypes for name in choice.problems]
+    problems = posed(choice)
     pace = choice.pace
     record = Record(
         id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
@@ -178,7 +177,7 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
         raise UsageError(
             f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there"
         )
-    problems = [pose(name, dtype, 0) for dtype in choice.dtypes for name in choice.problems]
+    problems = posed(choice)
     if list(map(_place, record.entrants)) != list(map(_place, entrants(choice))) or len(problems) != len(
         record.problems
     ):
