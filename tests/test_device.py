@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bench import machine
 from bench.record import Record
 from bench.report import device
 from bench.report.findings import all_findings
@@ -55,3 +56,11 @@ def test_transfers_stand_beside_the_call_and_what_was_not_measured_says_so():
     (row, *_) = rows(on_two_devices(speedup=10), "one timed call")
     assert row[0] == "jax-scan"
     assert row[2:] == ["not measured", "30.0 us", "10.0 us"]
+
+
+def test_what_a_gpu_does_not_tell_is_left_out_and_ends_no_race():
+    """Where there is none at all, it tells nothing."""
+    found = machine.gpu()
+    told = machine.gpu_reading()
+    assert set(told) <= {"sm_mhz", "memory_mhz", "watts", "celsius"}
+    assert bool(told) == bool(found)
