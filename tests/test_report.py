@@ -153,6 +153,18 @@ def test_the_fit_finds_the_overhead_and_the_rate():
     assert found.rate == pytest.approx(5e10, rel=1e-3)
 
 
+def test_each_term_of_a_fit_lies_in_the_middle_of_its_interval():
+    """One generation in which everything took twice as long moves the mean, and no median."""
+    record = sample_record(["numpy"], [f"factorisation/{s}" for s in ("iris", "digits", "1000x100r10", "2000x1000r32")])
+    for samples in [s for cell in record.cells for s in cell.samples if s.generation == 0]:
+        samples.nanoseconds = [2 * x for x in samples.nanoseconds]
+    f = only(record)
+    found = sweep.fitted(f, entrant(f, "numpy"), f.problems)
+    assert found is not None
+    assert found.overhead == pytest.approx((2 * found.fit.overhead - found.overhead[1], found.overhead[1]))
+    assert found.rate == pytest.approx((2 * found.fit.rate - found.rate[1], found.rate[1]))
+
+
 def test_a_fit_has_no_negative_term():
     falling = [sweep.Point(str(i), 10.0**i, 1.0 / i) for i in range(1, 6)]
     assert sweep.fit(falling) == sweep.Fit(pytest.approx(0.27, abs=0.05), None)

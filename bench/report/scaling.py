@@ -77,8 +77,8 @@ def sizes(f: Findings) -> Section | None:
         if rows:
             tables.append(Table(workload, ["backend", "overhead a step", "rate", "overtakes at"], rows))
     text = (
-        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same; in brackets the 95 %"
-        " interval of each term over the fits of the generations. `overtakes at`: the"
+        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same: the mean of the"
+        " generations' fits, in brackets the 95 % interval of each term. `overtakes at`: the"
         " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
     )
     return Section("Time against size", [text], tables=tables) if tables else None
