@@ -12,6 +12,7 @@ from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
+from bench.workers import Workers
 
 IRIS = "factorisation/iris"
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,18 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
     entries = [Path(entry or ".").resolve() for entry in told["path"].split(os.pathsep)]
     assert ROOT in entries
     assert ROOT / "backends" not in entries
+
+
+def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
+    entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
+    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
+    workers = Workers(record, tmp_path, 60)
+    try:
+        for entrant in entrants:
+            workers.start(entrant)
+        assert len({workers.of(entrant).core for entrant in entrants}) == 1
+    finally:
+        workers.end()
 
 
 # What a race makes of it.
