@@ -1,12 +1,14 @@
 """What a person selected to race, checked before anything starts, and who enters for it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import backends
 from bench import machine
+from bench.command import positive_seconds
 from bench.problem import DTYPES, Problem, UsageError
 from bench.record import OPERATIONS, Entrant, Operation
 from bench.store import read
@@ -79,6 +81,21 @@ def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
     """All that can run on one of `devices`; a quick look leaves out what torch.compile takes minutes over."""
     can_run = [name for name in backends.FACTORIES if any((name, device) not in backends.NOT_ON for device in devices)]
     return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
+
+
+def add_options(add: Callable[..., object]) -> None:
+    """The options that make a choice, by argparse's `add_argument` or pytest's `addoption`."""
+    several: dict[str, Any] = {"action": "append", "default": []}
+    options = {
+        "backend": ("NAME", "a backend, or package.module:factory; repeatable (default: all that can run here)"),
+        "problem": ("NAME", "<workload>/<size>; repeatable (default: the default problems)"),
+        "device": ("DEVICE", "cpu or cuda; repeatable (default: every one there is)"),
+        "dtype": ("DTYPE", "float32, float64 or tf32; repeatable (default: float32)"),
+    }
+    for name, (metavar, what) in options.items():
+        add(f"--{name}", **several, metavar=metavar, help=what)
+    limit = f"that a backend may take over one problem in one generation (default: {DEADLINE:g})"
+    add("--deadline", type=positive_seconds, default=DEADLINE, metavar="SECONDS", help=limit)
 
 
 def posed(choice: Choice) -> list[Problem]:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import command, progress
+from bench import progress
 from bench import session as races
-from bench.choice import DEADLINE, RESULTS, Choice, available_devices, choice_of, entrants, posed
+from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
@@ -21,28 +21,7 @@ RECORD = pytest.StashKey[Record]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("race", "what races, and how long")
-    group.addoption(
-        "--backend",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a backend, or package.module:factory; repeatable",
-    )
-    group.addoption("--problem", action="append", default=[], metavar="NAME", help="<workload>/<size>; repeatable")
-    group.addoption(
-        "--device",
-        action="append",
-        default=[],
-        metavar="DEVICE",
-        help="cpu or cuda; repeatable (default: every one there is)",
-    )
-    group.addoption(
-        "--dtype",
-        action="append",
-        default=[],
-        metavar="DTYPE",
-        help="float32, float64 or tf32; repeatable (default: float32)",
-    )
+    add_options(group.addoption)
     group.addoption(
         "--quick", action="store_true", help="a look of at most a minute: 3 generations, so its intervals are wide"
     )
@@ -53,13 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--resume", type=Path, default=None, metavar="RECORD", help="go on with a record that was interrupted"
-    )
-    group.addoption(
-        "--deadline",
-        type=command.positive_seconds,
-        default=DEADLINE,
-        metavar="SECONDS",
-        help=f"that a backend may take over one problem in one generation (default: {DEADLINE:g})",
     )
 
 
