@@ -87,6 +87,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if places and config.option.resume is None:
         labels = {label for label, _, _ in places}
         choice.backends = [b for b in choice.backends if any(label.partition("@")[0] == b for label in labels)]
+        choice.devices = [d for d in choice.devices if any((label.partition("@")[2] or "cpu") == d for label in labels)]
         choice.problems = [p for p in choice.problems if any(p == problem for _, problem, _ in places)]
         choice.dtypes = [d for d in choice.dtypes if any(d == dtype for _, _, dtype in places)]
         choice.operations = [

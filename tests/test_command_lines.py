@@ -168,6 +168,13 @@ def test_k_selects_what_races(raced):
     assert {s.operation for cell in record.cells for s in cell.samples} == {"loss"}
 
 
+def test_k_selects_the_devices_that_race(tmp_path: Path):
+    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", IRIS)
+    done = race(tmp_path, *chosen, "-k", "test_loss and not cuda and not jax")
+    assert done.returncode == 0, done.stdout
+    assert the_record(tmp_path).settings.devices == ["cpu"]
+
+
 def test_the_json_of_pytest_benchmark_holds_exactly_the_samples_of_the_record(raced):
     folder, _ = raced
     for timed in json.loads((folder / "b.out").read_text())["benchmarks"]:
