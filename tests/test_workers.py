@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import messages, process, session
+from bench import limits, messages, process, session
 from bench.choice import Choice
 from bench.process import Process
 from bench.record import Entrant, Record
@@ -118,6 +118,15 @@ def test_an_answer_kept_for_the_very_same_arguments_is_never_asked_for_in_a_turn
     """Every timed start is new, to the untimed call before it too."""
     cell = record.cell(outsider("KeeperByArguments"), IRIS, "float32")
     assert (cell.outcome.word, cell.compilations) == ("ok", 0), cell.outcome.reason
+
+
+def test_a_limit_that_cannot_be_measured_costs_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """4 TiB for the matrices of the probe: no machine here has them."""
+    monkeypatch.setitem(limits.PROBES, "cpu", messages.Probe(side=2**20, copied_bytes=2**27))
+    record = raced(tmp_path, "numpy")
+    assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
+    assert all(cell.samples for cell in record.cells)
+    assert [limit.matmul_flops_per_second for limit in record.limits] == [{}]
 
 
 def test_one_core_is_enough_and_who_computes_out_of_turn_is_named(tmp_path: Path):
