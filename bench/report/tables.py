@@ -52,7 +52,8 @@ def overhead(f: Findings) -> Section | None:
     text = (
         "Time per step with the library's autodiff over the time of the same library in the same mode with the gradient"
         " derived by hand. In brackets the 95 % interval over the generations; the verdict is never finer than the control's"
-        " own spread."
+        " own spread. Below 1 autodiff gains: the library's own loss and its backward pass, fused, beat the single operations"
+        " in which the gradient by hand is written."
     )
     return Section("Autodiff overhead", [text], tables=tables)
 
