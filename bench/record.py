@@ -91,7 +91,7 @@ class Cell(Strict):
     """Params and batch to the device, and the trained params back: the fastest of several, not in any timed call."""
     get_seconds: list[Positive] = []
     device_seconds: list[Positive] = []
-    """One `train` by the device's own clock, its idle gaps included; empty where the backend cannot tell."""
+    """One `train` among several that are waited for together; empty on the CPU."""
     cores_used: list[Share] = []
     """Per generation: CPU time over wall time during its calls; above its limit, the entrant cheats."""
     compilations: Count = 0

@@ -65,16 +65,6 @@ class Torch:
     def compilations(self) -> int:
         return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
-    def device_seconds(self, call: Callable[[], Any]) -> float | None:
-        if self.device == "cpu":
-            return None
-        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        before.record()
-        call()
-        after.record()
-        after.synchronize()
-        return before.elapsed_time(after) / 1e3  # it answers in milliseconds
-
     def peak_device_bytes(self) -> int | None:
         if self.device == "cpu":
             return None
