@@ -129,7 +129,7 @@ def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE)
 
 
 def entrants(choice: Choice) -> list[Entrant]:
-    """Every backend on every device it can run on, and the control: the reference a second time."""
+    """Every backend on every device it can run on, and there the control: the reference, or else the first, once more."""
     return [entrant for dtype in choice.dtypes for entrant in _of_dtype(choice, dtype)]
 
 
@@ -137,6 +137,15 @@ def _of_dtype(choice: Choice, dtype: str) -> list[Entrant]:
     everywhere = [(b, d) for d in choice.devices for b in choice.backends]
     # A backend that can run on no device that was asked for still gets its row, which says so.
     places = [(b, d) for b, d in everywhere if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
-    found = [Entrant(label=b if d == "cpu" else f"{b}@{d}", backend=b, device=d, dtype=dtype) for b, d in places]
-    twice = next((e for e in found if e.backend == REFERENCE), found[0])
-    return [*found, Entrant(label="control", backend=twice.backend, device=twice.device, dtype=dtype, control=True)]
+    found = [Entrant(label=_at(b, d), backend=b, device=d, dtype=dtype) for b, d in places]
+    return [*found, *(_control([e for e in found if e.device == d]) for d in dict.fromkeys(d for _, d in places))]
+
+
+def _control(others: list[Entrant]) -> Entrant:
+    twice = next((e for e in others if e.backend == REFERENCE), others[0])
+    label = _at("control", twice.device)
+    return Entrant(label=label, backend=twice.backend, device=twice.device, dtype=twice.dtype, control=True)
+
+
+def _at(name: str, device: str) -> str:
+    return name if device == "cpu" else f"{name}@{device}"

@@ -258,7 +258,3 @@ class Record(Strict, kw_only=True):
 
     def facts(self, problem: str, dtype: str) -> ProblemFacts:
         return next(p for p in self.problems if (p.name, p.dtype) == (problem, dtype))
-
-    def control(self, dtype: str) -> Entrant | None:
-        """The second copy of the entrant that races itself."""
-        return next((e for e in self.entrants if e.control and e.dtype == dtype), None)

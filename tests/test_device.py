@@ -3,6 +3,7 @@
 import msgspec
 
 from bench import machine
+from bench.choice import Choice, entrants
 from bench.record import Record
 from bench.report import device
 from bench.report.findings import all_findings
@@ -34,6 +35,15 @@ def rows(record: Record, title: str) -> list[list[str]]:
     section = device.section(cuda)
     assert section is not None
     return [list(row) for table in section.tables if title in table.title for row in table.rows]
+
+
+def test_each_device_has_a_control_of_its_own():
+    """How far identical code strays on a CPU says nothing of a GPU."""
+    record = sample_record(("numpy", "jax-scan"), PROBLEMS[:1])
+    record.entrants = entrants(Choice(["numpy", "jax-scan"], PROBLEMS[:1], ["cpu", "cuda"]))
+    controls = [f.control for f in all_findings(record)]
+    assert [(e.label, e.backend) for e in controls] == [("control", "numpy"), ("control@cuda", "jax-scan")]
+    assert [f.original.label for f in all_findings(record)] == ["numpy", "jax-scan@cuda"]
 
 
 def test_a_gpu_is_held_against_the_same_backend_on_the_cpu():
