@@ -34,8 +34,8 @@ PAIRS = 12
 """Pairs of identical entrants in a race, "a0" against "b0" and so on; each gives one comparison on each problem."""
 
 SLOWED = {2: ("a0", "a1", "a2"), 5: ("b3", "b4", "b5"), 10: ("a6", "a7")}
-"""By percent of more work: whom each of the slowed processes is held against.  No process stands in two trials,
-so that the trials of a race are as independent as processes are."""
+"""By percent of more work: whom each of the slowed processes is held against.  No process stands in two of these
+trials, so that but for the control they are as independent as processes are."""
 
 
 class Slowed:

@@ -17,7 +17,7 @@ from bench import machine
 from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants, posed
 from bench.problem import Interrupted, Problem, UsageError
 from bench.race import Runner
-from bench.record import Entrant, Outcome, ProblemFacts, Record, Settings
+from bench.record import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
 from bench.report.findings import all_findings
 from bench.report.trust import half_width
 from bench.report.units import inert
@@ -173,10 +173,8 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     record = read(path)
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
-    if (record.machine.cpu, record.machine.cores) != ((here := machine.describe()).cpu, here.cores):
-        raise UsageError(
-            f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there"
-        )
+    if (hardware := _hardware(record.machine)) != _hardware(machine.describe()):
+        raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
     problems = posed(choice)
     if list(map(_place, record.entrants)) != list(map(_place, entrants(choice))) or len(problems) != len(
         record.problems
@@ -190,6 +188,10 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
             cell.outcome = Outcome()
     record.status = "running"
     return record, problems
+
+
+def _hardware(of: Machine) -> str:
+    return f"{of.cpu}, {of.cores} cores{f', {of.gpu.name}' if of.gpu else ''}"
 
 
 def _place(entrant: Entrant) -> tuple[str, str, str, str, bool]:
