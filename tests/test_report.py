@@ -393,6 +393,14 @@ def test_what_should_give_pause_is_said(tmp_path: Path):
         assert warning in told
 
 
+def test_a_load_that_the_backends_make_as_they_get_ready_on_every_core_is_no_warning():
+    record = sample_record(["numpy"], [IRIS])
+    record.machine.cores, record.weather[2].load = 16, 12.0
+    assert trust.warnings(record, all_findings(record)) == []
+    record.weather[2].load = 17.0
+    assert "The load rose to 17.0" in trust.warnings(record, all_findings(record))[0]
+
+
 def test_a_quiet_run_gets_no_warning(whole: Record):
     assert trust.warnings(whole, all_findings(whole)) == []
 
