@@ -93,8 +93,8 @@ class Preparation:
         }
 
     def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
-        cell, loaded = self.workers.cell(entrant, reference.problem), self.workers.of(entrant).loaded
-        cell.gates = gates.judge(reference, evidence, loaded.rounds_like if loaded else "numpy")
+        cell = self.workers.cell(entrant, reference.problem)
+        cell.gates = gates.judge(reference, evidence, self.workers.rounds_like(entrant))
         cell.outcome = gates.outcome(cell.gates)
         if cell.outcome.word == "ok":
             cell.runs, cell.losses = (

@@ -101,7 +101,9 @@ class Rounds:
 
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
         turned = self.workers.ask(entrant, turn)
-        if not gates.timed_call_agrees(self.reference, turn.operation, turned.loss, turned.norm):
+        if not gates.timed_call_agrees(
+            self.reference, turn.operation, turned.loss, turned.norm, self.workers.rounds_like(entrant)
+        ):
             loss, norm = self.reference.timed[turn.operation]
             ended = f"ended on loss {turned.loss:.8g} and norm {turned.norm:.8g} instead of {loss:.8g} and {norm:.8g}"
             raise Failed("disagrees", f"a timed call of {turn.operation} {ended}")

@@ -85,6 +85,11 @@ class Workers:
         whole = loaded is not None and loaded.dispatch == "descent"
         return [op for op in self.record.settings.operations or ["train"] if op == "train" or not whole]
 
+    def rounds_like(self, entrant: Entrant) -> str:
+        """The NumPy backend whose rounding its tolerances are measured by."""
+        loaded = self.of(entrant).loaded
+        return loaded.rounds_like if loaded else "numpy"
+
     def cell(self, entrant: Entrant, problem: Problem) -> Cell:
         return self.record.cell(entrant.label, problem.name, problem.dtype)
 

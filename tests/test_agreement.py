@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import backends
 from bench.agree import Reference, evidence, gates, judge
 from bench.agree.evidence import operations
+from bench.agree.reference import norm
 from bench.workloads import pose
 from tests.faults import backends as faulty
 
@@ -54,6 +56,31 @@ def test_a_wrong_gradient_is_rejected(wrong, dtype, gate, problem):
     failed, word = judged(wrong(dtype=dtype), problem, dtype)
     assert gate in failed
     assert word == "disagrees"
+
+
+EXACT = {"one column": [[1.0], [2.0]], "rank one": np.outer(np.arange(1.0, 9), [1, 2, 3])}
+"""Matrices that are factorised exactly: the loss of the float64 descent ends on 0, and on 6e-29."""
+
+
+@pytest.mark.parametrize("matrix", EXACT)
+def test_where_the_loss_ends_on_nothing_the_honest_pass_and_the_wrong_do_not(tmp_path, matrix):
+    np.save(tmp_path / "m.npy", EXACT[matrix])
+    problem = f"factorisation/{tmp_path}/m.npy:r1"
+    assert judged(faulty.Wrong(), problem) == ([], "ok")
+    assert "trajectory" in judged(faulty.DropsAStep(), problem)[0]
+
+
+@pytest.mark.parametrize("matrix", EXACT)
+@pytest.mark.parametrize("algorithm", ["numpy", "numpy-gram"])
+def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tmp_path, matrix, algorithm):
+    np.save(tmp_path / "m.npy", EXACT[matrix])
+    problem = pose(f"factorisation/{tmp_path}/m.npy:r1")
+    reference = Reference(problem)
+    params, losses = backends.load(algorithm).trainer(problem, problem.timed_steps)(problem.params, problem.batch)
+    loss, size = float(losses[-1]), norm(params)
+    assert gates.timed_call_agrees(reference, "train", loss, size, algorithm)
+    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * size, algorithm)
+    assert not gates.timed_call_agrees(reference, "train", float(losses[0]), size, "numpy")
 
 
 def ending(change):

@@ -118,3 +118,28 @@ def test_bad_labels_are_said_in_one_sentence(tmp_path, labels):
     np.savez(tmp_path / "d.npz", x=np.eye(4), y=np.array(labels))
     with pytest.raises(UsageError, match="y in"):
         pose(f"mlp/{tmp_path}/d.npz:h3")
+
+
+@pytest.mark.parametrize("constant", [0.1, 5.9, 1e6 + 0.1, 0.0])
+def test_a_constant_column_of_a_persons_own_becomes_zero(tmp_path, constant):
+    x = np.column_stack([np.random.default_rng(0).standard_normal(150), np.full(150, constant)])
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(150) % 3)
+    problem = pose(f"mlp/{tmp_path}/d.npz:h3")
+    assert not problem.batch["x"][:, 1].any()
+    assert not problem.held_out["x"][:, 1].any()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale"), [("float32", 1e20), ("float32", 1e-30), ("float64", 1e200), ("float64", 1e-200)]
+)
+def test_a_matrix_whose_squares_the_dtype_cannot_hold_is_said_in_one_sentence(tmp_path, dtype, scale):
+    np.save(tmp_path / "m.npy", scale * np.arange(1.0, 13).reshape(4, 3))
+    with pytest.raises(UsageError, match=f"which {dtype} does not hold; scale the matrix"):
+        pose(f"factorisation/{tmp_path}/m.npy:r1", dtype)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_columns_that_cannot_be_standardised_are_said_in_one_sentence(tmp_path, scale):
+    np.savez(tmp_path / "d.npz", x=scale * np.arange(1.0, 13).reshape(4, 3), y=np.arange(4) % 2)
+    with pytest.raises(UsageError, match="scale it first"):
+        pose(f"mlp/{tmp_path}/d.npz:h3")

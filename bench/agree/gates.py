@@ -54,15 +54,20 @@ def all_trained(evidence: Evidence) -> list[Arrays]:
     return [evidence.params, *evidence.others]
 
 
-def timed_call_agrees(reference: Reference, operation: Operation, loss: float, norm: float) -> bool:
+def timed_call_agrees(
+    reference: Reference, operation: Operation, loss: float, norm: float, algorithm: str = "numpy"
+) -> bool:
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
     Half, because every timed start is nudged by a few units in the last place, and two numbers
     stand for all; the gates have compared the rest.
     """
     half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
-    tolerance = max(half_the_digits, reference.tolerance("trajectory")) if operation == "train" else half_the_digits
-    return bool(np.allclose((loss, norm), reference.timed[operation], rtol=tolerance, atol=0))
+    tolerances = [half_the_digits, half_the_digits]
+    if operation == "train":
+        tolerances = [max(half_the_digits, reference.tolerance(g, algorithm)) for g in ("trajectory", "trained params")]
+    allowed = (tolerances[0] * reference.least_loss, 0.0)
+    return bool(np.isclose((loss, norm), reference.timed[operation], rtol=tolerances, atol=allowed).all())
 
 
 def _form(reference: Reference, evidence: Evidence) -> Gate:
@@ -120,7 +125,7 @@ def _reconstruction(reference: Reference, evidence: Evidence, algorithm: str) ->
         for t in (all_trained(evidence), reference.trained)
     )
     tolerance = reference.tolerance("trajectory", algorithm)
-    error = max(abs(a - b) / b for a, b in zip(ours, theirs, strict=True))
+    error = max(abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True))
     # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
     slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
     impossible = min(ours) < (reference.oracle or 0.0) - slack

@@ -23,6 +23,10 @@ seen in float32 was JAX's trained params on mlp/2048x784-256-10, 15 times the re
 FLOOR = 32
 """Units in the last place below which no tolerance goes: the reference's own error may be lucky."""
 
+RESOLVED = epsilon("float32")
+"""Of the largest loss of a descent: a smaller one is held against this much.  Where a matrix is factorised
+exactly, the loss ends on what rounding left, or on 0, and an error relative to that says nothing."""
+
 NUDGED_RUNS, KINKS = 3, 2
 """Further runs of the reference from starts moved by NUDGE units in the last place, and how many times
 the farthest of them a tolerance must allow.  A pre-activation near 0 may fall on the other side of
@@ -82,6 +86,11 @@ class Reference:
             "value_and_grad": (float(start.loss), norm(start.grads)),
             "train": (float(losses[-1]), norm(params)),
         }
+
+    @property
+    def least_loss(self) -> float:
+        """The loss below which an error is no longer relative to the loss itself."""
+        return RESOLVED * float(self.truth.losses.max())
 
     def tolerance(self, gate: str, algorithm: str = "numpy") -> float:
         """In `gate`'s measure: MARGIN roundings, KINKS branches, or FLOOR units, whichever is most.
@@ -149,7 +158,7 @@ def _by_element(ours: Arrays, truth: Arrays) -> float:
 
 def _steps(ours: Array, truth: Array) -> float:
     """The worst relative error over the steps."""
-    return float(np.max(np.abs(_gap(ours, truth)) / np.abs(truth)))
+    return float(np.max(np.abs(_gap(ours, truth)) / np.maximum(np.abs(truth), RESOLVED * np.abs(truth).max())))
 
 
 def _gap(ours: Array, truth: Array) -> Array:

@@ -53,6 +53,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         path, rank = match[1], int(match[2])
         A = data.matrix_file(path)
         _check(size, A.shape[0], A.shape[1], rank)
+        _check_scale(path, A, dtype)
         return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
     if match := _SIZE.fullmatch(size):
         m, n, rank = map(int, match.groups())
@@ -95,6 +96,18 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         )
 
 
+def _check_scale(path: str, A: Array, dtype: str) -> None:
+    """UsageError unless `dtype` holds the sum of the squares of A, which the loss is about."""
+    info, squares = np.finfo(array_dtype(dtype)), float(np.vdot(A, A))
+    if not A.any():
+        raise UsageError(f"the matrix in {path} is zero, and there is nothing to factorise; give another")
+    if not float(info.tiny) < squares < float(info.max):
+        raise UsageError(
+            f"the squares of the numbers in {path} sum to {squares:.3g}, which {dtype} does not hold;"
+            " scale the matrix and save it again"
+        )
+
+
 def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Problem:
     """Signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
     rng = np.random.default_rng([seed, m, n, rank])
@@ -111,8 +124,6 @@ def _scaled_problem(
 
     At the solution the loss curves by at most 4 norm(A), so descent is stable below 1 / (2 norm(A)).
     """
-    if norm == 0:
-        raise UsageError(f"the matrix of {size!r} is zero; there is nothing to factorise")
     params = {
         key: 0.3 * np.sqrt(norm / rows) * rng.standard_normal((rows, rank))
         for key, rows in zip("UV", A.shape, strict=True)

@@ -89,8 +89,13 @@ def _check(size: str, **counts: int) -> None:
 
 def _standardised(features: Array) -> Array:
     """Mean 0 and standard deviation 1 per column, over all rows; a constant column becomes 0."""
-    deviation = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Of equal numbers the mean is rounded, so their standard deviation need not be 0.
+        constant = np.ptp(features, axis=0) == 0
+        deviation = np.where(constant, 1, features.std(axis=0))
+    if not (np.isfinite(deviation) & (deviation > 0)).all():
+        raise UsageError("a column of x is too large or too small to be standardised; scale it first and save it again")
+    return np.where(constant, 0, (features - features.mean(axis=0)) / deviation)
 
 
 def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
