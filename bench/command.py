@@ -34,5 +34,5 @@ def positive_seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{inert(text)!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{inert(text)!r} is not a number of seconds above 0; give --deadline one")
     return value

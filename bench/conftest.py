@@ -1,5 +1,6 @@
 """`pytest bench/ --benchmark-only`: the options, and the one race that all tests here replay."""
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--deadline",
-        type=command.positive_seconds,
         default=DEADLINE,
         metavar="SECONDS",
         help=f"that a backend may take over one problem in one generation (default: {DEADLINE:g})",
@@ -67,11 +67,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.quick and config.option.rigorous:
         pytest.exit("--quick and --rigorous exclude each other; give one", returncode=2)
     try:
+        config.option.deadline = command.positive_seconds(config.option.deadline)
         config.stash[CHOICE] = _choice(config)
         if not config.option.collectonly:
-            with sole_writer(config.option.results):
+            resumed = config.option.resume
+            with sole_writer(resumed.parent if resumed else config.option.results):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
-    except UsageError as error:
+    except (UsageError, ArgumentTypeError) as error:
         pytest.exit(inert(str(error)), returncode=words.USAGE)
 
 
