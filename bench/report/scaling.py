@@ -47,13 +47,13 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
         return ""
     (most, nearest), (least, farthest) = max(shares, key=_first), min(shares, key=_first)
     said = f"On {problem}, the largest, {name(nearest)} comes nearest, at {units.percent(most)}"
-    own, best = (
-        sweep.by_library(found.matmul_flops_per_second, f.dtype).get(library(farthest)),
-        sweep.matmul_rate(found, f.dtype),
+    own, dispatch = (
+        sweep.by_library(measured, f.dtype).get(library(farthest))
+        for measured in (found.matmul_flops_per_second, found.dispatch_seconds)
     )
-    if farthest is nearest or own is None or best is None:
+    best = sweep.matmul_rate(found, f.dtype)
+    if farthest is nearest or own is None or best is None or dispatch is None:
         return f"{said}."
-    dispatch = sweep.by_library(found.dispatch_seconds, f.dtype)[library(farthest)]
     step = f.median(farthest, problem) or 0.0
     return (
         f"{said}; {name(farthest)} is farthest, at {units.percent(least)}: its library's own product reaches"
