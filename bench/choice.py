@@ -8,7 +8,6 @@ from typing import Any
 
 import backends
 from bench import machine
-from bench.command import positive_seconds
 from bench.problem import DTYPES, Problem, UsageError
 from bench.record import OPERATIONS, Entrant, Operation
 from bench.store import read
@@ -95,7 +94,7 @@ def add_options(add: Callable[..., object]) -> None:
     for name, (metavar, what) in options.items():
         add(f"--{name}", **several, metavar=metavar, help=what)
     limit = f"that a backend may take over one problem in one generation (default: {DEADLINE:g})"
-    add("--deadline", type=positive_seconds, default=DEADLINE, metavar="SECONDS", help=limit)
+    add("--deadline", default=DEADLINE, metavar="SECONDS", help=limit)
 
 
 def posed(choice: Choice) -> list[Problem]:

@@ -37,9 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     try:
+        config.option.deadline = command.positive_seconds(config.option.deadline)
         config.stash[CHOICE] = _choice(config)
         if not config.option.collectonly:
-            with sole_writer(config.option.results):
+            resumed = config.option.resume
+            with sole_writer(resumed.parent if resumed else config.option.results):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
     except UsageError as error:
         pytest.exit(inert(str(error)), returncode=words.USAGE)

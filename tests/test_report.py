@@ -20,7 +20,7 @@ from bench.agree import __main__ as agree
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import UsageError
 from bench.record import Entrant, Gate, LabReport, Record, Samples
-from bench.report import compare, look, start, sweep, text, trust, units, words
+from bench.report import compare, look, start, sweep, tables, text, trust, units, words
 from bench.report.__main__ import main
 from bench.report.findings import Findings, all_findings, fastest, overheads
 from bench.statistics import Interval, welch
@@ -399,6 +399,27 @@ def test_a_load_that_the_backends_make_as_they_get_ready_on_every_core_is_no_war
     assert trust.warnings(record, all_findings(record)) == []
     record.weather[2].load = 17.0
     assert "The load rose to 17.0" in trust.warnings(record, all_findings(record))[0]
+
+
+def test_a_run_in_which_nothing_can_be_too_fast_says_so(tmp_path: Path):
+    record = sample_record(["own:make"], [IRIS])
+    record.limits[0].matmul_flops_per_second = {"float64 numpy": 9e10}
+    told = " ".join(reported(record, tmp_path)[1].split())
+    assert "no library's matrix product was measured" in told
+    record.limits[0].matmul_flops_per_second["float32 numpy"] = 9e10
+    assert "matrix product was measured" not in reported(record, tmp_path)[1]
+
+
+def test_a_limit_without_the_cost_of_a_dispatch_is_told_without_it(tmp_path: Path):
+    record = sample_record(["numpy", "numpy-inplace"], ["factorisation/2000x1000r32"])
+    assert "comes nearest, at" in reported(record, tmp_path)[1]
+
+
+def test_what_the_harness_has_loaded_itself_has_no_time_to_import(whole: Record, page: tuple[str, str]):
+    imports = {row[0]: row[3] for row in tables.entrants(only(whole)).tables[0].rows}
+    assert imports["numpy"] == imports["numpy-gram"] == imports["control"] == "with the harness"
+    assert units.value(imports["jax-scan"]) is not None
+    assert "with the harness" in page[0]
 
 
 def test_a_quiet_run_gets_no_warning(whole: Record):

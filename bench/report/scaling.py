@@ -59,8 +59,8 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
         return f"{said}."
     return (
         f"{said}; {name(farthest)} is farthest, at {units.percent(least)}: its library's own product reaches"
-        f" {units.percent(own / max(rates.values()))} of the best, a dispatch is {units.percent(dispatch / step)} of its step,"
-        " and the rest are passes over arrays between the products."
+        f" {units.percent(own / max(rates.values()))} of the best, and a call of it that"
+        f" does next to nothing takes {units.percent(dispatch / step)} of its step."
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.record import OPERATIONS, Operation, Record
-from bench.report import units
+from bench.report import sweep, units
 from bench.report.findings import Findings, fastest
 from bench.statistics import FEWEST_GENERATIONS, Interval, autocorrelation
 
@@ -106,6 +106,12 @@ def _of_the_race(f: Findings) -> list[str]:
         )
     elif fewest is not None and fewest < ENOUGH_GENERATIONS:
         found.append(f"only {units.plural(fewest, 'generation')}; intervals are wide below {ENOUGH_GENERATIONS}.")
+    limits = sweep.limits(f)
+    if fewest is not None and (limits is None or sweep.matmul_rate(limits, f.dtype) is None):
+        found.append(
+            "no library's matrix product was measured, so nobody would see a time that is too good to be true;"
+            " race numpy beside the others."
+        )
     if fewest is not None and not controls(f):
         found.append("no control raced, so nothing says how far identical code strays from itself.")
     astray = [c for c in controls(f) if c.operation == "train" and _strays(c.interval)]

@@ -12,7 +12,7 @@ from bench import session
 from bench.choice import Choice, choice_of
 from bench.problem import UsageError
 from bench.record import Gpu, Record
-from bench.store import read, save
+from bench.store import read, save, sole_writer
 from tests.faults.backends import NAMED
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +161,16 @@ def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
     done = pytest_bench("--resume", str(tmp_path / "given.json"), "--quick", "--problem", "mlp/iris")
     assert done.returncode == 2
     assert "leave out --problem, --quick" in done.stderr
+
+
+def test_resuming_elsewhere_does_not_wait_for_a_run_in_the_usual_folder(tmp_path):
+    record = begun(tmp_path / "given.json")
+    complete(record)
+    save(record, tmp_path / "given.json")
+    with sole_writer(tmp_path / "usual"):
+        done = pytest_bench("--resume", str(tmp_path / "given.json"), "--results", str(tmp_path / "usual"))
+    assert "another run is writing" not in done.stdout + done.stderr
+    assert "is complete; there is nothing left to resume" in done.stdout + done.stderr
 
 
 def test_nothing_pickled_is_read_from_a_worker():

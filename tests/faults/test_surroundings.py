@@ -188,6 +188,7 @@ def test_agreement_ends_with_its_code_and_a_line(more, code, summary):
         (["--backend", "numpi"], 2, "no backend 'numpi'; choose from"),
         (["--resume", "no such.json"], 2, "cannot read no such.json"),
         (["-k", "nothing_is_called_this"], 2, "3 deselected"),
+        (["--deadline", "0"], 2, "'0' is not a number of seconds above 0"),
         (["--problem", "factorisation/9999999x9999999r9"], 2, "choose a smaller size"),
     ],
 )
