@@ -7,6 +7,7 @@ import pytest
 from bench import progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
+from bench.command import positive_seconds
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
@@ -37,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     try:
-        config.option.deadline = command.positive_seconds(config.option.deadline)
+        config.option.deadline = positive_seconds(config.option.deadline)
         config.stash[CHOICE] = _choice(config)
         if not config.option.collectonly:
             resumed = config.option.resume
