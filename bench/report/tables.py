@@ -9,6 +9,7 @@ from bench.report.findings import (
     DISPATCHES,
     REFERENCE,
     Comparison,
+    Empty,
     Findings,
     Gated,
     algebra,
@@ -254,8 +255,13 @@ def reasons(f: Findings) -> list[Section]:
     """Why cells are empty: one line for each reason, failures first."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for cell in sorted(f.empty_cells(), key=lambda cell: not failed(cell.outcome.word)):
-        found.setdefault((name(cell.entrant), cell.outcome.word, cell.outcome.reason), []).append(cell.problem)
-    items = [
-        f"{who} {what} on {units.listed(on)}: {why or 'no reason was given'}" for (who, what, why), on in found.items()
-    ]
+        found.setdefault((name(cell.entrant), cell.outcome.word, _why(cell)), []).append(cell.problem)
+    items = [f"{who} {what} on {units.listed(on)}: {why}" for (who, what, why), on in found.items()]
     return [Section(f"Empty cells ({f.title})", items=items)] if items else []
+
+
+def _why(cell: Empty) -> str:
+    """The reason; of what crashed the last line that it printed, too."""
+    printed = cell.entrant.last_output.strip().splitlines() if cell.outcome.word == "crashed" else []
+    last = f"; it last printed: {units.clip(printed[-1], 200)}" if printed else ""
+    return (cell.outcome.reason or "no reason was given") + last
