@@ -25,7 +25,10 @@ from bench.report.findings import (
 )
 from bench.report.text import Section, Table
 
-RATIO_NOTE = "In brackets the 95 % interval over the generations; `~` marks a ratio that cannot be told from 1."
+RATIO_NOTE = (
+    "A ratio is of turns side by side, so it need not be the quotient of two medians. In brackets the 95 % interval over"
+    " the generations; `~` marks a ratio that cannot be told from 1."
+)
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
 
 
