@@ -83,6 +83,19 @@ def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tm
     assert not gates.timed_call_agrees(reference, "train", float(losses[0]), size, "numpy")
 
 
+def test_what_disagrees_says_in_what_and_by_how_much():
+    posed, backend = pose(SMALL["factorisation"]), faulty.DropsAStep()
+    reference = Reference(posed)
+    given = evidence.testify(backend, operations(backend, posed), posed, reference.end, reference.decoy, [])
+    found = [gate for gate in judge(reference, given) if not gate.passed]
+    assert {"trajectory", "trajectory of a decoy"} <= {gate.name for gate in found}
+    for gate in found:
+        reason = gates.outcome([gate]).reason
+        assert reason.startswith(f"{gate.name}: ")
+        assert "the same" not in reason
+        assert f"off by {gate.error:.2g}, where {gate.tolerance:.2g} is allowed" in reason
+
+
 def ending(change):
     class Ending(faulty.Wrong):
         def trainer(self, problem, num_steps):

@@ -304,6 +304,17 @@ def test_the_tables_hold_what_was_computed(whole: Record, page: tuple[str, str])
     )
 
 
+def test_a_ratio_that_is_not_the_quotient_of_the_times_beside_it_is_explained(whole: Record, page: tuple[str, str]):
+    f = only(whole)
+    eager, plain = entrant(f, "torch-eager"), entrant(f, "numpy")
+    found = [f.compare(eager, plain, p) for p in f.problems]
+    quotients = [
+        (c.interval.value, c.seconds_a / c.seconds_b) for c in found if c.interval and c.seconds_a and c.seconds_b
+    ]
+    assert any(units.number(ratio) != units.number(quotient) for ratio, quotient in quotients)
+    assert "it need not be the quotient of two medians" in page[1]
+
+
 def test_findings_are_three_to_six_sentences(whole: Record):
     for record in (
         whole,
@@ -339,6 +350,13 @@ def test_an_empty_cell_shows_its_word_and_the_reason_stands_below(tmp_path: Path
     assert re.search(r"^torch-eager +timed out +timed out +timed out", printed, re.MULTILINE)
     assert re.search(r"\| iris +\| torch-eager +\| timed out", markdown)
     assert f"- torch-eager timed out on {IRIS}: no answer within 600 s" in printed
+
+
+def test_the_last_that_a_crashed_backend_printed_stands_beside_the_reason(tmp_path: Path):
+    record = fail(sample_record(PAIR, [IRIS]), "torch-eager", "crashed", "the process ended with exit code 1")
+    record.entrants[0].last_output = "loading\n\x1b[31mno such device\n\n"
+    told = " ".join(reported(record, tmp_path)[1].split())
+    assert "the process ended with exit code 1; it last printed: \\x1b[31mno such device" in told
 
 
 def test_what_disagrees_is_not_timed(tmp_path: Path):

@@ -13,12 +13,12 @@ from bench.workloads import WORKLOADS, mlp
 _EXPLAINED = {
     "loss": "loss at the start against the float64 reference",
     "gradient at the start, by norm": "gradient at the start against the gradient by hand in float64, Euclidean norm",
-    "gradient at the start, by element": "the same, its worst element",
+    "gradient at the start, by element": "gradient at the start against the gradient by hand in float64, worst element",
     "gradient at the end, by norm": "gradient where the descent ends, Euclidean norm",
-    "gradient at the end, by element": "the same, its worst element",
+    "gradient at the end, by element": "gradient where the descent ends, worst element",
     "gradient of a decoy": "gradient of another start and another batch, which an answer kept from before gets wrong",
     "trajectory": "the loss before every step, the worst of all steps",
-    "trajectory of a decoy": "the same, from another start on another batch",
+    "trajectory of a decoy": "the loss before every step from another start on another batch, the worst of all steps",
     "trained params": "the parameters after the last step, Euclidean norm",
 }
 
@@ -39,7 +39,12 @@ def outcome(gates: list[Gate]) -> Outcome:
     if failed is None:
         return Outcome(word="ok")
     word = "diverged" if "diverged" in failed.what else "disagrees"
-    return Outcome(word=word, reason=f"{failed.name}: {failed.what}")
+    far = (
+        f"; off by {failed.error:.2g}, where {failed.tolerance:.2g} is allowed"
+        if failed.error and failed.tolerance
+        else ""
+    )
+    return Outcome(word=word, reason=f"{failed.name}: {failed.what}{far}")
 
 
 def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:

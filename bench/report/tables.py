@@ -9,6 +9,7 @@ from bench.report.findings import (
     DISPATCHES,
     REFERENCE,
     Comparison,
+    Empty,
     Findings,
     Gated,
     algebra,
@@ -24,7 +25,10 @@ from bench.report.findings import (
 )
 from bench.report.text import Section, Table
 
-RATIO_NOTE = "In brackets the 95 % interval over the generations; `~` marks a ratio that cannot be told from 1."
+RATIO_NOTE = (
+    "A ratio is of turns side by side, so it need not be the quotient of two medians. In brackets the 95 % interval over"
+    " the generations; `~` marks a ratio that cannot be told from 1."
+)
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
 
 
@@ -255,8 +259,13 @@ def reasons(f: Findings) -> list[Section]:
     """Why cells are empty: one line for each reason, failures first."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for cell in sorted(f.empty_cells(), key=lambda cell: not failed(cell.outcome.word)):
-        found.setdefault((name(cell.entrant), cell.outcome.word, cell.outcome.reason), []).append(cell.problem)
-    items = [
-        f"{who} {what} on {units.listed(on)}: {why or 'no reason was given'}" for (who, what, why), on in found.items()
-    ]
+        found.setdefault((name(cell.entrant), cell.outcome.word, _why(cell)), []).append(cell.problem)
+    items = [f"{who} {what} on {units.listed(on)}: {why}" for (who, what, why), on in found.items()]
     return [Section(f"Empty cells ({f.title})", items=items)] if items else []
+
+
+def _why(cell: Empty) -> str:
+    """The reason; of what crashed the last line that it printed, too."""
+    printed = cell.entrant.last_output.strip().splitlines() if cell.outcome.word == "crashed" else []
+    last = f"; it last printed: {units.clip(printed[-1], 200)}" if printed else ""
+    return (cell.outcome.reason or "no reason was given") + last
