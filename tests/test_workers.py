@@ -1,6 +1,8 @@
 """A worker is one backend on one thread of one core, still between its turns; who breaks a rule is caught."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,3 +162,10 @@ def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
 
 def warnings(record: Record) -> list[str]:
     return trust.warnings(record, all_findings(record))
+
+
+def test_the_blas_that_is_named_is_numpys_own_and_not_scipys():
+    code = "import scipy.linalg, backends; print(backends.load('numpy').versions)"
+    alone = "import backends; print(backends.load('numpy').versions)"
+    found = [subprocess.run([sys.executable, "-c", c], cwd=ROOT, capture_output=True, text=True) for c in (code, alone)]
+    assert found[0].stdout == found[1].stdout != ""
