@@ -54,7 +54,7 @@ def read(path: Path) -> Record:
     try:
         parts = json.loads(text, object_pairs_hook=_without_duplicates)
         schema = parts.get("schema") if isinstance(parts, dict) else None
-        if isinstance(schema, int) and schema != SCHEMA:
+        if type(schema) is int and schema != SCHEMA:
             raise UsageError(
                 f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it"
             )
