@@ -12,6 +12,7 @@ from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
+from bench.worker import Worker, answer
 
 IRIS = "factorisation/iris"
 ROOT = Path(__file__).parents[1]
@@ -138,3 +139,8 @@ def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
 
 def warnings(record: Record) -> list[str]:
     return trust.warnings(record, all_findings(record))
+
+
+def test_a_version_may_be_a_kind_of_string_of_its_own():
+    given = answer(Worker().load, messages.Load(outsider("OfAVersion"), "cpu", "float32"))
+    assert messages.answer(given).versions == {"torch": "2.13.0+cpu"}
