@@ -8,7 +8,7 @@ import pytest
 
 import backends
 from bench import clock
-from bench.race import SHORTEST_SAMPLE
+from bench.rounds import SHORTEST_SAMPLE
 from bench.workloads import pose
 
 SHARE = 0.005
