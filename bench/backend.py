@@ -69,8 +69,5 @@ class Watched(Protocol):
     def compilations(self) -> int:
         """How many programs have been compiled in this process so far."""
 
-    def device_seconds(self, call: Callable[[], Any]) -> float | None:
-        """Seconds that the device works on `call()`, by its own clock; None on the CPU."""
-
     def peak_device_bytes(self) -> int | None:
-        """The most device memory allocated since the last call, or in this process; None on the CPU."""
+        """The most device memory allocated since this was last asked, or in this process; None on the CPU."""

@@ -1,13 +1,14 @@
 """What a person selected to race, checked before anything starts, and who enters for it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import backends
 from bench import machine
-from bench.problem import DTYPES, UsageError
+from bench.problem import DTYPES, Problem, UsageError
 from bench.record import OPERATIONS, Entrant, Operation
 from bench.store import read
 from bench.workloads import DEFAULT_PROBLEMS, pose
@@ -23,7 +24,6 @@ DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
 SLOWEST_STEP = 1.0
 """Seconds that a step may take on the ladder of sizes; a size that would take longer is skipped."""
-
 
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 
@@ -82,11 +82,24 @@ def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
     return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
 
 
-def check(choice: Choice) -> None:
-    """UsageError unless every problem can be posed."""
-    for dtype in choice.dtypes:
-        for name in choice.problems:
-            pose(name, dtype)
+def add_options(add: Callable[..., object]) -> None:
+    """The options that make a choice, by argparse's `add_argument` or pytest's `addoption`."""
+    several: dict[str, Any] = {"action": "append", "default": []}
+    options = {
+        "backend": ("NAME", "a backend, or package.module:factory; repeatable (default: all that can run here)"),
+        "problem": ("NAME", "<workload>/<size>; repeatable (default: the default problems)"),
+        "device": ("DEVICE", "cpu or cuda; repeatable (default: every one there is)"),
+        "dtype": ("DTYPE", "float32, float64 or tf32; repeatable (default: float32)"),
+    }
+    for name, (metavar, what) in options.items():
+        add(f"--{name}", **several, metavar=metavar, help=what)
+    limit = f"that a backend may take over one problem in one generation (default: {DEADLINE:g})"
+    add("--deadline", default=DEADLINE, metavar="SECONDS", help=limit)
+
+
+def posed(choice: Choice) -> list[Problem]:
+    """The problems in every dtype; UsageError for one that cannot be posed."""
+    return [pose(name, dtype) for dtype in choice.dtypes for name in choice.problems]
 
 
 def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE) -> Choice:
@@ -115,7 +128,7 @@ def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE)
 
 
 def entrants(choice: Choice) -> list[Entrant]:
-    """Every backend on every device it can run on, and the control: the reference a second time."""
+    """Every backend on every device it can run on, and there the control: the reference, or else the first, once more."""
     return [entrant for dtype in choice.dtypes for entrant in _of_dtype(choice, dtype)]
 
 
@@ -123,6 +136,15 @@ def _of_dtype(choice: Choice, dtype: str) -> list[Entrant]:
     everywhere = [(b, d) for d in choice.devices for b in choice.backends]
     # A backend that can run on no device that was asked for still gets its row, which says so.
     places = [(b, d) for b, d in everywhere if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
-    found = [Entrant(label=b if d == "cpu" else f"{b}@{d}", backend=b, device=d, dtype=dtype) for b, d in places]
-    twice = next((e for e in found if e.backend == REFERENCE), found[0])
-    return [*found, Entrant(label="control", backend=twice.backend, device=twice.device, dtype=dtype, control=True)]
+    found = [Entrant(label=_at(b, d), backend=b, device=d, dtype=dtype) for b, d in places]
+    return [*found, *(_control([e for e in found if e.device == d]) for d in dict.fromkeys(d for _, d in places))]
+
+
+def _control(others: list[Entrant]) -> Entrant:
+    twice = next((e for e in others if e.backend == REFERENCE), others[0])
+    label = _at("control", twice.device)
+    return Entrant(label=label, backend=twice.backend, device=twice.device, dtype=twice.dtype, control=True)
+
+
+def _at(name: str, device: str) -> str:
+    return name if device == "cpu" else f"{name}@{device}"

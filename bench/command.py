@@ -1,6 +1,5 @@
 """How every command here ends: a sentence, and one of five exit codes."""
 
-import argparse
 import math
 import os
 import sys
@@ -27,12 +26,12 @@ def ended(work: Callable[[], int]) -> int:
         return GOOD
 
 
-def positive_seconds(text: str) -> float:
-    """For argparse and pytest: a finite number of seconds above 0."""
+def positive_seconds(text: str | float) -> float:
+    """A finite number of seconds above 0; UsageError for anything else."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{inert(text)!r} is not a number of seconds above 0; give --deadline one")
+        raise UsageError(f"{inert(str(text))!r} is not a number of seconds above 0; give --deadline one")
     return value

@@ -1,13 +1,13 @@
 """`pytest bench/ --benchmark-only`: the options, and the one race that all tests here replay."""
 
-from argparse import ArgumentTypeError
 from pathlib import Path
 
 import pytest
 
-from bench import command, progress
+from bench import progress
 from bench import session as races
-from bench.choice import DEADLINE, RESULTS, Choice, available_devices, check, choice_of, entrants
+from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
+from bench.command import positive_seconds
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
@@ -22,28 +22,7 @@ RECORD = pytest.StashKey[Record]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("race", "what races, and how long")
-    group.addoption(
-        "--backend",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a backend, or package.module:factory; repeatable",
-    )
-    group.addoption("--problem", action="append", default=[], metavar="NAME", help="<workload>/<size>; repeatable")
-    group.addoption(
-        "--device",
-        action="append",
-        default=[],
-        metavar="DEVICE",
-        help="cpu or cuda; repeatable (default: every one there is)",
-    )
-    group.addoption(
-        "--dtype",
-        action="append",
-        default=[],
-        metavar="DTYPE",
-        help="float32, float64 or tf32; repeatable (default: float32)",
-    )
+    add_options(group.addoption)
     group.addoption(
         "--quick", action="store_true", help="a look of at most a minute: 3 generations, so its intervals are wide"
     )
@@ -55,30 +34,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--resume", type=Path, default=None, metavar="RECORD", help="go on with a record that was interrupted"
     )
-    group.addoption(
-        "--deadline",
-        default=DEADLINE,
-        metavar="SECONDS",
-        help=f"that a backend may take over one problem in one generation (default: {DEADLINE:g})",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.option.quick and config.option.rigorous:
-        pytest.exit("--quick and --rigorous exclude each other; give one", returncode=2)
     try:
-        config.option.deadline = command.positive_seconds(config.option.deadline)
+        config.option.deadline = positive_seconds(config.option.deadline)
         config.stash[CHOICE] = _choice(config)
         if not config.option.collectonly:
             resumed = config.option.resume
             with sole_writer(resumed.parent if resumed else config.option.results):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
-    except (UsageError, ArgumentTypeError) as error:
+    except UsageError as error:
         pytest.exit(inert(str(error)), returncode=words.USAGE)
 
 
 def _choice(config: pytest.Config) -> Choice:
     option = config.option
+    if option.quick and option.rigorous:
+        raise UsageError("--quick and --rigorous exclude each other; give one")
     if option.resume:
         given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
         given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
@@ -95,7 +68,7 @@ def _choice(config: pytest.Config) -> Choice:
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
         deadline=option.deadline,
     )
-    check(choice)
+    posed(choice)
     return choice
 
 
@@ -117,6 +90,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if places and config.option.resume is None:
         labels = {label for label, _, _ in places}
         choice.backends = [b for b in choice.backends if any(label.partition("@")[0] == b for label in labels)]
+        choice.devices = [d for d in choice.devices if any((label.partition("@")[2] or "cpu") == d for label in labels)]
         choice.problems = [p for p in choice.problems if any(p == problem for _, problem, _ in places)]
         choice.dtypes = [d for d in choice.dtypes if any(d == dtype for _, _, dtype in places)]
         choice.operations = [

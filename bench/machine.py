@@ -1,9 +1,12 @@
 """The machine: what it is, and how steady it was."""
 
+import contextlib
 import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -38,16 +41,21 @@ def gpu() -> Gpu | None:
 
 
 def gpu_reading() -> dict[str, float]:
-    """Clocks in MHz, power in W and temperature in C of the first GPU, now."""
+    """Clocks in MHz, power in W and temperature in C of the first GPU, now, without what it does not tell."""
     import pynvml
 
-    handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-    return {
-        "sm_mhz": float(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)),
-        "memory_mhz": float(pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_MEM)),
-        "watts": pynvml.nvmlDeviceGetPowerUsage(handle) / 1000,
-        "celsius": float(pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)),
+    asked: dict[str, Callable[[Any], float]] = {
+        "sm_mhz": lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_SM),
+        "memory_mhz": lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_MEM),
+        "watts": lambda gpu: pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
+        "celsius": lambda gpu: pynvml.nvmlDeviceGetTemperature(gpu, pynvml.NVML_TEMPERATURE_GPU),
     }
+    found = {}
+    for what, ask in asked.items():
+        # A part of a GPU, or one that is lent to a virtual machine, does not tell its power; that must end no race.
+        with contextlib.suppress(pynvml.NVMLError):
+            found[what] = float(ask(pynvml.nvmlDeviceGetHandleByIndex(0)))
+    return found
 
 
 class WeatherStation:

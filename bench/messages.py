@@ -91,7 +91,7 @@ class Tallied(Struct, tag=True):
 
 
 class Weigh(Struct, tag=True):
-    """Peak memory of one `train`, how long its arrays travel, and how long the device itself works on it."""
+    """Peak memory of one `train`, how long its arrays travel, and how long it takes when nobody waits for it."""
 
 
 class Weighed(Struct, tag=True):
@@ -102,7 +102,7 @@ class Weighed(Struct, tag=True):
     get_seconds: Positive
     """Trained params, device -> NumPy."""
     device_seconds: Positive | None
-    """Of one `train`, by the device's own clock; None where the backend does not offer it."""
+    """Of one `train` among several that are waited for together; None on the CPU."""
 
 
 class Probe(Struct, tag=True):

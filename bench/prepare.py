@@ -13,7 +13,7 @@ from bench.workers import Workers
 
 
 class Preparation:
-    """Every core prepares one entrant at a time; knows what this run has compiled and whom it has judged."""
+    """Every core prepares one entrant at a time; knows what this run has compiled, and every reference."""
 
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
@@ -25,27 +25,18 @@ class Preparation:
 
     def ready(self, generation: int, problem: Problem, first: bool) -> list[Entrant]:
         """The entrants that are ready to take turns; agreement is judged the `first` time."""
-        reference = self.reference(problem)
         entering = [e for e in self.workers.record.entrants if e.dtype == problem.dtype and self._may_enter(e, problem)]
         for entrant in entering:
             self.workers.start(entrant)
 
-        def prepare(entrant: Entrant) -> Evidence | Literal[True]:
+        def prepare(entrant: Entrant) -> messages.Prepared:
             self._load(entrant)
-            self._compile(entrant, problem, generation)
-            return (
-                self.workers.ask(entrant, messages.Testify(reference.end, reference.decoy, reference.others))
-                if first
-                else True
-            )
+            return self._compile(entrant, problem, generation)
 
-        evidence = self.workers.each(entering, problem, prepare)
+        prepared = [entrant for entrant, _ in self.workers.each(entering, problem, prepare)]
         if first:
-            self._keep_facts(reference)
-        for entrant, given in evidence:
-            if given is not True:
-                self._judge(entrant, reference, given)
-        return [entrant for entrant, _ in evidence if self.workers.cell(entrant, problem).outcome.word == "ok"]
+            self._judge_all(prepared, self.reference(problem))
+        return [entrant for entrant in prepared if self.workers.cell(entrant, problem).outcome.word == "ok"]
 
     def _may_enter(self, entrant: Entrant, problem: Problem) -> bool:
         """Not when the entrant cannot run at all, nor when this cell or a smaller one of its kind has failed."""
@@ -75,7 +66,7 @@ class Preparation:
             self.workers.cores[-1],
         )
 
-    def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> None:
+    def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:
         worker, known = self.workers.of(entrant), (entrant.label, problem.digest)
         request = messages.Prepare(problem, self.workers.operations(entrant), worker.core)
         prepared = worker.ask(request, self.workers.deadline)
@@ -85,6 +76,14 @@ class Preparation:
             FirstCall(generation=generation, operation=operation, seconds=seconds, cache=cache)
             for operation, seconds in prepared.first_call_seconds.items()
         ]
+        return prepared
+
+    def _judge_all(self, prepared: list[Entrant], reference: Reference) -> None:
+        """Once every first call has been timed: the reference's own descents would take a core from one."""
+        self._keep_facts(reference)
+        asked = messages.Testify(reference.end, reference.decoy, reference.others)
+        for entrant, evidence in self.workers.each(prepared, reference.problem, lambda e: self.workers.ask(e, asked)):
+            self._judge(entrant, reference, evidence)
 
     def _keep_facts(self, reference: Reference) -> None:
         facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)

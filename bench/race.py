@@ -101,15 +101,18 @@ class Runner:
         return [(entrant, cell) for entrant, cell in cells if cell.outcome.word == "ok"]
 
     def _measure_limits(self, problem: Problem) -> None:
-        """By one live entrant of every library, on the core raced on."""
+        """By one live entrant of every library, on the core raced on; who fails at it loses no cell."""
         alive = [
             e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
         ]
         probing = [e for e in alive if self.workers.is_up(e) and self.workers.cell(e, problem).outcome.word == "ok"]
 
         def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
-            self.workers.attempt(entrant, problem, lambda e: self.workers.ask(e, messages.Move(self.workers.cores[-1])))
-            return self.workers.attempt(entrant, problem, lambda e: self.workers.ask(e, request))
+            try:
+                self.workers.ask(entrant, messages.Move(self.workers.cores[-1]))
+                return self.workers.ask(entrant, request)
+            except Failed:
+                return None
 
         limits.measure(self.record, problem.dtype, probing, probe)
 

@@ -84,15 +84,16 @@ class Cell(Strict):
     first_calls: list[FirstCall] = []
     samples: list[Samples] = []
     peak_bytes: list[Count] = []
-    """Per generation: peak resident memory of one `train` over the state before it."""
+    """Peak resident memory of one `train` over the state before it, of the first generation."""
     device_peak_bytes: list[Count] = []
+    """The most that the library had allocated on the device, what lay there before included."""
     put_seconds: list[Positive] = []
     """Params and batch to the device, and the trained params back: the fastest of several, not in any timed call."""
     get_seconds: list[Positive] = []
     device_seconds: list[Positive] = []
-    """One `train` by the device's own clock; empty where the backend cannot tell."""
+    """One `train` among several that are waited for together; empty on the CPU."""
     cores_used: list[Share] = []
-    """Per generation: CPU time over wall time during `train`; above its limit, the entrant cheats."""
+    """Per generation: CPU time over wall time during its calls; above its limit, the entrant cheats."""
     compilations: Count = 0
     """Programs compiled inside timed turns; anything but 0 is refused."""
 
@@ -112,9 +113,9 @@ class Entrant(Strict):
     core: int | None = None
     """The core it was pinned to; None when it could not be pinned."""
     busy_threads: list[Count] = []
-    """Per generation: threads that gained CPU time during a race."""
+    """Per race: threads that gained CPU time."""
     idle_cpu_share: list[Share] = []
-    """Per generation: CPU time over wall time while others had their turn."""
+    """Per race: CPU time over wall time while others had their turn."""
     import_seconds: list[Positive] = []
     outcome: Outcome = msgspec.field(default_factory=Outcome)
     last_output: str = ""
@@ -177,7 +178,7 @@ class Weather(Strict):
     load: float
     steal_share: Share
     megahertz: list[float] = []
-    """Slowest and fastest clock seen, of the core raced on."""
+    """Slowest and fastest clock seen, of any core."""
 
 
 class Gpu(Strict):
@@ -185,7 +186,7 @@ class Gpu(Strict):
     driver: str
     memory_bytes: Count
     readings: list[dict[str, float]] = []
-    """Clocks (MHz), power (W) and temperature (C) at each race."""
+    """Clocks (MHz), power (W) and temperature (C) after each race."""
 
 
 class Machine(Strict):
@@ -202,10 +203,10 @@ class Limits(Strict):
 
     device: str
     matmul_flops_per_second: dict[str, Positive] = {}
-    """By dtype, and by who multiplied: the largest square product that was tried."""
+    """By `<dtype> <library>`: the largest square product that was tried."""
     copy_bytes_per_second: Positive | None = None
     dispatch_seconds: dict[str, Positive] = {}
-    """By entrant: the time of a call that does next to nothing."""
+    """By `<dtype> <library>`: the time of a call that does next to nothing."""
 
 
 class Settings(Strict, kw_only=True):
@@ -248,15 +249,12 @@ class Record(Strict, kw_only=True):
         for cell in self.cells:
             if (cell.entrant, cell.problem, cell.dtype) == (entrant, problem, dtype):
                 return cell
-        self.cells.append(Cell(entrant=entrant, problem=problem, dtype=dtype))
-        return self.cells[-1]
+        made = Cell(entrant=entrant, problem=problem, dtype=dtype)
+        self.cells.append(made)
+        return made
 
     def entrant(self, label: str, dtype: str) -> Entrant:
         return next(e for e in self.entrants if (e.label, e.dtype) == (label, dtype))
 
     def facts(self, problem: str, dtype: str) -> ProblemFacts:
         return next(p for p in self.problems if (p.name, p.dtype) == (problem, dtype))
-
-    def control(self, dtype: str) -> Entrant | None:
-        """The second copy of the entrant that races itself."""
-        return next((e for e in self.entrants if e.control and e.dtype == dtype), None)

@@ -14,15 +14,14 @@ from functools import partial
 from pathlib import Path
 
 from bench import machine
-from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants
+from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants, posed
 from bench.problem import Interrupted, Problem, UsageError
 from bench.race import Runner
-from bench.record import Entrant, Outcome, ProblemFacts, Record, Settings
+from bench.record import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
 from bench.report.findings import all_findings
 from bench.report.trust import half_width
 from bench.report.units import inert
 from bench.store import read, save, sole_writer
-from bench.workloads import pose
 
 STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
 """Environment variables that fix the kernels which a BLAS would choose by the processor."""
@@ -30,7 +29,7 @@ STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "M
 
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
-    problems = [pose(name, dtype) for dtype in choice.dtypes for name in choice.problems]
+    problems = posed(choice)
     pace = choice.pace
     record = Record(
         id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
@@ -113,7 +112,7 @@ def run(
         else:
             record, problems = _continued(resume, choice)
             path = resume
-            _sweep(path)
+            _remove_unfinished(path)
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, _patient_interrupts() as interrupted:
             save(record, path)
             try:
@@ -144,7 +143,7 @@ def _unused(results: Path, record: Record) -> Path:
     return path
 
 
-def _sweep(path: Path) -> None:
+def _remove_unfinished(path: Path) -> None:
     """Away with what was being written for `path` when its run was killed; the lock is held, so nobody writes now."""
     for begun in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"):
         begun.unlink()
@@ -180,11 +179,9 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     record = read(path)
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
-    if (record.machine.cpu, record.machine.cores) != ((here := machine.describe()).cpu, here.cores):
-        raise UsageError(
-            f"{path} was begun on another machine ({record.machine.cpu}, {record.machine.cores} cores); resume it there"
-        )
-    problems = [pose(name, dtype, 0) for dtype in choice.dtypes for name in choice.problems]
+    if (hardware := _hardware(record.machine)) != _hardware(machine.describe()):
+        raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
+    problems = posed(choice)
     if list(map(_place, record.entrants)) != list(map(_place, entrants(choice))) or len(problems) != len(
         record.problems
     ):
@@ -197,6 +194,10 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
             cell.outcome = Outcome()
     record.status = "running"
     return record, problems
+
+
+def _hardware(of: Machine) -> str:
+    return f"{of.cpu}, {of.cores} cores{f', {of.gpu.name}' if of.gpu else ''}"
 
 
 def _place(entrant: Entrant) -> tuple[str, str, str, str, bool]:

@@ -1,7 +1,7 @@
 """A worker: one backend in a process of its own.  Loads it, prepares a problem, waits for its turn.
 
 `python -m bench.worker FD` reads requests from the inherited socket FD and answers each.  Threads,
-environment and affinity were set by the parent before this process began; see `bench.entrant`.
+environment and affinity were set by the parent before this process began; see `bench.process`.
 """
 
 import contextlib
@@ -26,17 +26,22 @@ from bench.agree.reference import norm
 from bench.backend import Backend, Unsupported
 from bench.problem import Arrays, Problem, epsilon, nudged
 
+QUEUED = 5
+"""Calls that follow one another without being waited for, to see what a device takes for one."""
+
 
 class Worker:
     """One method per request; holds the backend, and the problem it was last given."""
 
     backend: Backend
+    device: str
     problem: Problem
     operations: Operations
     batch: Any
 
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
+        self.device = ask.device
         return messages.Loaded(
             import_seconds=seconds,
             dispatch=self.backend.dispatch,
@@ -112,13 +117,12 @@ class Worker:
         trained, _ = self._call("train", params)
         peak = None if before is None else max(0, _status_bytes("VmHWM") - before)
         device_peak_bytes, given = device_peak(), self.problem.params | self.problem.batch
-        on_device = getattr(self.backend, "device_seconds", lambda call: None)
         return messages.Weighed(
             peak,
             device_peak_bytes,
             put_seconds=_fastest(lambda: self.backend.wait(self.backend.put(given)), 5),
             get_seconds=_fastest(lambda: self.backend.get(trained), 5),
-            device_seconds=on_device(lambda: self.operations["train"](params, self.batch)),
+            device_seconds=None if self.device == "cpu" else self._queued_seconds(params),
         )
 
     def probe(self, ask: messages.Probe) -> messages.Probed:
@@ -141,6 +145,12 @@ class Worker:
 
     def _call(self, operation: str, params: Any) -> Any:
         return self.backend.wait(self.operations[operation](params, self.batch))
+
+    def _queued_seconds(self, params: Any) -> float:
+        """Of one `train` among QUEUED that are waited for together: the way to the device and back is shared."""
+        train = self.operations["train"]
+        seconds, _ = clock.seconds(lambda: self.backend.wait([train(params, self.batch) for _ in range(QUEUED)]))
+        return seconds / QUEUED
 
     def _compilations(self) -> int:
         return getattr(self.backend, "compilations", lambda: 0)()

@@ -23,9 +23,10 @@ class Workers:
         self._processes: dict[tuple[str, str], Process] = {}
 
     def start(self, entrant: Entrant) -> None:
+        """Those on a GPU start on one core, one after another: XLA times kernels on it while it compiles."""
         if not self.is_up(entrant):
-            core = self.cores[len(self._processes) % len(self.cores)]
-            self._processes[_key(entrant)] = Process(entrant, core, self.cache)
+            turn = len(self._processes) if entrant.device == "cpu" else 0
+            self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], self.cache)
 
     def end(self) -> None:
         for process in self._processes.values():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bench.record import Record
-from bench.store import read
+from bench.store import read, save
+from tests.sample_record import sample_record
 
 ROOT = Path(__file__).parents[1]
 IRIS = "factorisation/iris"
@@ -57,7 +58,7 @@ DATA = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data that cannot be used, and files that are no records."""
+    """Data that cannot be used, files that are no records, and one that is."""
     made = tmp_path_factory.mktemp("data")
     for name, content in DATA.items():
         if isinstance(content, str):
@@ -69,6 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "foreign.json").write_text('{"benchmarks": []}')
     (made / "truncated.json").write_text('{"schema": 1, "id": "2026')
     (made / "empty.json").write_text("")
+    save(sample_record(["numpy"], [IRIS]), made / "whole.json")
     return made
 
 
@@ -96,7 +98,7 @@ MISTAKES = {
     "truncated record": (*REPORT, "truncated.json"),
     "empty record": (*REPORT, "empty.json"),
     "no record": (*REPORT, "none.json"),
-    "report results": (*REPORT, ROOT / "results" / "2026-11-24T075232Z.json", "--results", "empty.csv/below"),
+    "report results": (*REPORT, "whole.json", "--results", "empty.csv/below"),
     "calibrate results": ("-m", "bench.calibrate", "--results", "/proc/none"),
     "interface results": ("-m", "bench.interface", "--results", "empty.csv/below"),
     "interface backend": ("-m", "bench.interface", "--backend", "numpi"),
@@ -175,6 +177,13 @@ def test_k_selects_what_races(raced):
     record = the_record(raced[0])
     assert record.settings.operations == ["loss"]
     assert {s.operation for cell in record.cells for s in cell.samples} == {"loss"}
+
+
+def test_k_selects_the_devices_that_race(tmp_path: Path):
+    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", IRIS)
+    done = race(tmp_path, *chosen, "-k", "test_loss and not cuda and not jax")
+    assert done.returncode == 0, done.stdout
+    assert the_record(tmp_path).settings.devices == ["cpu"]
 
 
 def test_the_json_of_pytest_benchmark_holds_exactly_the_samples_of_the_record(raced):

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from bench import machine
+from bench.choice import Choice, entrants
 from bench.record import Record
 from bench.report import device
 from bench.report.findings import all_findings
@@ -35,6 +37,15 @@ def rows(record: Record, title: str) -> list[list[str]]:
     return [list(row) for table in section.tables if title in table.title for row in table.rows]
 
 
+def test_each_device_has_a_control_of_its_own():
+    """How far identical code strays on a CPU says nothing of a GPU."""
+    record = sample_record(("numpy", "jax-scan"), PROBLEMS[:1])
+    record.entrants = entrants(Choice(["numpy", "jax-scan"], PROBLEMS[:1], ["cpu", "cuda"]))
+    controls = [f.control for f in all_findings(record)]
+    assert [(e.label, e.backend) for e in controls] == [("control", "numpy"), ("control@cuda", "jax-scan")]
+    assert [f.original.label for f in all_findings(record)] == ["numpy", "jax-scan@cuda"]
+
+
 def test_a_gpu_is_held_against_the_same_backend_on_the_cpu():
     record = on_two_devices(speedup=10)
     for size, name, cpu, _, ratio in rows(record, "factorisation"):
@@ -55,3 +66,11 @@ def test_transfers_stand_beside_the_call_and_what_was_not_measured_says_so():
     (row, *_) = rows(on_two_devices(speedup=10), "one timed call")
     assert row[0] == "jax-scan"
     assert row[2:] == ["not measured", "30.0 us", "10.0 us"]
+
+
+def test_what_a_gpu_does_not_tell_is_left_out_and_ends_no_race():
+    """Where there is none at all, it tells nothing."""
+    found = machine.gpu()
+    told = machine.gpu_reading()
+    assert set(told) <= {"sm_mhz", "memory_mhz", "watts", "celsius"}
+    assert bool(told) == bool(found)

@@ -153,6 +153,18 @@ def test_the_fit_finds_the_overhead_and_the_rate():
     assert found.rate == pytest.approx(5e10, rel=1e-3)
 
 
+def test_each_term_of_a_fit_lies_in_the_middle_of_its_interval():
+    """One generation in which everything took twice as long moves the mean, and no median."""
+    record = sample_record(["numpy"], [f"factorisation/{s}" for s in ("iris", "digits", "1000x100r10", "2000x1000r32")])
+    for samples in [s for cell in record.cells for s in cell.samples if s.generation == 0]:
+        samples.nanoseconds = [2 * x for x in samples.nanoseconds]
+    f = only(record)
+    found = sweep.fitted(f, entrant(f, "numpy"), f.problems)
+    assert found is not None
+    assert found.overhead == pytest.approx((2 * found.fit.overhead - found.overhead[1], found.overhead[1]))
+    assert found.rate == pytest.approx((2 * found.fit.rate - found.rate[1], found.rate[1]))
+
+
 def test_a_fit_has_no_negative_term():
     falling = [sweep.Point(str(i), 10.0**i, 1.0 / i) for i in range(1, 6)]
     assert sweep.fit(falling) == sweep.Fit(pytest.approx(0.27, abs=0.05), None)
@@ -397,6 +409,14 @@ def test_what_should_give_pause_is_said(tmp_path: Path):
         "the control came to 1.05 x [1.05, 1.05] on factorisation/iris",
     ):
         assert warning in told
+
+
+def test_a_load_that_the_backends_make_as_they_get_ready_on_every_core_is_no_warning():
+    record = sample_record(["numpy"], [IRIS])
+    record.machine.cores, record.weather[2].load = 16, 12.0
+    assert trust.warnings(record, all_findings(record)) == []
+    record.weather[2].load = 17.0
+    assert "The load rose to 17.0" in trust.warnings(record, all_findings(record))[0]
 
 
 def test_a_run_in_which_nothing_can_be_too_fast_says_so(tmp_path: Path):

@@ -1,18 +1,21 @@
 """A worker is one backend on one thread of one core, still between its turns; who breaks a rule is caught."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bench import messages, process, session
+from bench import limits, messages, process, session
 from bench.choice import Choice
 from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
 from bench.worker import Worker, answer
+from bench.workers import Workers
 
 IRIS = "factorisation/iris"
 ROOT = Path(__file__).parents[1]
@@ -70,6 +73,18 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
     assert ROOT / "backends" not in entries
 
 
+def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
+    entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
+    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
+    workers = Workers(record, tmp_path, 60)
+    try:
+        for entrant in entrants:
+            workers.start(entrant)
+        assert len({workers.of(entrant).core for entrant in entrants}) == 1
+    finally:
+        workers.end()
+
+
 # What a race makes of it.
 
 
@@ -108,6 +123,15 @@ def test_an_answer_kept_for_the_very_same_arguments_is_never_asked_for_in_a_turn
     assert (cell.outcome.word, cell.compilations) == ("ok", 0), cell.outcome.reason
 
 
+def test_a_limit_that_cannot_be_measured_costs_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """4 TiB for the matrices of the probe: no machine here has them."""
+    monkeypatch.setitem(limits.PROBES, "cpu", messages.Probe(side=2**20, copied_bytes=2**27))
+    record = raced(tmp_path, "numpy")
+    assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
+    assert all(cell.samples for cell in record.cells)
+    assert [limit.matmul_flops_per_second for limit in record.limits] == [{}]
+
+
 def test_one_core_is_enough_and_who_computes_out_of_turn_is_named(tmp_path: Path):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
@@ -144,3 +168,10 @@ def warnings(record: Record) -> list[str]:
 def test_a_version_may_be_a_kind_of_string_of_its_own():
     given = answer(Worker().load, messages.Load(outsider("OfAVersion"), "cpu", "float32"))
     assert messages.answer(given).versions == {"torch": "2.13.0+cpu"}
+
+
+def test_the_blas_that_is_named_is_numpys_own_and_not_scipys():
+    code = "import bench.calibrate, backends; print(backends.load('numpy').versions)"
+    alone = "import backends; print(backends.load('numpy').versions)"
+    found = [subprocess.run([sys.executable, "-c", c], cwd=ROOT, capture_output=True, text=True) for c in (code, alone)]
+    assert found[0].stdout == found[1].stdout != ""

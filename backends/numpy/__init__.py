@@ -31,12 +31,10 @@ class NumPy:
     def versions(self) -> dict[str, str]:
         """NumPy's, and that of the BLAS it multiplies with: its kernel is chosen when it is loaded."""
         found = {"numpy": np.__version__}
-        for pool in threadpool_info():
-            if pool["user_api"] == "blas":
-                # The first is NumPy's own; scipy brings another.
-                found.setdefault(
-                    pool["internal_api"], " ".join(filter(None, [pool["version"], pool.get("architecture")]))
-                )
+        loaded = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        # scipy brings another, which may have been loaded first; NumPy's own lies in a folder of its name.
+        for pool in sorted(loaded, key=lambda pool: "numpy" not in pool["filepath"])[:1]:
+            found[pool["internal_api"]] = " ".join(filter(None, [pool["version"], pool.get("architecture")]))
         return found
 
     def put(self, arrays):

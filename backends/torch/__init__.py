@@ -65,16 +65,6 @@ class Torch:
     def compilations(self) -> int:
         return torch._dynamo.utils.counters["stats"]["unique_graphs"]
 
-    def device_seconds(self, call: Callable[[], Any]) -> float | None:
-        if self.device == "cpu":
-            return None
-        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        before.record()
-        call()
-        after.record()
-        after.synchronize()
-        return before.elapsed_time(after) / 1e3  # it answers in milliseconds
-
     def peak_device_bytes(self) -> int | None:
         if self.device == "cpu":
             return None
@@ -175,7 +165,7 @@ def captured_steps(value_and_grad: Callable, rate: float, num_steps: int) -> Cal
 
     def capture(params, batch):
         inputs = tuple({key: a.clone() for key, a in tree.items()} for tree in (params, batch))
-        # The warm-up that capturing asks for, on a stream of its own; one step calls every kernel.
+        # The warm-up that capturing asks for, on a stream of its own; a few steps call every kernel.
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -5,8 +5,8 @@
 `gates`      the evidence against the reference: an error beside a tolerance for each promise
 """
 
-from bench.agree.evidence import Evidence, testify
+from bench.agree.evidence import Evidence
 from bench.agree.gates import judge
 from bench.agree.reference import Reference
 
-__all__ = ["Evidence", "Reference", "judge", "testify"]
+__all__ = ["Evidence", "Reference", "judge"]

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from bench import command, progress, session
-from bench.choice import DEADLINE, Choice
+from bench.choice import Choice, add_options
 from bench.report import lab, tables, words
 from bench.report.__main__ import show
 from bench.report.findings import all_findings
@@ -21,32 +21,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench.agree", description="Do the backends agree, and how closely."
     )
-    parser.add_argument("--backend", action="append", default=[], metavar="NAME", help="default: all that can run here")
-    parser.add_argument(
-        "--problem",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="<workload>/<size>; default: the default problems",
-    )
-    parser.add_argument(
-        "--device", action="append", default=[], metavar="DEVICE", help="cpu or cuda; default: every one there is"
-    )
-    parser.add_argument(
-        "--dtype", action="append", default=[], metavar="DTYPE", help="float32, float64 or tf32; default: float32"
-    )
-    parser.add_argument(
-        "--deadline",
-        type=command.positive_seconds,
-        default=DEADLINE,
-        metavar="SECONDS",
-        help="that one backend may take over one problem (default: %(default)g)",
-    )
+    add_options(parser.add_argument)
     return parser.parse_args(arguments)
 
 
 def _agree(options: argparse.Namespace) -> int:
-    choice = Choice(options.backend, options.problem, options.device, options.dtype, deadline=options.deadline)
+    choice = Choice(
+        options.backend,
+        options.problem,
+        options.device,
+        options.dtype,
+        deadline=command.positive_seconds(options.deadline),
+    )
     with progress.reporter() as say:
         record = session.agreement(choice, say)
     found = all_findings(record)

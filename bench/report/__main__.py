@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import calibration, command, store
+from bench.choice import RESULTS
 from bench.problem import UsageError
 from bench.report import compare, folder, page, words
 from bench.report.findings import all_findings
@@ -34,7 +35,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where the report goes (default: results)"
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where the report goes (default: results/)"
     )
     parser.add_argument(
         "--force", action="store_true", help="show two records of unlike machines side by side, without verdicts"

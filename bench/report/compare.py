@@ -50,15 +50,8 @@ def differences(a: Record, b: Record) -> list[str]:
 
 def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
     """Every cell that either record has, in the order of B; without verdicts unless `judged`."""
-    older = {(f.dtype, f.device): f for f in all_findings(a)}
-    cells = []
-    for f in [
-        *all_findings(b),
-        *(f for key, f in older.items() if key not in {(g.dtype, g.device) for g in all_findings(b)}),
-    ]:
-        before = older.get((f.dtype, f.device), Findings(a, f.dtype, f.device))
-        after = Findings(b, f.dtype, f.device)
-        cells += _cells(before, after)
+    places = dict.fromkeys((e.dtype, e.device) for e in [*b.entrants, *a.entrants])
+    cells = [cell for place in places for cell in _cells(Findings(a, *place), Findings(b, *place))]
     comparable = sum(not _reason(*cell) for cell in cells)
     return [_change(*cell, confidence=1 - (1 - CONFIDENCE) / max(1, comparable), judged=judged) for cell in cells]
 

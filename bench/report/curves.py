@@ -8,10 +8,22 @@ import numpy as np
 from bench.record import Entrant, LabReport, Run
 from bench.report import lab, sweep, units
 from bench.report.findings import TWIN, Findings, name
-from bench.report.look import CLASSES, FAINT, INK, Drawing, Sheet, key, label, labels, legend_rows, log_axis, style
+from bench.report.look import (
+    CLASSES,
+    FAINT,
+    INK,
+    MOST_PANELS,
+    Drawing,
+    Sheet,
+    key,
+    label,
+    labels,
+    legend_rows,
+    log_axis,
+    style,
+)
 from bench.report.units import slug
 
-MOST_PANELS = 12
 SPECIES = ("setosa", "versicolor", "virginica")
 
 
@@ -60,7 +72,7 @@ def _key(sheet: Sheet, entrant: Entrant, **changes: Any) -> Any:
 
 def sweep_of_sizes(f: Findings) -> Drawing | None:
     """Time per step against flops per step, the fit of each backend, and the machine's limit below."""
-    found = {w: ps for w, ps in sweep.sweeps(f).items() if any(sweep.fit(sweep.points(f, e, ps)) for e in f.racers)}
+    found = {w: ps for w, ps in sweep.sweeps(f).items() if any(sweep.fitted(f, e, ps) for e in f.racers)}
     found = dict(list(found.items())[:MOST_PANELS])
     if not found:
         return None
@@ -98,10 +110,10 @@ def _sweep_panel(f: Findings, axes: Any, entrants: Sequence[Entrant], problems: 
     if limit:
         axes.plot(*zip(*limit, strict=True), color=INK, linestyle="--", linewidth=1)
     for e in entrants:
-        fitted = sweep.fit(measured[e.label])
+        fitted = sweep.fitted(f, e, problems)
         if fitted:
             line = {"color": style(e)["color"], "gid": key(e), "linewidth": 0.8, "alpha": 0.6}
-            axes.plot(work, [fitted.seconds(w) for w in work], **line)
+            axes.plot(work, [fitted.fit.seconds(w) for w in work], **line)
         axes.plot(
             [p.flops for p in measured[e.label]], [p.seconds for p in measured[e.label]], linestyle="none", **style(e)
         )

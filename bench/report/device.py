@@ -12,9 +12,9 @@ def section(f: Findings) -> Section | None:
     if f.device == "cpu":
         return None
     text = (
-        f"Time per step on {f.device} and of the same backend on the CPU of this machine. {RATIO_NOTE} `on the device`: one"
-        " timed call by the device's own clock, without the waiting for it. `there` and `back`: the arrays of the problem to"
-        " the device and the trained parameters from it, in no timed call."
+        f"Time per step on {f.device} and of the same backend on the CPU of this machine. {RATIO_NOTE} `queued`: one"
+        " timed call among several that are waited for together, so without the way to the device and back. `there` and"
+        " `back`: the arrays of the problem to the device and the trained parameters from it, in no timed call."
     )
     tables = [*_side_by_side(f), _crossings(f), *(_transfers(f, p) for p in f.problems)]
     return Section(f"The CPU against {f.device}", [text], tables=[table for table in tables if table.rows])
@@ -61,8 +61,8 @@ def _transfers(f: Findings, problem: str) -> Table:
             continue
         lists = (cell.device_seconds, cell.put_seconds, cell.get_seconds)
         rows.append([name(e), units.seconds(median * f.steps(problem)), *(_fastest(seconds) for seconds in lists)])
-    return Table(f"{problem}: one timed call", ["backend", "waited for", "on the device", "there", "back"], rows)
+    return Table(f"{problem}: one timed call", ["backend", "waited for", "queued", "there", "back"], rows)
 
 
 def _fastest(seconds: list[float]) -> str:
-    return units.seconds(min(seconds)) if seconds else "not measured"
+    return units.seconds(min(seconds)) if seconds else units.ABSENT

@@ -149,7 +149,8 @@ def memory(f: Findings) -> Section:
         return units.ABSENT if peak is None else units.bytes_(peak)
 
     text = (
-        "The peak of one train beyond what was there before it: on a CPU of the resident memory of the process, which a"
-        " library that keeps its pages does not raise again; on a GPU of what the library allocated."
+        "The peak of one train: on a CPU what the resident memory of the process rose by, which a library that keeps its"
+        " pages does not raise again; on a GPU all that the library had allocated, and where it cannot forget an earlier"
+        " peak, as JAX cannot, over the life of the process."
     )
     return Section("Memory", [text], tables=[_grid(f, f"Peak memory of one train ({f.title})", cell)])

@@ -32,7 +32,7 @@ def _margin(f: Findings, e: Entrant) -> str:
 
 def _level(f: Findings, problem: str, best: Entrant) -> list[Entrant]:
     """Those that cannot be told from the fastest."""
-    return [e for e in _others(f, problem, best) if f.compare(e, best, problem).verdict == "undecided"]
+    return [e for e in _others(f, problem, best) if f.compare(e, best, problem).verdict != "slower"]
 
 
 def _others(f: Findings, problem: str, best: Entrant) -> list[Entrant]:

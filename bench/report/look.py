@@ -27,6 +27,7 @@ MODES = {
 }
 CONTROL = "#777777"
 INK, FAINT = "#222222", "#999999"
+MOST_PANELS = 12
 CLASSES = (("#E69F00", "o"), ("#56B4E9", "s"), ("#CC79A7", "^"))
 
 RC: dict[Any, Any] = {

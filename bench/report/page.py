@@ -99,7 +99,10 @@ def _controls(f: Findings) -> Table | None:
     rows = [[c.problem, c.operation, units.interval(c.interval)] for c in found]
     note = "Identical code in two processes: 1 is the truth. No verdict is given on a ratio nearer to 1 than these intervals reach."
     return Table(
-        f"Control: {f.control.backend} against itself ({f.title})", ["problem", "operation", "ratio"], rows, note
+        f"Control: {f.control.backend} against itself ({f.dtype} on {f.control.device})",
+        ["problem", "operation", "ratio"],
+        rows,
+        note,
     )
 
 

@@ -7,13 +7,12 @@ from typing import Any
 from bench.record import Entrant, Record
 from bench.report import curves, svg, units
 from bench.report.findings import Comparison, Findings, overheads, twins
-from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, style
+from bench.report.look import FAINT, INK, MOST_PANELS, RC, Drawing, Sheet, key, label, labels, log_axis, style
 from bench.report.text import Picture
 from bench.report.units import slug
 from bench.store import write
 
 PREFIX = "report-"
-MOST_PANELS = 12
 
 
 def draw(record: Record, found: Sequence[Findings], results: Path | None) -> list[Picture]:

@@ -1,6 +1,7 @@
 """Time against size and against the machine's own limit, as tables."""
 
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from bench.record import Entrant
 from bench.report import sweep, units
@@ -24,46 +25,43 @@ def limit(f: Findings) -> Section | None:
     tables = [
         Table(w, ["backend", *map(size, ps)], [_shares(f, e, ps) for e in f.racers]) for w, ps in f.workloads.items()
     ]
-    said = [sentence for ps in f.workloads.values() if (sentence := _largest(f, ps))]
-    return Section("The limit of the machine", [text, _by_library(f), *said], tables=tables)
+    said = filter(None, [_by_library(f), *(_largest(f, ps) for ps in f.workloads.values())])
+    return Section("The limit of the machine", [text, *said], tables=tables)
 
 
 def _by_library(f: Findings) -> str:
     """What each library's own product reaches: a backend cannot be faster than the products it calls."""
     found = sweep.limits(f)
     rates = sweep.by_library(found.matmul_flops_per_second, f.dtype) if found else {}
-    return f"By library: {', '.join(f'{library} {units.rate(rate)}' for library, rate in rates.items())}."
+    said = ", ".join(f"{library} {units.rate(rate)}" for library, rate in rates.items())
+    return f"By library: {said}." if said else ""
 
 
 def _largest(f: Findings, problems: Sequence[str]) -> str:
     """Who comes nearest to the limit where there is most arithmetic, and what the farthest lacks."""
     sized = [(facts.flops, p) for p in problems if (facts := f.facts(p))]
-    problem = max(sized)[1]
+    _, problem = max(sized, default=(0.0, ""))
     shares = [
         (share, e) for e in f.racers if e.backend != ALGEBRA[0] and (share := sweep.share_of_limit(f, e, problem))
     ]
     found = sweep.limits(f)
     if found is None or not shares:
         return ""
-    (most, nearest), (least, farthest) = max(shares, key=_first), min(shares, key=_first)
+    (most, nearest), (least, farthest) = max(shares, key=itemgetter(0)), min(shares, key=itemgetter(0))
     said = f"On {problem}, the largest, {name(nearest)} comes nearest, at {units.percent(most)}"
+    rates = sweep.by_library(found.matmul_flops_per_second, f.dtype)
     own, dispatch = (
-        sweep.by_library(measured, f.dtype).get(library(farthest))
-        for measured in (found.matmul_flops_per_second, found.dispatch_seconds)
+        rates.get(library(farthest)),
+        sweep.by_library(found.dispatch_seconds, f.dtype).get(library(farthest)),
     )
-    best = sweep.matmul_rate(found, f.dtype)
-    if farthest is nearest or own is None or best is None or dispatch is None:
+    step = f.median(farthest, problem)
+    if farthest is nearest or not own or not dispatch or not step:
         return f"{said}."
-    step = f.median(farthest, problem) or 0.0
     return (
         f"{said}; {name(farthest)} is farthest, at {units.percent(least)}: its library's own product reaches"
-        f" {units.percent(own / best)} of the best, a dispatch is {units.percent(dispatch / step)} of its step, and the rest are"
-        " passes over arrays between the products."
+        f" {units.percent(own / max(rates.values()))} of the best, and a call of it that"
+        f" does next to nothing takes {units.percent(dispatch / step)} of its step."
     )
-
-
-def _first(pair: tuple[float, Entrant]) -> float:
-    return pair[0]
 
 
 def _shares(f: Findings, e: Entrant, problems: Sequence[str]) -> list[str]:
@@ -79,8 +77,8 @@ def sizes(f: Findings) -> Section | None:
         if rows:
             tables.append(Table(workload, ["backend", "overhead a step", "rate", "overtakes at"], rows))
     text = (
-        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same; in brackets the 95 %"
-        " interval of each term over the fits of the generations. `overtakes at`: the"
+        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same: the mean of the"
+        " generations' fits, in brackets the 95 % interval of each term. `overtakes at`: the"
         " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
     )
     return Section("Time against size", [text], tables=tables) if tables else None
@@ -105,4 +103,6 @@ def _with_ends(value: float, ends: tuple[float, float] | None, written: Callable
 def overtaking(flops: float | None) -> str:
     if flops is None:
         return units.ABSENT
-    return {sweep.ALWAYS: "every size", sweep.NEVER: "never"}.get(flops, f"{units.count(min(flops, 1e300))} flops")
+    if flops == sweep.ALWAYS:
+        return "every size"
+    return "never" if flops == sweep.NEVER else f"{units.count(flops)} flops"

@@ -59,7 +59,7 @@ def _by_generation(f: Findings, entrant: Entrant, problem: str) -> dict[int, flo
 
 
 def peak_bytes(f: Findings, entrant: Entrant, problem: str) -> float | None:
-    """What one `train` took beyond what was there before it, on the device where that was read; a median."""
+    """Of one `train`: what it took beyond what was there before it, or all that was on the device; a median."""
     cell = f.cell(entrant, problem)
     found = (cell.device_peak_bytes or cell.peak_bytes) if cell else []
     return float(np.median(found)) if found else None

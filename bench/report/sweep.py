@@ -32,7 +32,7 @@ class Fit(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A fit, and the 95 % interval of each of its terms over the generations; None below three of them."""
+    """The mean of the generations' fits, and the 95 % interval of each of its terms; None below three of them."""
 
     fit: Fit
     overhead: tuple[float, float] | None
@@ -78,16 +78,15 @@ def fit(measured: list[Point]) -> Fit | None:
 
 
 def fitted(f: Findings, entrant: Entrant, problems: Sequence[str]) -> Fitted | None:
-    """The fit over all generations, with Student's t over the fits of each; None below four sizes."""
-    whole = fit(points(f, entrant, problems))
-    if whole is None:
-        return None
+    """The generations' fits, a mean with Student's t; None below four sizes, no rate where it shows not in all of them."""
     generations = sorted({s.generation for p in problems for s in f.samples(entrant, p)})
     each = [found for g in generations if (found := fit(points(f, entrant, problems, g))) is not None]
-    rates = [found.rate for found in each if found.rate]
-    return Fitted(
-        whole, students([found.overhead for found in each]), students(rates) if len(rates) == len(each) else None
-    )
+    if not each:
+        return None
+    overheads, rates = [found.overhead for found in each], [found.rate for found in each if found.rate]
+    if len(rates) < len(each):
+        return Fitted(Fit(float(np.mean(overheads)), None), students(overheads), None)
+    return Fitted(Fit(float(np.mean(overheads)), float(np.mean(rates))), students(overheads), students(rates))
 
 
 def _alone(column: np.ndarray) -> float:

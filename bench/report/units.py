@@ -103,12 +103,6 @@ def percent(x: float) -> str:
     return f"{number(100 * x)} %"
 
 
-def plus_minus(interval: Interval) -> str:
-    """`3.12 +-2.1 %`: the value and the half-width of its interval."""
-    half = interval.half_width
-    return f"{number(interval.value)} +-{'?' if half is None else format(100 * half, '.1f')} %"
-
-
 def interval(i: Interval) -> str:
     """`2.31 [2.22, 2.40]`; the bounds are `?` where there were too few generations to tell."""
     low, high = ("?" if end is None else number(end) for end in (i.low, i.high))

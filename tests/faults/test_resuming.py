@@ -11,7 +11,7 @@ import pytest
 from bench import session
 from bench.choice import Choice, choice_of
 from bench.problem import UsageError
-from bench.record import Record
+from bench.record import Gpu, Record
 from bench.store import read, save, sole_writer
 from tests.faults.backends import NAMED
 
@@ -119,6 +119,10 @@ def elsewhere(record):
     record.machine.cpu = "Another CPU"
 
 
+def on_a_gpu(record):
+    record.machine.gpu = Gpu(name="Another GPU", driver="1", memory_bytes=1)
+
+
 def complete(record):
     record.status = "complete"
 
@@ -135,6 +139,7 @@ def no_problem(record):
     ("change", "why"),
     [
         (elsewhere, "was begun on another machine .Another CPU, .* cores.; resume it there"),
+        (on_a_gpu, "was begun on another machine .*, Another GPU.; resume it there"),
         (complete, "is complete; there is nothing left to resume"),
         (other_data, "factorisation/iris has other data or another start"),
         (no_problem, "was begun by another version of the suite"),
