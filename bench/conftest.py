@@ -118,8 +118,10 @@ def cell(place: tuple[str, str, str], record: Record) -> Cell:
     """The timed cell; skipped where the backend is known not to run, failed where it should have."""
     cell = record.cell(*place)
     if cell.outcome.word != "ok":
-        say = pytest.fail if failed(cell.outcome.word) else pytest.skip
-        say(f"{cell.outcome.word}: {inert(cell.outcome.reason)}")
+        why = f"{cell.outcome.word}: {inert(cell.outcome.reason)}"
+        if failed(cell.outcome.word):
+            pytest.fail(why, pytrace=False)  # a sentence; the source of this fixture explains nothing
+        pytest.skip(why)
     return cell
 
 

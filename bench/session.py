@@ -34,7 +34,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
     record = Record(
         id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=inert(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        command=inert(shlex.join([*_program(), *sys.argv[1:]])),
         commit=commit(),
         machine=machine.describe(),
         settings=Settings(
@@ -59,6 +59,12 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         ],
     )
     return record, problems
+
+
+def _program() -> list[str]:
+    """As a person would type it: by `python -m` the program's own file is called __main__.py."""
+    spec = sys.modules["__main__"].__spec__
+    return [Path(sys.argv[0]).name] if spec is None else ["python", "-m", spec.name.removesuffix(".__main__")]
 
 
 def _facts(problem: Problem) -> ProblemFacts:

@@ -45,7 +45,8 @@ class Worker:
         return messages.Loaded(
             import_seconds=seconds,
             dispatch=self.backend.dispatch,
-            versions=dict(self.backend.versions),
+            # torch.__version__ is a kind of str of its own, which no message can hold.
+            versions={library: str(version) for library, version in self.backend.versions.items()},
             rounds_like=getattr(self.backend, "rounds_like", "numpy"),
         )
 

@@ -93,3 +93,11 @@ class KeeperByArguments(Keeper):
 
 def _bytes(arrays):
     return tuple(sorted((key, array.tobytes()) for key, array in arrays.items()))
+
+
+class Version(str):
+    """What torch.__version__ is: a string of a class of its own."""
+
+
+class OfAVersion(Wrong):
+    versions = {"torch": Version("2.13.0+cpu")}

@@ -162,6 +162,17 @@ def test_a_backend_that_disagrees_fails_and_leaves_no_timing(raced):
     assert the_record(folder).cell("tests.faults.backends:SignFlipped", IRIS, "float32").samples == []
 
 
+def test_a_cell_that_failed_is_told_in_a_sentence_and_by_no_source(tmp_path):
+    done = race(tmp_path, "--problem", IRIS, "--backend", "tests.faults.breaks_on_import:factory", "-k", "test_loss")
+    assert done.returncode == 3
+    assert "failed: ImportError: libcudart.so.99" in done.stdout
+    assert "conftest.py" not in done.stdout
+
+
+def test_the_record_tells_the_command_as_it_is_typed(raced):
+    assert the_record(raced[0]).command.startswith(f"python -m pytest {ROOT / 'bench'} --benchmark-only --quick ")
+
+
 def test_k_selects_what_races(raced):
     record = the_record(raced[0])
     assert record.settings.operations == ["loss"]

@@ -14,6 +14,7 @@ from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
+from bench.worker import Worker, answer
 from bench.workers import Workers
 
 IRIS = "factorisation/iris"
@@ -162,6 +163,11 @@ def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
 
 def warnings(record: Record) -> list[str]:
     return trust.warnings(record, all_findings(record))
+
+
+def test_a_version_may_be_a_kind_of_string_of_its_own():
+    given = answer(Worker().load, messages.Load(outsider("OfAVersion"), "cpu", "float32"))
+    assert messages.answer(given).versions == {"torch": "2.13.0+cpu"}
 
 
 def test_the_blas_that_is_named_is_numpys_own_and_not_scipys():
