@@ -21,7 +21,9 @@ def by_hand(U, V, A):
     return torch.sum(R * R), 2 * (R @ V), 2 * (R.T @ U)
 
 
-def eager_loop(_, rate, num_steps):
+def eager_loop(_, problem, num_steps):
+    rate = problem.learning_rate
+
     def train(params, batch):
         U, V, A = params["U"].clone().requires_grad_(), params["V"].clone().requires_grad_(), batch["A"]
         losses = []
@@ -38,7 +40,9 @@ def eager_loop(_, rate, num_steps):
     return train
 
 
-def eager_by_hand_loop(_, rate, num_steps):
+def eager_by_hand_loop(_, problem, num_steps):
+    rate = problem.learning_rate
+
     def train(params, batch):
         U, V, A, losses = params["U"], params["V"], batch["A"], []
         for _ in range(num_steps):
@@ -50,14 +54,14 @@ def eager_by_hand_loop(_, rate, num_steps):
     return train
 
 
-def compiled_loop(gradient, rate, num_steps):
-    rate = torch.tensor(rate, dtype=torch.float64)
+def compiled_loop(gradient, problem, num_steps):
+    rate = torch.tensor(problem.learning_rate, dtype=torch.float64)
 
     def one_step(U, V, A, rate):
         loss, dU, dV = gradient(U, V, A)
         return U - rate * dU, V - rate * dV, loss
 
-    step = torch_compile("cpu", one_step)
+    step = torch_compile("cpu", one_step, problem)
 
     def train(params, batch):
         U, V, A, losses = params["U"], params["V"], batch["A"], []
@@ -69,8 +73,8 @@ def compiled_loop(gradient, rate, num_steps):
     return train
 
 
-def scanned_loop(gradient, rate, num_steps):
-    rate, steps = torch.tensor(rate, dtype=torch.float64), torch.zeros(num_steps)
+def scanned_loop(gradient, problem, num_steps):
+    rate, steps = torch.tensor(problem.learning_rate, dtype=torch.float64), torch.zeros(num_steps)
 
     def descent(U, V, A, rate, steps):
         def one_step(factors, _):
@@ -80,7 +84,7 @@ def scanned_loop(gradient, rate, num_steps):
 
         return scan(one_step, (U, V), steps)
 
-    program = torch_compile("cpu", descent, fullgraph=True)
+    program = torch_compile("cpu", descent, problem, fullgraph=True)
 
     def train(params, batch):
         (U, V), losses = program(params["U"], params["V"], batch["A"], rate, steps)
@@ -114,4 +118,4 @@ def scanned_by_hand(device, dtype):
 
 
 def _with(name, device, gradient, loop):
-    return Torch(name, device, "descent", tape, lambda _, rate, num_steps: loop(gradient, rate, num_steps))
+    return Torch(name, device, "descent", tape, lambda _, problem, num_steps: loop(gradient, problem, num_steps))

@@ -10,6 +10,7 @@ from typing import Any
 
 import array_api_compat.torch as xp
 import torch
+import torch._inductor.config
 
 from backends import by_hand
 from backends.torch import factorisation, mlp
@@ -18,6 +19,19 @@ from bench.problem import Problem
 
 LOSS = {"factorisation": factorisation.loss, "mlp": mlp.loss}
 
+FEW_FLOPS = 500_000
+"""A step of fewer is compiled with its products as loops: 0.5 of the time with BLAS calls at 7 thousand flops, 0.95 at
+450 thousand, 1.6 at 5 million."""
+
+PRODUCTS_AS_LOOPS = {
+    "decompose_mm_pass": {
+        "cpu_max_first_dimension_decomposition": FEW_FLOPS,
+        "cpu_max_other_dimension_decomposition": FEW_FLOPS,
+    }
+}
+# Inductor reads the bounds of this pass once, when it is imported; which program uses it is said in `torch_compile`.
+torch._inductor.config.post_grad_fusion_options = PRODUCTS_AS_LOOPS
+
 
 @dataclass(frozen=True)
 class Torch:
@@ -25,8 +39,8 @@ class Torch:
     device: str
     dispatch: Dispatch
     gradient: Callable[[str], Callable]
-    loop: Callable[[Callable, float, int], Callable]
-    compile: Callable[[Callable], Callable] = lambda function: function
+    loop: Callable[[Callable, Problem, int], Callable]
+    compile: Callable[[Callable, Problem], Callable] = lambda function, problem: function
 
     @property
     def versions(self) -> dict[str, str]:
@@ -48,13 +62,13 @@ class Torch:
         return tree
 
     def loss(self, problem: Problem):
-        return self.compile(LOSS[problem.workload])
+        return self.compile(LOSS[problem.workload], problem)
 
     def value_and_grad(self, problem: Problem):
-        return self.compile(self.gradient(problem.workload))
+        return self.compile(self.gradient(problem.workload), problem)
 
     def trainer(self, problem: Problem, num_steps: int):
-        return self.loop(self.gradient(problem.workload), problem.learning_rate, num_steps)
+        return self.loop(self.gradient(problem.workload), problem, num_steps)
 
     def matmul(self, a, b):
         return a @ b
@@ -108,7 +122,7 @@ def paper(workload: str) -> Callable:
 # What drives it.
 
 
-def step_by_step(value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+def step_by_step(value_and_grad: Callable, problem: Problem, num_steps: int) -> Callable:
     """The loop of the lab report: the parameters are moved where they lie."""
 
     def train(params, batch):
@@ -116,51 +130,56 @@ def step_by_step(value_and_grad: Callable, rate: float, num_steps: int) -> Calla
         for _ in range(num_steps):
             loss, grads = value_and_grad(params, batch)
             for key, p in params.items():
-                p.sub_(grads[key], alpha=rate)
+                p.sub_(grads[key], alpha=problem.learning_rate)
             losses.append(loss)
         return params, torch.stack(losses)
 
     return train
 
 
-def compiled_steps(compile: Callable, device: str, value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
-    rate_tensor = torch.tensor(rate, dtype=torch.float64, device=device)
+def compiled_steps(
+    compile: Callable, device: str, value_and_grad: Callable, problem: Problem, num_steps: int
+) -> Callable:
+    rate = torch.tensor(problem.learning_rate, dtype=torch.float64, device=device)
 
-    @compile
     def step(params, batch, rate):
         loss, grads = value_and_grad(params, batch)
         return {key: p - rate * grads[key] for key, p in params.items()}, loss
 
+    program = compile(step, problem)
+
     def train(params, batch):
         losses = []
         for _ in range(num_steps):
-            params, loss = step(params, batch, rate_tensor)
+            params, loss = program(params, batch, rate)
             losses.append(loss)
         return params, torch.stack(losses)
 
     return train
 
 
-def scanned_steps(compile: Callable, device: str, value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+def scanned_steps(
+    compile: Callable, device: str, value_and_grad: Callable, problem: Problem, num_steps: int
+) -> Callable:
     from torch._higher_order_ops.scan import scan
 
-    rate_tensor = torch.tensor(rate, dtype=torch.float64, device=device)
+    rate = torch.tensor(problem.learning_rate, dtype=torch.float64, device=device)
     steps = torch.zeros(num_steps, device=device)
 
-    @compile
-    def program(params, batch, rate, steps):
+    def descent(params, batch, rate, steps):
         def step(params, _):
             loss, grads = value_and_grad(params, batch)
             return {key: p - rate * grads[key] for key, p in params.items()}, loss
 
         return scan(step, params, steps)
 
-    return lambda params, batch: program(params, batch, rate_tensor, steps)
+    program = compile(descent, problem)
+    return lambda params, batch: program(params, batch, rate, steps)
 
 
-def captured_steps(value_and_grad: Callable, rate: float, num_steps: int) -> Callable:
+def captured_steps(value_and_grad: Callable, problem: Problem, num_steps: int) -> Callable:
     """The eager loop, captured as a CUDA graph at the first call; inputs copied in, outputs out."""
-    train = step_by_step(value_and_grad, rate, num_steps)
+    train = step_by_step(value_and_grad, problem, num_steps)
     captured: list[Any] = []
 
     def capture(params, batch):
@@ -169,7 +188,7 @@ def captured_steps(value_and_grad: Callable, rate: float, num_steps: int) -> Cal
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            step_by_step(value_and_grad, rate, min(num_steps, 3))(*inputs)
+            step_by_step(value_and_grad, problem, min(num_steps, 3))(*inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
@@ -239,20 +258,25 @@ def _compiled(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, 
     return _torch(name, device, dtype, dispatch, gradient, partial(loop, compile, device), compile=compile)
 
 
-def torch_compile(device: str, function: Callable, fullgraph: bool = False) -> Callable:
+def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: bool = False) -> Callable:
     """One program for one problem, whose arrays never change shape or dtype.
 
     So it needs no guards, which on Iris take 10 of 43 us a call, and a step can do without `fullgraph` and `dynamic`,
     which set up and take down something at every call, 4 of 19 us; that it is one graph all the same is tested.
-    The C++ wrapper spares the Python that Inductor would otherwise run between two kernels.
+    On the CPU the C++ wrapper spares the Python that Inductor would otherwise run between two kernels.
     """
+    on_cpu = device == "cpu"
 
     def program(*arguments):
         return function(*arguments)
 
     # Programs are kept by code object; without guards, one problem would be given another's.
     program.__code__ = program.__code__.replace()
-    options: dict[str, Any] = {"cpp_wrapper": device == "cpu", "guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+    options: dict[str, Any] = {
+        "cpp_wrapper": on_cpu,
+        "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,
+        "post_grad_fusion_options": PRODUCTS_AS_LOOPS if on_cpu and problem.flops < FEW_FLOPS else {},
+    }
     return torch.compile(program, fullgraph=fullgraph, options=options)
 
 
