@@ -14,11 +14,11 @@ class Plain:
         self.value_and_grad = partial(self.gradient, np)
 
     def descend(self, params, batch, rate, num_steps):
-        gradient, params, losses = self.gradient, dict(params), []
+        gradient, params, keys, losses = self.gradient, dict(params), tuple(params), []
         for _ in range(num_steps):
             loss, grads = gradient(np, params, batch)
-            # One by one: building a new dict, and calling through a partial, take a twentieth of a step on Iris.
-            for key, g in grads.items():
-                params[key] = params[key] - rate * g
+            # One by one: a new dict, a view of its items, and a call through a partial take a twentieth of a step on Iris.
+            for key in keys:
+                params[key] = params[key] - rate * grads[key]
             losses.append(loss)
         return params, np.array(losses)
