@@ -73,6 +73,25 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
     assert ROOT / "backends" not in entries
 
 
+FAULTS_OF_FOUR_ARRAYS = """
+import resource
+from bench.worker import _give_room
+from bench.workloads import pose
+_give_room(pose("factorisation/2000x1000r32"))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+arrays = [bytearray(8_000_000) for _ in range(4)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_a_heap_that_grows_in_a_race_finds_pages_that_were_touched_before(tmp_path: Path):
+    entrant = Entrant(label="numpy", backend="numpy", device="cpu", dtype="float32")
+    environment = os.environ | process._environment(entrant, tmp_path)
+    command = [sys.executable, "-c", FAULTS_OF_FOUR_ARRAYS]
+    faults = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert int(faults) < 100  # of 7812 pages
+
+
 def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
     entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
     record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
