@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from backends.by_hand import gram
+from backends.numpy.plain import descend
 
 
 class Gram:
@@ -13,10 +14,5 @@ class Gram:
         self.value_and_grad = partial(gram.value_and_grad, np)
 
     def descend(self, params, batch, rate, num_steps):
-        squared_norm = gram.squared_norm(np, batch)
-        losses = []
-        for _ in range(num_steps):
-            loss, grads = self.value_and_grad(params, batch, squared_norm)
-            params = {"U": params["U"] - rate * grads["U"], "V": params["V"] - rate * grads["V"]}
-            losses.append(loss)
-        return params, np.array(losses)
+        value_and_grad = partial(gram.value_and_grad, norm=gram.squared_norm(np, batch))
+        return descend(value_and_grad, params, batch, rate, num_steps)
