@@ -235,16 +235,18 @@ def answer(method: Callable[[Any], Any], ask: Any) -> bytes:
     try:
         return messages.pack(method(ask))
     except Exception as error:
-        return messages.pack(_trouble(error))
+        return messages.pack(_trouble(error, getattr(ask, "backend", "")))
 
 
-def _trouble(error: Exception) -> messages.Trouble:
+def _trouble(error: Exception, backend: str) -> messages.Trouble:
+    """`backend`: the one being loaded.  Its own module or package is not what an installation would bring."""
     said = f"{type(error).__name__}: {error}"[:2000]
     if isinstance(error, Unsupported):
         return messages.Trouble(error.word, error.reason)
     if isinstance(error, MemoryError) or "out of memory" in said.lower():
         return messages.Trouble("out of memory", said)
-    if isinstance(error, ModuleNotFoundError):
+    own, absent = backend.partition(":")[0], getattr(error, "name", None) or ""
+    if isinstance(error, ModuleNotFoundError) and absent.partition(".")[0] != own.partition(".")[0]:
         return messages.Trouble("not installed", f"{error}; install it to race this backend")
     return messages.Trouble("failed", said)
 

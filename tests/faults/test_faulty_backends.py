@@ -54,7 +54,7 @@ AT_ONCE = [
     ("Chatty", "ok", ""),
 ]
 NEVER_LOADED = [
-    ("tests.faults.no_such_module:factory", "not installed", "No module named 'tests.faults.no_such_module'"),
+    ("tests.faults.needs_what_is_absent:factory", "not installed", "No module named 'no_such_framework'"),
     ("tests.faults.breaks_on_import:factory", "failed", "ImportError: libcudart.so.99"),
 ]
 ON_THE_LARGER = [
@@ -150,6 +150,15 @@ def test_nobody_waits_on_account_of_those_that_hang(patient, problem):
 
 def test_no_worker_nor_a_child_of_one_outlives_the_race(at_once, patient):
     assert left_behind() == []
+
+
+def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path, monkeypatch):
+    """It lies on the parent's path alone."""
+    (tmp_path / "mislaid.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    record = raced(tmp_path, ["mislaid:factory"], [IRIS], operations=["loss"])
+    assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
+    assert words.exit_code(all_findings(record)) == words.FAILED
 
 
 def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
