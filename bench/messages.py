@@ -88,6 +88,8 @@ class Tallied(Struct, tag=True):
     idle_cpu_share: Share
     busy_threads: Count
     compilations: Count
+    strays: Count
+    """Threads, of its own or of a process that it started, that may run on another core than that of `Move`."""
 
 
 class Weigh(Struct, tag=True):

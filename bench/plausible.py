@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from bench import messages
 from bench.problem import Problem
+from bench.process import THREADS
 from bench.record import Cell, Entrant, Operation, Outcome, ProblemFacts, Record
 from bench.statistics import FEWEST_GENERATIONS, seconds, spread
 
@@ -17,6 +19,9 @@ work to do; on the smallest problems the floor lies below what calling a functio
 
 UNSTEADY = 5.0
 """Upper over lower quartile of all samples; the most that honest code showed on a noisy machine is 2.6."""
+
+MOST_CORES_USED = 1.1 * THREADS
+"""CPU time over wall time in its calls; honest code showed THREADS and what two clocks read apart."""
 
 UNUSED_GPU = (
     "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
@@ -45,6 +50,17 @@ def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
                 f"{operation} would be {reached / 1e9:.4g} Gflop/s, {reached / max(rates):.2g} times the best that"
                 f" matrix products reach on this machine; it cannot have computed its answers"
             )
+    return ""
+
+
+def unruly(tally: messages.Tallied) -> str:
+    """Which rule the process broke while it raced; '' when it kept them."""
+    if tally.cores_used > MOST_CORES_USED:
+        return f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
+    if tally.strays:
+        return "left its core: a thread of its own, or of a process that it started, may run on another"
+    if tally.compilations:
+        return f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
     return ""
 
 

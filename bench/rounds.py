@@ -8,7 +8,7 @@ import numpy as np
 
 from bench import clock, messages, plausible
 from bench.agree import Reference, gates
-from bench.process import THREADS, Failed
+from bench.process import Failed
 from bench.record import OPERATIONS, Entrant, Operation, Race, Samples
 from bench.workers import Workers
 
@@ -116,13 +116,8 @@ class Rounds:
         cell.compilations += tally.compilations
         entrant.busy_threads.append(tally.busy_threads)
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
-        broken = ""
-        if tally.cores_used > THREADS + 0.1:
-            broken = f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
-        elif tally.compilations:
-            broken = f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
-        if broken:
-            self.workers.fail(entrant, cell, Failed("failed", broken))
+        if reason := plausible.unruly(tally):
+            self.workers.fail(entrant, cell, Failed("failed", reason))
 
     def _weigh(self, racing: list[Entrant]) -> None:
         for entrant, weighed in self._ask_each(racing, messages.Weigh()):

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import resource
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 import backends
 from bench import clock, messages
@@ -79,8 +81,8 @@ class Worker:
 
     def move(self, ask: messages.Move) -> messages.Done:
         _pin(ask.core)
-        self._turns, self._calls, self._compiled = _Usage(), _Usage(), 0
-        self._threads_before, self._began = _thread_seconds(), (time.monotonic(), time.process_time())
+        self._core, self._turns, self._calls, self._compiled = ask.core, Usage(), Usage(), 0
+        self._threads_before, self._began = _thread_seconds(), (time.monotonic(), _cpu_seconds())
         return messages.Done()
 
     def turn(self, ask: messages.Turn) -> messages.Turned:
@@ -98,7 +100,7 @@ class Worker:
             return messages.Turned(nanoseconds, loss=float(np.ravel(loss)[-1]), norm=norm(result))
 
     def tally(self, ask: messages.Tally) -> messages.Tallied:
-        wall, cpu = time.monotonic() - self._began[0], time.process_time() - self._began[1]
+        wall, cpu = time.monotonic() - self._began[0], _cpu_seconds() - self._began[1]
         before = self._threads_before
         busy = [seconds - before.get(thread, 0.0) for thread, seconds in _thread_seconds().items()]
         return messages.Tallied(
@@ -106,6 +108,7 @@ class Worker:
             idle_cpu_share=max(0.0, cpu - self._turns.cpu) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,
+            strays=_strays(self._core),
         )
 
     def weigh(self, ask: messages.Weigh) -> messages.Weighed:
@@ -156,18 +159,50 @@ class Worker:
         return getattr(self.backend, "compilations", lambda: 0)()
 
 
-class _Usage:
-    """Wall clock and CPU time of all threads, summed over what is measured."""
+class Usage:
+    """Wall clock, and CPU time of all threads and of the processes that they started, summed over what is measured."""
 
     wall = 0.0
     cpu = 0.0
 
     @contextlib.contextmanager
     def measured(self) -> Iterator[None]:
-        wall, cpu = time.monotonic(), time.process_time()
+        others, own, wall = _others_seconds(), time.process_time(), time.monotonic()
         yield
         self.wall += time.monotonic() - wall
-        self.cpu += time.process_time() - cpu
+        self.cpu += time.process_time() - own
+        self.cpu += _others_seconds() - others
+
+
+def _cpu_seconds() -> float:
+    return time.process_time() + _others_seconds()
+
+
+def _others_seconds() -> float:
+    """CPU time of all processes that descend from this one, living or gone."""
+    gone = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = gone.ru_utime + gone.ru_stime
+    for process in _descendants():
+        with contextlib.suppress(psutil.Error):
+            seconds += sum(process.cpu_times()[:4])  # of its own children too, where it has waited for them
+    return seconds
+
+
+def _descendants() -> list[psutil.Process]:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return []  # known in a microsecond, where psutil takes milliseconds
+    return psutil.Process().children(recursive=True)
+
+
+def _threads() -> list[int]:
+    """Every thread of this process and of its descendants."""
+    found: list[int] = []
+    for process in (os.getpid(), *(p.pid for p in _descendants())):
+        with contextlib.suppress(OSError):
+            found += map(int, os.listdir(f"/proc/{process}/task"))
+    return found
 
 
 def _fastest(call: Callable[[], Any], tries: int) -> float:
@@ -175,12 +210,21 @@ def _fastest(call: Callable[[], Any], tries: int) -> float:
 
 
 def _pin(core: int | None) -> None:
-    """Every thread of this process on `core` alone, those that a library has started too."""
+    """Every thread on `core` alone, those that a library has started too."""
     if core is None:
         return
-    for thread in os.listdir("/proc/self/task"):
+    for thread in _threads():
         with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(thread), {core})
+            os.sched_setaffinity(thread, {core})
+
+
+def _strays(core: int | None) -> int:
+    """How many threads may run elsewhere than on `core`."""
+    count = 0
+    for thread in () if core is None else _threads():
+        with contextlib.suppress(ProcessLookupError):
+            count += os.sched_getaffinity(thread) != {core}
+    return count
 
 
 def _starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
@@ -251,14 +295,16 @@ def _trouble(error: Exception, backend: str) -> messages.Trouble:
     return messages.Trouble("failed", said)
 
 
-def _end_with_parent() -> None:
-    """Ask Linux for SIGKILL when the parent is gone, so that no endless loop outlives the race."""
+def _bind_family() -> None:
+    """Ask Linux for SIGKILL when the parent is gone, so that no endless loop outlives the race, and to be given the
+    orphans of its children, so that it knows all who compute for it."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(36, 1)
 
 
 def main(socket: int) -> None:
-    _end_with_parent()
+    _bind_family()
     # Ctrl-C is the parent's to handle; it decides when the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker, parent = Worker(), Connection(socket)

@@ -14,7 +14,7 @@ from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
-from bench.worker import Worker, answer
+from bench.worker import Usage, Worker, answer
 from bench.workers import Workers
 
 IRIS = "factorisation/iris"
@@ -83,6 +83,19 @@ def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tm
         assert len({workers.of(entrant).core for entrant in entrants}) == 1
     finally:
         workers.end()
+
+
+@pytest.mark.parametrize("then", ["exit()", "input()"], ids=["is gone", "lives on"])
+def test_what_a_child_computes_counts_whether_it_is_gone_or_lives_on(then: str):
+    burn = f"import time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\n{then}"
+    usage = Usage()
+    with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        with usage.measured():
+            assert child.stdout.readline() == b"done\n"
+            if then == "exit()":
+                child.wait()
+        child.stdin.close()
+    assert usage.cpu > 0.2
 
 
 # What a race makes of it.

@@ -5,6 +5,7 @@ Every name is a factory `(device, dtype)`.  Most are the numpy backend with one 
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -277,6 +278,53 @@ def _spin(done):
     a = np.ones((200, 200))
     while not done.is_set():
         a @ a
+
+
+class InAChild(Wrong):
+    """Its descents are a child's, which lives as long as it does; the child stays where it was put."""
+
+    def trainer(self, problem, num_steps):
+        right = self._backend.trainer(problem, num_steps)
+        ours, theirs = multiprocessing.Pipe()
+        if self.fork() == 0:
+            while True:
+                start = theirs.recv()
+                self.move()
+                theirs.send(right(*start))
+        return lambda params, batch: self.train(ours, right, params, batch)
+
+    def train(self, child, right, params, batch):
+        child.send((params, batch))
+        return child.recv()
+
+    def fork(self):
+        return os.fork()
+
+    def move(self):
+        pass
+
+
+class InAChildElsewhere(InAChild):
+    def move(self):
+        os.sched_setaffinity(0, range(os.cpu_count()))
+
+
+class BesideAChild(InAChildElsewhere):
+    """Computes what its child computes, at the same time."""
+
+    def train(self, child, right, params, batch):
+        child.send((params, batch))
+        right(params, batch)
+        return child.recv()
+
+
+class InAnOrphan(InAChildElsewhere):
+    """Its descents are a grandchild's, whose parent is gone."""
+
+    def fork(self):
+        if (child := os.fork()) == 0 and os.fork():
+            os._exit(0)
+        return child
 
 
 def recompiling_jax(device, dtype):

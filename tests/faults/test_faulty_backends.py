@@ -39,6 +39,9 @@ AT_ONCE = [
     ("Diverging", "diverged", "form: diverged: losses holds"),
     ("WrongInTurns", "disagrees", "a timed call of train ended on loss"),
     ("EndsInATurn", "crashed", "the process ended with exit code 7 during turn"),
+    ("InAChild", "ok", ""),
+    ("InAChildElsewhere", "failed", "left its core: a thread of its own, or of a process that it started"),
+    ("InAnOrphan", "failed", "left its core: a thread of its own, or of a process that it started"),
     ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
     ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
     ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),
@@ -169,9 +172,10 @@ def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core is all that anyone can take")
-def test_a_forgotten_thread_limit_is_refused(tmp_path):
+@pytest.mark.parametrize("kind", ["Greedy", "BesideAChild"])
+def test_who_computes_on_a_second_core_is_refused(tmp_path, kind):
     """Seen by CPU time over wall clock, so only while the machine has a second core to give: tried until it has."""
-    name = HERE + "Greedy"
+    name = HERE + kind
     for attempt in range(10):
         word, reason = found(raced(tmp_path / str(attempt), [name], [IRIS], operations=["train"]), name)
         if word != "ok":
