@@ -75,8 +75,8 @@ class Turned(Struct, tag=True):
     nanoseconds: Nanoseconds
     loss: float
     """The last loss of the last call."""
-    norm: float
-    """The Euclidean norm over all arrays that the last call returned beside the losses."""
+    distance: float
+    """Euclidean, from the start of the last call to the params or the gradient that it returned."""
 
 
 class Tally(Struct, tag=True):

@@ -102,10 +102,10 @@ class Rounds:
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
         turned = self.workers.ask(entrant, turn)
         if not gates.timed_call_agrees(
-            self.reference, turn.operation, turned.loss, turned.norm, self.workers.rounds_like(entrant)
+            self.reference, turn.operation, turned.loss, turned.distance, self.workers.rounds_like(entrant)
         ):
-            loss, norm = self.reference.timed[turn.operation]
-            ended = f"ended on loss {turned.loss:.8g} and norm {turned.norm:.8g} instead of {loss:.8g} and {norm:.8g}"
+            loss, far = self.reference.timed[turn.operation]
+            ended = f"ended on loss {turned.loss:.8g}, {turned.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
             raise Failed("disagrees", f"a timed call of {turn.operation} {ended}")
         return turned
 

@@ -7,6 +7,7 @@ environment and affinity were set by the parent before this process began; see `
 import contextlib
 import ctypes
 import gc
+import itertools
 import os
 import resource
 import signal
@@ -24,9 +25,10 @@ import psutil
 import backends
 from bench import clock, messages
 from bench.agree.evidence import Evidence, Operations, operations, testify
-from bench.agree.reference import norm
+from bench.agree.reference import distance
 from bench.backend import Backend, Unsupported
 from bench.problem import Arrays, Problem, epsilon, nudged
+from bench.workloads import WORKLOADS
 
 QUEUED = 5
 """Calls that follow one another without being waited for, to see what a device takes for one."""
@@ -68,11 +70,12 @@ class Worker:
 
     def pilot(self, ask: messages.Pilot) -> messages.Piloted:
         """The faster of two calls, for calls that take their time; the fastest of ten for short ones."""
-        params = self.backend.wait(self.backend.put(self.problem.params))
+        seeds = itertools.count(2)  # 0 and 1 are those of the rehearsals
 
         def fastest(operation: str) -> float:
             def one() -> float:
-                return clock.seconds(lambda: self._call(operation, params))[0]
+                start = self.backend.wait(self.backend.put(starts(self.problem, next(seeds), 1)[0]))
+                return clock.seconds(lambda: self._call(operation, start))[0]
 
             first = min(one(), one())
             return min(first, *(one() for _ in range(10))) if first < 0.01 else first
@@ -87,17 +90,17 @@ class Worker:
 
     def turn(self, ask: messages.Turn) -> messages.Turned:
         with self._turns.measured():
-            starts = [self.backend.put(start) for start in _starts(self.problem, ask.seed, ask.calls + 1)]
-            self.backend.wait(starts)
+            given = starts(self.problem, ask.seed, ask.calls + 1)
+            there = [self.backend.wait(self.backend.put(start)) for start in given]
             compiled = self._compilations()
             with self._calls.measured():
-                self._call(ask.operation, starts[0])
+                self._call(ask.operation, there[0])
                 nanoseconds, outputs = clock.sample(
-                    self.operations[ask.operation], self.backend.wait, starts[1:], self.batch
+                    self.operations[ask.operation], self.backend.wait, there[1:], self.batch
                 )
             self._compiled += self._compilations() - compiled
             loss, result = _parts(ask.operation, self.backend.get(outputs[-1]))
-            return messages.Turned(nanoseconds, loss=float(np.ravel(loss)[-1]), norm=norm(result))
+            return messages.Turned(nanoseconds, float(np.ravel(loss)[-1]), distance(result, given[-1]))
 
     def tally(self, ask: messages.Tally) -> messages.Tallied:
         wall, cpu = time.monotonic() - self._began[0], _cpu_seconds() - self._began[1]
@@ -227,11 +230,12 @@ def _strays(core: int | None) -> int:
     return count
 
 
-def _starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
-    """`count` starts, no two alike: an answer kept from an earlier call is an answer to another question."""
-    copies = {key: np.broadcast_to(p, (count, *p.shape)) for key, p in problem.params.items()}
-    starts = nudged(copies, np.random.default_rng(seed), epsilon(problem.dtype))
-    return [{key: p[i] for key, p in starts.items()} for i in range(count)]
+def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
+    """`count` starts, no two alike nor near: an answer kept from an earlier call is an answer to another question."""
+    rng = np.random.default_rng(seed)
+    turned = WORKLOADS[problem.workload].turned(problem.params, rng, count)
+    turned = nudged(turned, rng, epsilon(problem.dtype))
+    return [{key: p[i] for key, p in turned.items()} for i in range(count)]
 
 
 def _parts(operation: str, output: Any) -> tuple[Any, Arrays]:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import backends
+from bench.agree.reference import distance
 from bench.problem import UsageError
-from bench.workloads import DEFAULT_PROBLEMS, factorisation, pose
+from bench.workloads import DEFAULT_PROBLEMS, WORKLOADS, factorisation, pose
 from bench.workloads import data as sources
 
 GOLDEN = {
@@ -58,6 +59,20 @@ def test_descent_lowers_the_loss_and_a_whole_number_of_timed_calls_makes_it(name
     _, losses = backends.load("numpy").trainer(problem, steps)(problem.params, problem.batch)
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", ["factorisation/iris", "factorisation/12x8r1", "mlp/iris", "mlp/24x5-6-3"])
+def test_a_turned_start_is_far_away_and_descends_alike(name):
+    problem = pose(name, "float64")
+    train = backends.load("numpy", "cpu", "float64").trainer(problem, problem.timed_steps)
+    params, losses = train(problem.params, problem.batch)
+    starts = WORKLOADS[problem.workload].turned(problem.params, np.random.default_rng(0), 3)
+    for i in range(3):
+        start = {key: p[i] for key, p in starts.items()}
+        trained, again = train(start, problem.batch)
+        assert distance(start, problem.params) > 0.1 * distance(problem.params, {k: 0 * p for k, p in start.items()})
+        np.testing.assert_allclose(again, losses, rtol=1e-9)
+        assert distance(trained, start) == pytest.approx(distance(params, problem.params), rel=1e-6)
 
 
 def test_a_problem_cannot_be_written_to():

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.agree.evidence import Evidence
-from bench.agree.reference import Reference, distances
+from bench.agree.reference import Reference, distances, norm
 from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
 from bench.record import Gate, Operation, Outcome, Run
 from bench.workloads import WORKLOADS, mlp
@@ -60,19 +60,20 @@ def all_trained(evidence: Evidence) -> list[Arrays]:
 
 
 def timed_call_agrees(
-    reference: Reference, operation: Operation, loss: float, norm: float, algorithm: str = "numpy"
+    reference: Reference, operation: Operation, loss: float, far: float, algorithm: str = "numpy"
 ) -> bool:
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
-    Half, because every timed start is nudged by a few units in the last place, and two numbers
-    stand for all; the gates have compared the rest.
+    `loss` is its last, `far` how far from its start its answer lies.  Half, because every timed start is
+    nudged by a few units in the last place, and two numbers stand for all; the gates have compared the rest.
     """
     half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
     tolerances = [half_the_digits, half_the_digits]
     if operation == "train":
         tolerances = [max(half_the_digits, reference.tolerance(g, algorithm)) for g in ("trajectory", "trained params")]
-    allowed = (tolerances[0] * reference.least_loss, 0.0)
-    return bool(np.isclose((loss, norm), reference.timed[operation], rtol=tolerances, atol=allowed).all())
+    sizes = (reference.least_loss, norm(reference.problem.params))
+    allowed = np.multiply(tolerances, sizes)
+    return bool(np.isclose((loss, far), reference.timed[operation], rtol=tolerances, atol=allowed).all())
 
 
 def _form(reference: Reference, evidence: Evidence) -> Gate:

@@ -71,6 +71,16 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
     return {"reconstruction_error": float(np.sum((U @ V.T - A) ** 2))}
 
 
+def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
+    """`count` starts [count, ...] of the same descent seen from elsewhere: U Q and V Q, with Q a random reflection.
+
+    Q is orthogonal, so U V^T stays what it is, and U Q - rate dU Q is the step of U Q.
+    """
+    v = rng.standard_normal((count, params["U"].shape[1], 1))
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    return {key: p - (2 * (p @ v) * v.swapaxes(1, 2)).astype(p.dtype) for key, p in params.items()}
+
+
 def oracle(problem: Problem) -> float:
     """The squared error of the best approximation of this rank, by the singular value decomposition."""
     A, rank = np.asarray(problem.batch["A"], np.float64), problem.params["U"].shape[1]

@@ -77,6 +77,18 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
     return {"train_accuracy": accuracy(problem.batch), "test_accuracy": accuracy(problem.held_out)}
 
 
+def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
+    """`count` starts [count, ...] of the same descent seen from elsewhere: the hidden units in a random order."""
+    hidden = np.arange(params["b1"].size)
+    order = rng.permuted(np.broadcast_to(hidden, (count, hidden.size)), axis=1)
+    return {
+        "W1": params["W1"][:, order].swapaxes(0, 1),
+        "b1": params["b1"][order],
+        "W2": params["W2"][order],
+        "b2": np.broadcast_to(params["b2"], (count, params["b2"].size)),
+    }
+
+
 def oracle(problem: Problem) -> None:
     """None: no bound on what this descent can reach is known."""
 

@@ -38,7 +38,7 @@ AT_ONCE = [
     ("DropsAStep", "disagrees", "trajectory: "),
     ("Diverging", "diverged", "form: diverged: losses holds"),
     ("WrongInTurns", "disagrees", "a timed call of train ended on loss"),
-    ("EndsInATurn", "crashed", "the process ended with exit code 7 during turn"),
+    ("EndsInATurn", "crashed", "the process ended with exit code 7 during pilot"),
     ("InAChild", "ok", ""),
     ("InAChildElsewhere", "failed", "left its core: a thread of its own, or of a process that it started"),
     ("InAnOrphan", "failed", "left its core: a thread of its own, or of a process that it started"),
