@@ -27,7 +27,7 @@ from bench import clock, messages
 from bench.agree.evidence import Evidence, Operations, operations, testify
 from bench.agree.reference import distance
 from bench.backend import Backend, Unsupported
-from bench.problem import Arrays, Problem, epsilon, nudged
+from bench.problem import Arrays, Problem, array_dtype, epsilon, nudged
 from bench.workloads import WORKLOADS
 
 QUEUED = 5
@@ -39,13 +39,14 @@ class Worker:
 
     backend: Backend
     device: str
+    dtype: np.dtype[Any]
     problem: Problem
     operations: Operations
     batch: Any
 
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
-        self.device = ask.device
+        self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,
             dispatch=self.backend.dispatch,
@@ -134,10 +135,8 @@ class Worker:
     def probe(self, ask: messages.Probe) -> messages.Probed:
         """Each is the best of several tries: a limit is what the machine can do, not what it usually does."""
         backend: Any = self.backend
-        dtype = next(iter(self.problem.params.values())).dtype
-        square, long, one = (
-            np.ones(shape, dtype) for shape in ((ask.side, ask.side), ask.copied_bytes // dtype.itemsize, 1)
-        )
+        shapes = ((ask.side, ask.side), ask.copied_bytes // self.dtype.itemsize, 1)
+        square, long, one = (np.ones(shape, self.dtype) for shape in shapes)
         there = backend.wait(backend.put({"square": square, "long": long, "one": one}))
 
         def best(call: Callable[[], Any], tries: int) -> float:

@@ -185,6 +185,14 @@ def test_who_computes_on_a_second_core_is_refused(tmp_path, kind):
     assert "cores during its turns, where 1 was allowed" in reason
 
 
+def test_who_races_alone_is_held_to_what_the_machine_can_do_too(tmp_path):
+    name = HERE + "Remembering"
+    asked = Choice([name], [LARGER], ["cpu"], operations=["train"], generations=1, pace="quick")
+    word, reason = found(session.run(asked, tmp_path, say=lambda line: None), name, LARGER)
+    assert word == "failed"
+    assert "it cannot have computed its answers" in reason
+
+
 def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
     name = HERE + "Pretender"
     asked = Choice([name], [IRIS], ["cuda"], operations=["train"], generations=1, pace="quick")
