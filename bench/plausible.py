@@ -3,9 +3,8 @@
 import numpy as np
 
 from bench import messages
-from bench.problem import Problem
 from bench.process import THREADS
-from bench.record import Cell, Entrant, Operation, Outcome, ProblemFacts, Record
+from bench.record import Cell, Entrant, Operation, Record
 from bench.statistics import FEWEST_GENERATIONS, seconds, spread
 
 FASTER_THAN_MEASURED = 4
@@ -73,32 +72,3 @@ def unsteady(cell: Cell) -> str:
     if high <= UNSTEADY * low:
         return ""
     return f"a quarter of its samples take less than {low:.3g} s a call and a quarter more than {high:.3g} s"
-
-
-def too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
-    """`skipped` where a smaller problem of the workload was too much already, or says that this one would be."""
-    smaller = _smaller(record, entrant, problem)
-    for facts, cell in smaller:
-        if cell.outcome.word in ("timed out", "out of memory"):
-            return Outcome(word="skipped", reason=f"{cell.outcome.word} on {facts.name}, which is smaller")
-    limit = record.settings.slowest_step_seconds
-    timed = [(f, s) for f, cell in smaller if (s := [x for x in cell.samples if x.operation == "train"])]
-    if limit is None or not timed:
-        return Outcome()
-    nearest, samples = max(timed, key=lambda pair: pair[0].flops)
-    step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
-    if step <= limit:
-        return Outcome()
-    reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
-    return Outcome(word="skipped", reason=reason)
-
-
-def _smaller(record: Record, entrant: Entrant, problem: Problem) -> list[tuple[ProblemFacts, Cell]]:
-    """The entrant's cells on problems of the same workload with fewer flops."""
-    facts = {
-        p.name: p
-        for p in record.problems
-        if (p.workload, p.dtype) == (problem.workload, entrant.dtype) and p.flops < problem.flops
-    }
-    cells = [c for c in record.cells if (c.entrant, c.dtype) == (entrant.label, entrant.dtype)]
-    return [(facts[c.problem], c) for c in cells if c.problem in facts]
