@@ -143,5 +143,9 @@ def _manners(evidence: Evidence) -> list[Gate]:
 
 
 def _copy_allowance(evidence: Evidence) -> float:
-    """Seconds that an honest copy may take: 2 ms and 100 MB/s, both far slower than any machine here."""
-    return 2e-3 + sum(a.nbytes for a in evidence.params.values()) / 1e8
+    """Seconds that an honest copy may take though the call was shorter: 0.2 ms and 100 MB/s.
+
+    Over 30 calls of every CPU backend on iris, digits and 12x8r2 a fetch took 0.05 ms, 0.35 ms at the most, and 0.8
+    of its call at the most.
+    """
+    return 2e-4 + sum(a.nbytes for a in evidence.params.values()) / 1e8
