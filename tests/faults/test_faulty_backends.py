@@ -173,7 +173,7 @@ def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core is all that anyone can take")
 @pytest.mark.parametrize("kind", ["Greedy", "BesideAChild"])
-def test_who_computes_on_a_second_core_is_refused(tmp_path, kind):
+def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
     """Seen by CPU time over wall clock, so only while the machine has a second core to give: tried until it has."""
     name = HERE + kind
     for attempt in range(10):
