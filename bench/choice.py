@@ -1,6 +1,8 @@
 """What a person selected to race, checked before anything starts, and who enters for it."""
 
+import os
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,13 +65,32 @@ def _check(what: str, given: Sequence[str], choices: Sequence[str]) -> None:
 
 
 def check_backend(name: str) -> None:
-    """UsageError unless `name` is a backend of this suite or looks like `package.module:factory`."""
+    """UsageError unless `name` is a backend of this suite, or `package.module:factory` with a module that there is."""
+    if name in backends.FACTORIES:
+        return
     module, colon, factory = name.partition(":")
-    outside = colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))
-    if name not in backends.FACTORIES and not outside:
+    if not (colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))):
         raise UsageError(
             f"no backend {name!r}; choose from {', '.join(backends.FACTORIES)}, or name your own as package.module:factory"
         )
+    if not _is_there(module):
+        raise UsageError(
+            f"no module {module!r} for the backend {name!r}; give the name Python imports it by, and set PYTHONPATH to where it lies"
+        )
+
+
+def _is_there(module: str) -> bool:
+    """Whether a worker could find it, without running any of its code, nor that of the packages it lies in.
+
+    `importlib.util.find_spec` would import those packages, and with them perhaps a framework.
+    """
+    path: Sequence[str] | None = [os.getcwd(), str(RESULTS.parent), *sys.path]  # a worker looks there first
+    for name in module.split("."):
+        spec = path and next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path)), None)
+        if not spec:
+            return False
+        path = spec.submodule_search_locations
+    return True
 
 
 def available_devices() -> list[str]:

@@ -22,15 +22,20 @@ def measure(
 ) -> None:
     """Into `record.limits`, once a run: the rates of each library on each device in this dtype."""
     for entrant in entrants:
-        limits, library = of_device(record, entrant.device), entrant.backend.partition("-")[0]
-        key = f"{dtype} {library}"
-        if library not in LIBRARIES or key in limits.matmul_flops_per_second:
+        limits, key = of_device(record, entrant.device), f"{dtype} {library(entrant)}"
+        if not library(entrant) or key in limits.matmul_flops_per_second:
             continue
         probed = probe(entrant, PROBES[entrant.device])
         if probed is not None:
             limits.matmul_flops_per_second[key] = probed.matmul_flops_per_second
             limits.dispatch_seconds[key] = probed.dispatch_seconds
             limits.copy_bytes_per_second = max(limits.copy_bytes_per_second or 0.0, probed.copy_bytes_per_second)
+
+
+def library(entrant: Entrant) -> str:
+    """The library of a backend of this suite; '' for one from outside, which is not asked to set its own limit."""
+    name = entrant.backend.partition("-")[0]
+    return name if name in LIBRARIES else ""
 
 
 def of_device(record: Record, device: str) -> Limits:

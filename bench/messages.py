@@ -75,8 +75,8 @@ class Turned(Struct, tag=True):
     nanoseconds: Nanoseconds
     loss: float
     """The last loss of the last call."""
-    norm: float
-    """The Euclidean norm over all arrays that the last call returned beside the losses."""
+    distance: float
+    """Euclidean, from the start of the last call to the params or the gradient that it returned."""
 
 
 class Tally(Struct, tag=True):
@@ -88,6 +88,8 @@ class Tallied(Struct, tag=True):
     idle_cpu_share: Share
     busy_threads: Count
     compilations: Count
+    strays: Count
+    """Threads, of its own or of a process that it started, that may run on another core than that of `Move`."""
 
 
 class Weigh(Struct, tag=True):

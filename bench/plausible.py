@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from bench.problem import Problem
-from bench.record import Cell, Entrant, Operation, Outcome, ProblemFacts, Record
+from bench import messages
+from bench.process import THREADS
+from bench.record import Cell, Entrant, Operation, Record
 from bench.statistics import FEWEST_GENERATIONS, seconds, spread
 
 FASTER_THAN_MEASURED = 4
@@ -17,6 +18,9 @@ work to do; on the smallest problems the floor lies below what calling a functio
 
 UNSTEADY = 5.0
 """Upper over lower quartile of all samples; the most that honest code showed on a noisy machine is 2.6."""
+
+MOST_CORES_USED = 1.1 * THREADS
+"""CPU time over wall time in its calls; honest code showed THREADS and what two clocks read apart."""
 
 UNUSED_GPU = (
     "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
@@ -48,6 +52,17 @@ def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
     return ""
 
 
+def unruly(tally: messages.Tallied) -> str:
+    """Which rule the process broke while it raced; '' when it kept them."""
+    if tally.cores_used > MOST_CORES_USED:
+        return f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
+    if tally.strays:
+        return "left its core: a thread of its own, or of a process that it started, may run on another"
+    if tally.compilations:
+        return f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
+    return ""
+
+
 def unsteady(cell: Cell) -> str:
     """Why the cell's samples of `train` are no measurement; '' when they are one, or too few to tell."""
     samples = [s for s in cell.samples if s.operation == "train"]
@@ -57,32 +72,3 @@ def unsteady(cell: Cell) -> str:
     if high <= UNSTEADY * low:
         return ""
     return f"a quarter of its samples take less than {low:.3g} s a call and a quarter more than {high:.3g} s"
-
-
-def too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
-    """`skipped` where a smaller problem of the workload was too much already, or says that this one would be."""
-    smaller = _smaller(record, entrant, problem)
-    for facts, cell in smaller:
-        if cell.outcome.word in ("timed out", "out of memory"):
-            return Outcome(word="skipped", reason=f"{cell.outcome.word} on {facts.name}, which is smaller")
-    limit = record.settings.slowest_step_seconds
-    timed = [(f, s) for f, cell in smaller if (s := [x for x in cell.samples if x.operation == "train"])]
-    if limit is None or not timed:
-        return Outcome()
-    nearest, samples = max(timed, key=lambda pair: pair[0].flops)
-    step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
-    if step <= limit:
-        return Outcome()
-    reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
-    return Outcome(word="skipped", reason=reason)
-
-
-def _smaller(record: Record, entrant: Entrant, problem: Problem) -> list[tuple[ProblemFacts, Cell]]:
-    """The entrant's cells on problems of the same workload with fewer flops."""
-    facts = {
-        p.name: p
-        for p in record.problems
-        if (p.workload, p.dtype) == (problem.workload, entrant.dtype) and p.flops < problem.flops
-    }
-    cells = [c for c in record.cells if (c.entrant, c.dtype) == (entrant.label, entrant.dtype)]
-    return [(facts[c.problem], c) for c in cells if c.problem in facts]

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from bench import messages, plausible
+from bench import lab, messages
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
-from bench.lab import lab_report
 from bench.problem import Problem
 from bench.process import THREADS, Failed
-from bench.record import Entrant, FirstCall, Outcome
+from bench.record import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
+from bench.statistics import spread
 from bench.workers import Workers
 
 
@@ -44,7 +44,7 @@ class Preparation:
         if entrant.outcome.word not in ("pending", "ok"):
             cell.outcome = entrant.outcome
         elif cell.outcome.word == "pending":
-            cell.outcome = plausible.too_much(self.workers.record, entrant, problem)
+            cell.outcome = _too_much(self.workers.record, entrant, problem)
         return cell.outcome.word in ("pending", "ok")
 
     def _load(self, entrant: Entrant) -> None:
@@ -101,7 +101,33 @@ class Preparation:
                 gates.runs(reference, gates.all_trained(evidence)),
                 [float(x) for x in evidence.losses],
             )
-            if reference.problem.name == "factorisation/iris" and (
-                self.workers.record.lab is None or entrant.backend == "torch-eager"
-            ):
-                self.workers.record.lab = lab_report(entrant.backend, reference, evidence)
+            lab.keep(self.workers.record, entrant.backend, reference, evidence)
+
+
+def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
+    """`skipped` where a smaller problem of the workload was too much already, or says that this one would be."""
+    smaller = _smaller(record, entrant, problem)
+    for facts, cell in smaller:
+        if cell.outcome.word in ("timed out", "out of memory"):
+            return Outcome(word="skipped", reason=f"{cell.outcome.word} on {facts.name}, which is smaller")
+    limit = record.settings.slowest_step_seconds
+    timed = [(f, s) for f, cell in smaller if (s := [x for x in cell.samples if x.operation == "train"])]
+    if limit is None or not timed:
+        return Outcome()
+    nearest, samples = max(timed, key=lambda pair: pair[0].flops)
+    step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
+    if step <= limit:
+        return Outcome()
+    reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
+    return Outcome(word="skipped", reason=reason)
+
+
+def _smaller(record: Record, entrant: Entrant, problem: Problem) -> list[tuple[ProblemFacts, Cell]]:
+    """The entrant's cells on problems of the same workload with fewer flops."""
+    facts = {
+        p.name: p
+        for p in record.problems
+        if (p.workload, p.dtype) == (problem.workload, entrant.dtype) and p.flops < problem.flops
+    }
+    cells = [c for c in record.cells if (c.entrant, c.dtype) == (entrant.label, entrant.dtype)]
+    return [(facts[c.problem], c) for c in cells if c.problem in facts]

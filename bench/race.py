@@ -12,6 +12,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from bench import limits, messages, plausible
+from bench.choice import REFERENCE
 from bench.machine import WeatherStation, gpu_reading
 from bench.prepare import Preparation
 from bench.problem import Interrupted, Problem
@@ -101,14 +102,22 @@ class Runner:
         return [(entrant, cell) for entrant, cell in cells if cell.outcome.word == "ok"]
 
     def _measure_limits(self, problem: Problem) -> None:
-        """By one live entrant of every library, on the core raced on; who fails at it loses no cell."""
+        """By one live entrant of every library, on the core raced on; who fails at it loses no cell.
+
+        Where none of them raced on the CPU, by a NumPy of its own: without a limit no time is too good to be true.
+        """
         alive = [
             e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
         ]
         probing = [e for e in alive if self.workers.is_up(e) and self.workers.cell(e, problem).outcome.word == "ok"]
+        if "cpu" in {e.device for e in alive} - {e.device for e in probing if limits.library(e)}:
+            probing.append(Entrant(label="limits", backend=REFERENCE, device="cpu", dtype=problem.dtype))
 
         def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
             try:
+                if entrant not in alive:
+                    self.workers.start(entrant)
+                    self.workers.ask(entrant, messages.Load(entrant.backend, entrant.device, entrant.dtype))
                 self.workers.ask(entrant, messages.Move(self.workers.cores[-1]))
                 return self.workers.ask(entrant, request)
             except Failed:

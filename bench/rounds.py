@@ -8,7 +8,7 @@ import numpy as np
 
 from bench import clock, messages, plausible
 from bench.agree import Reference, gates
-from bench.process import THREADS, Failed
+from bench.process import Failed
 from bench.record import OPERATIONS, Entrant, Operation, Race, Samples
 from bench.workers import Workers
 
@@ -102,10 +102,10 @@ class Rounds:
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
         turned = self.workers.ask(entrant, turn)
         if not gates.timed_call_agrees(
-            self.reference, turn.operation, turned.loss, turned.norm, self.workers.rounds_like(entrant)
+            self.reference, turn.operation, turned.loss, turned.distance, self.workers.rounds_like(entrant)
         ):
-            loss, norm = self.reference.timed[turn.operation]
-            ended = f"ended on loss {turned.loss:.8g} and norm {turned.norm:.8g} instead of {loss:.8g} and {norm:.8g}"
+            loss, far = self.reference.timed[turn.operation]
+            ended = f"ended on loss {turned.loss:.8g}, {turned.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
             raise Failed("disagrees", f"a timed call of {turn.operation} {ended}")
         return turned
 
@@ -116,13 +116,8 @@ class Rounds:
         cell.compilations += tally.compilations
         entrant.busy_threads.append(tally.busy_threads)
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
-        broken = ""
-        if tally.cores_used > THREADS + 0.1:
-            broken = f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
-        elif tally.compilations:
-            broken = f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
-        if broken:
-            self.workers.fail(entrant, cell, Failed("failed", broken))
+        if reason := plausible.unruly(tally):
+            self.workers.fail(entrant, cell, Failed("failed", reason))
 
     def _weigh(self, racing: list[Entrant]) -> None:
         for entrant, weighed in self._ask_each(racing, messages.Weigh()):

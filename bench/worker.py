@@ -4,28 +4,25 @@
 environment and affinity were set by the parent before this process began; see `bench.process`.
 """
 
-import contextlib
-import ctypes
 import gc
-import os
+import itertools
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 import backends
-from bench import clock, messages
+from bench import clock, messages, usage
 from bench.agree.evidence import Evidence, Operations, operations, testify
-from bench.agree.reference import norm
+from bench.agree.reference import distance
 from bench.backend import Backend, Unsupported
-from bench.problem import Arrays, Problem, epsilon, nudged
+from bench.problem import Arrays, Problem, array_dtype, epsilon, nudged
+from bench.workloads import WORKLOADS
 
 QUEUED = 5
 """Calls that follow one another without being waited for, to see what a device takes for one."""
@@ -36,13 +33,14 @@ class Worker:
 
     backend: Backend
     device: str
+    dtype: np.dtype[Any]
     problem: Problem
     operations: Operations
     batch: Any
 
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
-        self.device = ask.device
+        self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,
             dispatch=self.backend.dispatch,
@@ -52,12 +50,13 @@ class Worker:
         )
 
     def prepare(self, ask: messages.Prepare) -> messages.Prepared:
-        _pin(ask.core)
+        usage.pin(ask.core)
         self.problem, self.operations = ask.problem, operations(self.backend, ask.problem)
         self.batch = self.backend.wait(self.backend.put(ask.problem.batch))
         params = self.backend.wait(self.backend.put(ask.problem.params))
         first = {op: clock.seconds(partial(self._call, op, params))[0] for op in ask.operations}
         # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
         return messages.Prepared(first)
@@ -67,11 +66,12 @@ class Worker:
 
     def pilot(self, ask: messages.Pilot) -> messages.Piloted:
         """The faster of two calls, for calls that take their time; the fastest of ten for short ones."""
-        params = self.backend.wait(self.backend.put(self.problem.params))
+        seeds = itertools.count(2)  # 0 and 1 are those of the rehearsals
 
         def fastest(operation: str) -> float:
             def one() -> float:
-                return clock.seconds(lambda: self._call(operation, params))[0]
+                start = self.backend.wait(self.backend.put(starts(self.problem, next(seeds), 1)[0]))
+                return clock.seconds(lambda: self._call(operation, start))[0]
 
             first = min(one(), one())
             return min(first, *(one() for _ in range(10))) if first < 0.01 else first
@@ -79,45 +79,46 @@ class Worker:
         return messages.Piloted({op: fastest(op) for op in ask.operations})
 
     def move(self, ask: messages.Move) -> messages.Done:
-        _pin(ask.core)
-        _give_room(self.problem)
-        self._turns, self._calls, self._compiled = _Usage(), _Usage(), 0
-        self._threads_before, self._began = _thread_seconds(), (time.monotonic(), time.process_time())
+        usage.pin(ask.core)
+        usage.give_room(self.problem.bytes_moved)
+        self._core, self._turns, self._calls, self._compiled = ask.core, usage.Meter(), usage.Meter(), 0
+        self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
         return messages.Done()
 
     def turn(self, ask: messages.Turn) -> messages.Turned:
         with self._turns.measured():
-            starts = [self.backend.put(start) for start in _starts(self.problem, ask.seed, ask.calls + 1)]
-            self.backend.wait(starts)
+            given = starts(self.problem, ask.seed, ask.calls + 1)
+            there = [self.backend.wait(self.backend.put(start)) for start in given]
             compiled = self._compilations()
             with self._calls.measured():
-                self._call(ask.operation, starts[0])
+                self._call(ask.operation, there[0])
                 nanoseconds, outputs = clock.sample(
-                    self.operations[ask.operation], self.backend.wait, starts[1:], self.batch
+                    self.operations[ask.operation], self.backend.wait, there[1:], self.batch
                 )
             self._compiled += self._compilations() - compiled
             loss, result = _parts(ask.operation, self.backend.get(outputs[-1]))
-            return messages.Turned(nanoseconds, loss=float(np.ravel(loss)[-1]), norm=norm(result))
+            return messages.Turned(nanoseconds, float(np.ravel(loss)[-1]), distance(result, given[-1]))
 
     def tally(self, ask: messages.Tally) -> messages.Tallied:
-        wall, cpu = time.monotonic() - self._began[0], time.process_time() - self._began[1]
+        wall, cpu = time.monotonic() - self._began[0], usage.cpu_seconds() - self._began[1]
         before = self._threads_before
-        busy = [seconds - before.get(thread, 0.0) for thread, seconds in _thread_seconds().items()]
+        busy = [seconds - before.get(thread, 0.0) for thread, seconds in usage.thread_seconds().items()]
         return messages.Tallied(
             cores_used=self._calls.cpu / max(self._calls.wall, 1e-9),
             idle_cpu_share=max(0.0, cpu - self._turns.cpu) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,
+            strays=usage.strays(self._core),
         )
 
     def weigh(self, ask: messages.Weigh) -> messages.Weighed:
         params = self.backend.wait(self.backend.put(self.problem.params))
         device_peak = getattr(self.backend, "peak_device_bytes", lambda: None)
         device_peak()
-        _give_back_freed_memory()
-        before = _reset_peak()
+        usage.give_back_freed_memory()
+        before = usage.reset_peak()
         trained, _ = self._call("train", params)
-        peak = None if before is None else max(0, _status_bytes("VmHWM") - before)
+        peak = None if before is None else max(0, usage.status_bytes("VmHWM") - before)
         device_peak_bytes, given = device_peak(), self.problem.params | self.problem.batch
         return messages.Weighed(
             peak,
@@ -130,10 +131,8 @@ class Worker:
     def probe(self, ask: messages.Probe) -> messages.Probed:
         """Each is the best of several tries: a limit is what the machine can do, not what it usually does."""
         backend: Any = self.backend
-        dtype = next(iter(self.problem.params.values())).dtype
-        square, long, one = (
-            np.ones(shape, dtype) for shape in ((ask.side, ask.side), ask.copied_bytes // dtype.itemsize, 1)
-        )
+        shapes = ((ask.side, ask.side), ask.copied_bytes // self.dtype.itemsize, 1)
+        square, long, one = (np.ones(shape, self.dtype) for shape in shapes)
         there = backend.wait(backend.put({"square": square, "long": long, "one": one}))
 
         def best(call: Callable[[], Any], tries: int) -> float:
@@ -158,49 +157,16 @@ class Worker:
         return getattr(self.backend, "compilations", lambda: 0)()
 
 
-class _Usage:
-    """Wall clock and CPU time of all threads, summed over what is measured."""
-
-    wall = 0.0
-    cpu = 0.0
-
-    @contextlib.contextmanager
-    def measured(self) -> Iterator[None]:
-        wall, cpu = time.monotonic(), time.process_time()
-        yield
-        self.wall += time.monotonic() - wall
-        self.cpu += time.process_time() - cpu
-
-
 def _fastest(call: Callable[[], Any], tries: int) -> float:
     return min(clock.seconds(call)[0] for _ in range(tries))
 
 
-def _pin(core: int | None) -> None:
-    """Every thread of this process on `core` alone, those that a library has started too."""
-    if core is None:
-        return
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(int(thread), {core})
-
-
-def _starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
-    """`count` starts, no two alike: an answer kept from an earlier call is an answer to another question."""
-    copies = {key: np.broadcast_to(p, (count, *p.shape)) for key, p in problem.params.items()}
-    starts = nudged(copies, np.random.default_rng(seed), epsilon(problem.dtype))
-    return [{key: p[i] for key, p in starts.items()} for i in range(count)]
-
-
-def _give_room(problem: Problem) -> None:
-    """To the heap: pages that are touched now and stay, freed, where the calls of the race will look for memory.
-
-    Otherwise the gaps between a step's arrays let the heap grow now and then, into pages that nobody has touched: 20 ms
-    for 8 MB were seen on a virtual machine, in single calls of 11 ms.  The arrays of a step were seen to take up to five
-    times the bytes that it must move.
-    """
-    size = max(2**25, 6 * int(problem.bytes_moved))
-    bytearray(min(size, psutil.virtual_memory().total // 32))
+def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
+    """`count` starts, no two alike nor near: an answer kept from an earlier call is an answer to another question."""
+    rng = np.random.default_rng(seed)
+    turned = WORKLOADS[problem.workload].turned(problem.params, rng, count)
+    turned = nudged(turned, rng, epsilon(problem.dtype))
+    return [{key: p[i] for key, p in turned.items()} for i in range(count)]
 
 
 def _parts(operation: str, output: Any) -> tuple[Any, Arrays]:
@@ -211,65 +177,29 @@ def _parts(operation: str, output: Any) -> tuple[Any, Arrays]:
     return (second, first) if operation == "train" else (first, second)
 
 
-def _thread_seconds() -> dict[str, float]:
-    """CPU seconds of every thread of this process, by its number."""
-    found = {}
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError):
-            found[thread] = int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[0]) / 1e9
-    return found
-
-
-def _give_back_freed_memory() -> None:
-    """To the kernel, so that what a call needs shows, though an earlier call had it already; glibc alone."""
-    gc.collect()
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def _reset_peak() -> int | None:
-    """Resident bytes now, with the kernel's high-water mark set back to it; None where that is not allowed."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        return _status_bytes("VmRSS")
-    except OSError:
-        return None
-
-
-def _status_bytes(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"no {field} in /proc/self/status")
-
-
 def answer(method: Callable[[Any], Any], ask: Any) -> bytes:
     """What `method` answers, packed; an exception becomes Trouble, with the word for the cell."""
     try:
         return messages.pack(method(ask))
     except Exception as error:
-        return messages.pack(_trouble(error))
+        return messages.pack(_trouble(error, getattr(ask, "backend", "")))
 
 
-def _trouble(error: Exception) -> messages.Trouble:
+def _trouble(error: Exception, backend: str) -> messages.Trouble:
+    """`backend`: the one being loaded.  Its own module or package is not what an installation would bring."""
     said = f"{type(error).__name__}: {error}"[:2000]
     if isinstance(error, Unsupported):
         return messages.Trouble(error.word, error.reason)
     if isinstance(error, MemoryError) or "out of memory" in said.lower():
         return messages.Trouble("out of memory", said)
-    if isinstance(error, ModuleNotFoundError):
+    own, absent = backend.partition(":")[0], getattr(error, "name", None) or ""
+    if isinstance(error, ModuleNotFoundError) and absent.partition(".")[0] != own.partition(".")[0]:
         return messages.Trouble("not installed", f"{error}; install it to race this backend")
     return messages.Trouble("failed", said)
 
 
-def _end_with_parent() -> None:
-    """Ask Linux for SIGKILL when the parent is gone, so that no endless loop outlives the race."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
 def main(socket: int) -> None:
-    _end_with_parent()
+    usage.bind()
     # Ctrl-C is the parent's to handle; it decides when the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker, parent = Worker(), Connection(socket)

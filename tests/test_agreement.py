@@ -6,7 +6,7 @@ import pytest
 import backends
 from bench.agree import Reference, evidence, gates, judge
 from bench.agree.evidence import operations
-from bench.agree.reference import norm
+from bench.agree.reference import distance
 from bench.workloads import pose
 from tests.faults import backends as faulty
 
@@ -77,10 +77,10 @@ def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tm
     problem = pose(f"factorisation/{tmp_path}/m.npy:r1")
     reference = Reference(problem)
     params, losses = backends.load(algorithm).trainer(problem, problem.timed_steps)(problem.params, problem.batch)
-    loss, size = float(losses[-1]), norm(params)
-    assert gates.timed_call_agrees(reference, "train", loss, size, algorithm)
-    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * size, algorithm)
-    assert not gates.timed_call_agrees(reference, "train", float(losses[0]), size, "numpy")
+    loss, far = float(losses[-1]), distance(params, problem.params)
+    assert gates.timed_call_agrees(reference, "train", loss, far, algorithm)
+    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * far, algorithm)
+    assert not gates.timed_call_agrees(reference, "train", float(losses[0]), far, "numpy")
 
 
 def test_what_disagrees_says_in_what_and_by_how_much():
@@ -112,6 +112,7 @@ def ending(change):
         (faulty.Foreseen, "gradient of a decoy"),
         (faulty.Meddling, "arguments untouched"),
         (faulty.Lazy, "waits"),
+        (faulty.QuicklyLazy, "waits"),
         (faulty.Nondeterministic, "repeatable"),
         (faulty.DropsAStep, "trajectory"),
         (ending(lambda b, p, n, params, losses: (params, losses[::-1].copy())), "trajectory"),
@@ -124,6 +125,7 @@ def ending(change):
         "foreseen",
         "meddling",
         "lazy",
+        "quickly_lazy",
         "nondeterministic",
         "drops_a_step",
         "reordered",

@@ -89,6 +89,8 @@ MISTAKES = {
     "one dimension": (*AGREE, "--problem", "factorisation/vector.npy:r1"),
     "labels": (*AGREE, "--problem", "mlp/labels.npz:h3"),
     "race backend": (*RACE, "--backend", "numpi"),
+    "module": (*AGREE, "--backend", "tests.outsidres:Keeper"),
+    "race module": (*RACE, "--backend", "outsiders.keeper:Keeper"),
     "race size": (*RACE, "--problem", "factorisation/axb"),
     "race labels": (*RACE, "--problem", "mlp/labels.npz:h3"),
     "race pace": (*RACE, "--quick", "--rigorous"),

@@ -14,8 +14,10 @@ from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
-from bench.worker import Worker, answer
+from bench.usage import Meter
+from bench.worker import Worker, answer, starts
 from bench.workers import Workers
+from bench.workloads import pose
 
 IRIS = "factorisation/iris"
 ROOT = Path(__file__).parents[1]
@@ -75,9 +77,9 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
 
 FAULTS_OF_FOUR_ARRAYS = """
 import resource
-from bench.worker import _give_room
+from bench.usage import give_room
 from bench.workloads import pose
-_give_room(pose("factorisation/2000x1000r32"))
+give_room(pose("factorisation/2000x1000r32").bytes_moved)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 arrays = [bytearray(8_000_000) for _ in range(4)]
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -104,13 +106,35 @@ def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tm
         workers.end()
 
 
+@pytest.mark.parametrize("name", [IRIS, "mlp/iris"])
+def test_a_timed_start_is_laid_out_in_memory_as_the_start_that_was_judged(name: str):
+    problem = pose(name)
+    for start in starts(problem, 0, 3):
+        assert {key: (p.dtype, p.shape, p.strides) for key, p in start.items()} == {
+            key: (p.dtype, p.shape, p.strides) for key, p in problem.params.items()
+        }
+
+
+@pytest.mark.parametrize("then", ["exit()", "input()"], ids=["is gone", "lives on"])
+def test_what_a_child_computes_counts_whether_it_is_gone_or_lives_on(then: str):
+    burn = f"import time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\n{then}"
+    usage = Meter()
+    with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        with usage.measured():
+            assert child.stdout.readline() == b"done\n"
+            if then == "exit()":
+                child.wait()
+        child.stdin.close()
+    assert usage.cpu > 0.2
+
+
 # What a race makes of it.
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Honest backends of every library, and some that keep their answers."""
-    wrong = ("Keeper", "KeeperByBatch", "KeeperByArguments")
+    wrong = ("Keeper", "KeeperByBatch", "KeeperByLoss", "KeeperByArguments", "KeeperByNearness")
     return raced(tmp_path_factory.mktemp("results"), "numpy", "torch-eager", "jax-step", *map(outsider, wrong))
 
 
@@ -128,7 +152,10 @@ def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(record: Re
     assert (entrant.threads, entrant.core) == (1, process.usable_cores()[-1])
 
 
-@pytest.mark.parametrize(("name", "reason"), [("Keeper", "trajectory"), ("KeeperByBatch", "trajectory")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("Keeper", "trajectory"), ("KeeperByBatch", "trajectory"), ("KeeperByLoss", "a timed call of train")],
+)
 def test_who_keeps_an_answer_is_caught_and_leaves_no_timing(record: Record, name: str, reason: str):
     cell = record.cell(outsider(name), IRIS, "float32")
     assert cell.outcome.word == "disagrees"
@@ -136,9 +163,10 @@ def test_who_keeps_an_answer_is_caught_and_leaves_no_timing(record: Record, name
     assert cell.samples == []
 
 
-def test_an_answer_kept_for_the_very_same_arguments_is_never_asked_for_in_a_turn(record: Record):
-    """Every timed start is new, to the untimed call before it too."""
-    cell = record.cell(outsider("KeeperByArguments"), IRIS, "float32")
+@pytest.mark.parametrize("name", ["KeeperByArguments", "KeeperByNearness"])
+def test_an_answer_kept_for_the_same_arguments_or_near_ones_is_never_asked_for_in_a_turn(record: Record, name: str):
+    """Every timed start is new, to the untimed call before it too, and far from all that were before."""
+    cell = record.cell(outsider(name), IRIS, "float32")
     assert (cell.outcome.word, cell.compilations) == ("ok", 0), cell.outcome.reason
 
 

@@ -1,11 +1,14 @@
 """The problems: the right data, the same bits for everyone, and one sentence for what cannot be posed."""
 
+import re
+
 import numpy as np
 import pytest
 
 import backends
+from bench.agree.reference import distance
 from bench.problem import UsageError
-from bench.workloads import DEFAULT_PROBLEMS, factorisation, pose
+from bench.workloads import DEFAULT_PROBLEMS, WORKLOADS, factorisation, pose
 from bench.workloads import data as sources
 
 GOLDEN = {
@@ -58,6 +61,20 @@ def test_descent_lowers_the_loss_and_a_whole_number_of_timed_calls_makes_it(name
     _, losses = backends.load("numpy").trainer(problem, steps)(problem.params, problem.batch)
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("name", ["factorisation/iris", "factorisation/12x8r1", "mlp/iris", "mlp/24x5-6-3"])
+def test_a_turned_start_is_far_away_and_descends_alike(name):
+    problem = pose(name, "float64")
+    train = backends.load("numpy", "cpu", "float64").trainer(problem, problem.timed_steps)
+    params, losses = train(problem.params, problem.batch)
+    starts = WORKLOADS[problem.workload].turned(problem.params, np.random.default_rng(0), 3)
+    for i in range(3):
+        start = {key: p[i] for key, p in starts.items()}
+        trained, again = train(start, problem.batch)
+        assert distance(start, problem.params) > 0.1 * distance(problem.params, {k: 0 * p for k, p in start.items()})
+        np.testing.assert_allclose(again, losses, rtol=1e-9)
+        assert distance(trained, start) == pytest.approx(distance(params, problem.params), rel=1e-6)
 
 
 def test_a_problem_cannot_be_written_to():
@@ -113,11 +130,39 @@ def test_a_bad_matrix_is_said_in_one_sentence(tmp_path, file, content):
         pose(f"factorisation/{path}:r1")
 
 
-@pytest.mark.parametrize("labels", [[0, 2, 2, 0], [1, 2, 1, 2], [-1, 0, 1, 0], [0, 0, 0, 0], [0.5, 1, 0, 1], [0, 1]])
-def test_bad_labels_are_said_in_one_sentence(tmp_path, labels):
+BAD_LABELS = {
+    "whole floats": ([0.0, 1.0, 0.0, 1.0], "dtype float64; it must be one integer for each of the 4 rows of x"),
+    "floats": ([0.5, 1, 0, 1], "dtype float64; it must be one integer"),
+    "strings": (["cat", "dog", "cat", "dog"], "dtype <U3; it must be one integer"),
+    "booleans": ([False, True, False, True], "dtype bool; it must be one integer"),
+    "complex": ([0j, 1, 0, 1], "dtype complex128; it must be one integer"),
+    "objects": (np.array([0, 1, None, 1]), "cannot be read as numbers"),
+    "too few": ([0, 1], "shape (2,) and dtype int64; it must be one integer"),
+    "one hot": (np.eye(4, dtype=int), "shape (4, 4) and dtype int64; it must be one integer"),
+    "negative": ([-1, 0, 1, 0], "3 classes from -1 to 1; number the classes 0 to 2 without a gap"),
+    "from one": ([1, 2, 1, 2], "2 classes from 1 to 2; number the classes 0 to 1 without a gap"),
+    "a class missing": ([0, 2, 2, 0], "2 classes from 0 to 2; number the classes 0 to 1 without a gap"),
+    "unsigned and huge": (
+        np.array([0, 2**64 - 1, 0, 0], np.uint64),
+        "2 classes from 0 to 18446744073709551615; number",
+    ),
+    "one class": ([0, 0, 0, 0], "has only one class; give examples of two or more"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_LABELS)
+def test_bad_labels_are_said_in_one_sentence(tmp_path, kind):
+    labels, why = BAD_LABELS[kind]
     np.savez(tmp_path / "d.npz", x=np.eye(4), y=np.array(labels))
-    with pytest.raises(UsageError, match="y in"):
+    with pytest.raises(UsageError, match=re.escape(why)) as error:
         pose(f"mlp/{tmp_path}/d.npz:h3")
+    assert "\n" not in str(error.value)
+
+
+def test_the_remedy_for_bad_labels_is_one(tmp_path):
+    y = np.unique(["dog", "cat", "dog", "bird"], return_inverse=True)[1]
+    np.savez(tmp_path / "d.npz", x=np.eye(4), y=y)
+    assert set(pose(f"mlp/{tmp_path}/d.npz:h3").batch["y"].tolist()) <= {0, 1, 2}
 
 
 @pytest.mark.parametrize("constant", [0.1, 5.9, 1e6 + 0.1, 0.0])

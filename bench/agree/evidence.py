@@ -90,8 +90,7 @@ def testify(
     """The same functions that will be timed, asked about `problem`, its `decoy` and `others`' starts."""
     given = answers(backend, operations, problem, end, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
-    wait_seconds, output = clock.seconds(lambda: backend.wait(operations["train"](params, batch)))
-    fetch_seconds, _ = clock.seconds(lambda: backend.get(output))
+    wait_seconds, fetch_seconds = _patience(backend, operations, params, batch)
     again, losses = descend(backend, operations, problem)
     return Evidence(
         **msgspec.structs.asdict(given),
@@ -101,6 +100,19 @@ def testify(
         wait_seconds=wait_seconds,
         fetch_seconds=fetch_seconds,
     )
+
+
+def _patience(backend: Backend, operations: Operations, params: Any, batch: Any) -> tuple[float, float]:
+    """(seconds until `wait` returned, seconds that `get` took then) of a timed call, the first of three that is not lazy.
+
+    A lazy backend is so every time; an honest one only where it was disturbed just then.
+    """
+    for _ in range(3):
+        wait_seconds, output = clock.seconds(lambda: backend.wait(operations["train"](params, batch)))
+        fetch_seconds, _ = clock.seconds(lambda: backend.get(output))  # noqa: B023 - called at once
+        if fetch_seconds <= wait_seconds:
+            break
+    return wait_seconds, fetch_seconds
 
 
 def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple[Arrays, Array]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from bench.agree.evidence import Evidence
-from bench.agree.reference import Reference, distances
+from bench.agree.reference import Reference, distances, norm
 from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
 from bench.record import Gate, Operation, Outcome, Run
-from bench.workloads import WORKLOADS, mlp
+from bench.workloads import WORKLOADS
 
 _EXPLAINED = {
     "loss": "loss at the start against the float64 reference",
@@ -60,19 +60,20 @@ def all_trained(evidence: Evidence) -> list[Arrays]:
 
 
 def timed_call_agrees(
-    reference: Reference, operation: Operation, loss: float, norm: float, algorithm: str = "numpy"
+    reference: Reference, operation: Operation, loss: float, far: float, algorithm: str = "numpy"
 ) -> bool:
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
-    Half, because every timed start is nudged by a few units in the last place, and two numbers
-    stand for all; the gates have compared the rest.
+    `loss` is its last, `far` how far from its start its answer lies.  Half, because every timed start is
+    nudged by a few units in the last place, and two numbers stand for all; the gates have compared the rest.
     """
     half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
     tolerances = [half_the_digits, half_the_digits]
     if operation == "train":
         tolerances = [max(half_the_digits, reference.tolerance(g, algorithm)) for g in ("trajectory", "trained params")]
-    allowed = (tolerances[0] * reference.least_loss, 0.0)
-    return bool(np.isclose((loss, norm), reference.timed[operation], rtol=tolerances, atol=allowed).all())
+    sizes = (reference.least_loss, norm(reference.problem.params))
+    allowed = np.multiply(tolerances, sizes)
+    return bool(np.isclose((loss, far), reference.timed[operation], rtol=tolerances, atol=allowed).all())
 
 
 def _form(reference: Reference, evidence: Evidence) -> Gate:
@@ -118,47 +119,10 @@ def _compared(gate: str, error: float, tolerance: float) -> Gate:
 
 
 def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
-    if reference.problem.workload == "mlp":
-        return _labels(reference, evidence, algorithm)
-    return _reconstruction(reference, evidence, algorithm)
-
-
-def _reconstruction(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
-    """The reconstruction error of every start beside the reference's, and never below the oracle."""
-    ours, theirs = (
-        [run.quality["reconstruction_error"] for run in runs(reference, t)]
-        for t in (all_trained(evidence), reference.trained)
-    )
-    tolerance = reference.tolerance("trajectory", algorithm)
-    error = max(abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True))
-    # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
-    slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
-    impossible = min(ours) < (reference.oracle or 0.0) - slack
-    what = f"reconstruction error {ours[0]:.8g} against {theirs[0]:.8g}; {reference.oracle:.8g} by singular values"
-    if impossible:
-        what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.oracle:.8g}"
-    return Gate(
-        name="end state", error=error, tolerance=tolerance, passed=error <= tolerance and not impossible, what=what
-    )
-
-
-def _labels(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
-    """The same label for every held-out example, from every start.
-
-    One whose two largest logits lie closer than the tolerance of the parameters is on the fence:
-    either label is right.
-    """
-    x = reference.problem.held_out["x"]
-    tolerance = reference.tolerance("trained params", algorithm)
-    different = 0
-    for ours, theirs in zip(all_trained(evidence), reference.trained, strict=True):
-        a, b = mlp.logits(ours, x), mlp.logits(theirs, x)
-        top = np.sort(b, axis=1)
-        clear = top[:, -1] - top[:, -2] > tolerance * np.abs(b).max(axis=1)
-        different += int(np.sum((a.argmax(axis=1) != b.argmax(axis=1)) & clear))
-    total = len(x) * (1 + len(evidence.others))
-    what = f"{different} of {total} held-out labels differ from the reference's"
-    return Gate(name="end state", error=float(different), tolerance=0.0, passed=different == 0, what=what)
+    judged_by = WORKLOADS[reference.problem.workload].end_state
+    error, tolerance, what = judged_by(reference, all_trained(evidence), algorithm)
+    known = error if np.isfinite(error) else None
+    return Gate(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
 
 
 def _manners(evidence: Evidence) -> list[Gate]:
@@ -179,5 +143,9 @@ def _manners(evidence: Evidence) -> list[Gate]:
 
 
 def _copy_allowance(evidence: Evidence) -> float:
-    """Seconds that an honest copy may take: 2 ms and 100 MB/s, both far slower than any machine here."""
-    return 2e-3 + sum(a.nbytes for a in evidence.params.values()) / 1e8
+    """Seconds that an honest copy may take though the call was shorter: 0.2 ms and 100 MB/s.
+
+    Over 30 calls of every CPU backend on iris, digits and 12x8r2 a fetch took 0.05 ms, 0.35 ms at the most, and 0.8
+    of its call at the most.
+    """
+    return 2e-4 + sum(a.nbytes for a in evidence.params.values()) / 1e8

@@ -77,14 +77,14 @@ class Reference:
 
     @cached_property
     def timed(self) -> dict[str, tuple[float, float]]:
-        """By operation: the last loss, and the norm of what comes with it, that a timed call ends on."""
+        """By operation: the last loss of a timed call, and how far from its start lies what comes with it."""
         problem = in_dtype(self.problem, "float64")
         params, losses = _NUMPY.trainer(problem, problem.timed_steps)(problem.params, problem.batch)
         start = self.truth.start
         return {
             "loss": (float(self.truth.loss), 0.0),
-            "value_and_grad": (float(start.loss), norm(start.grads)),
-            "train": (float(losses[-1]), norm(params)),
+            "value_and_grad": (float(start.loss), distance(start.grads, problem.params)),
+            "train": (float(losses[-1]), distance(params, problem.params)),
         }
 
     @property
@@ -129,6 +129,14 @@ _NUMPY = backends.load("numpy", "cpu", "float64")
 def norm(arrays: Mapping[str, Array]) -> float:
     """The Euclidean norm over all entries of all arrays, in float64."""
     return float(np.sqrt(sum(np.sum(np.square(a, dtype=np.float64)) for a in arrays.values())))
+
+
+def distance(arrays: Mapping[str, Array], start: Arrays) -> float:
+    """`norm` of what lies between.
+
+    To the right answer it is the same from every turned start, and to the answer to another of them it is not.
+    """
+    return norm({key: np.subtract(a, start[key], dtype=np.float64) for key, a in arrays.items()})
 
 
 def distances(ours: Answers, truth: Answers) -> dict[str, float]:

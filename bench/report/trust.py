@@ -16,7 +16,6 @@ LOAD = 2.0
 CLOCK_CHANGE = 0.10
 AUTOCORRELATION = 0.5
 IDLE_CPU_SHARE = 0.05
-CORES_BEYOND_THREADS = 1.1
 ENOUGH_GENERATIONS = 8
 
 
@@ -139,11 +138,6 @@ def _of_the_entrants(f: Findings) -> list[str]:
         found.append(f"busy while others had their turn: {units.listed(restless)}.")
     for e in f.entrants:
         cells = [cell for p in f.problems if (cell := f.cell(e, p)) is not None]
-        cores = max((share for cell in cells for share in cell.cores_used), default=0.0)
-        if e.device == "cpu" and 0 < e.threads * CORES_BEYOND_THREADS < cores:
-            found.append(
-                f"{e.label} used {units.number(cores)} cores with a limit of {units.plural(e.threads, 'thread')}."
-            )
         if compiled := sum(cell.compilations for cell in cells):
             found.append(f"{e.label} compiled {units.plural(compiled, 'program')} inside timed turns.")
     return found

@@ -1,10 +1,12 @@
-"""The workloads.  A module each, with the same six names:
+"""The workloads.  A module each, with the same eight names:
 
 `DEFAULT_SIZES`                     sizes raced by default
 `SWEEP_SIZES`, `GPU_SWEEP_SIZES`    the ladder of `--sweep`, and what a GPU adds to it
 `make(size, dtype, seed)`           the Problem; UsageError for a size that cannot be posed
 `quality(problem, params)`          what a person judges the trained params by, in float64
 `oracle(problem)`                   the value no descent can beat, or None
+`end_state(reference, trained, algorithm)`  (error, tolerance, sentence) of the params trained from every start
+`turned(params, rng, count)`        `count` starts far from each other, from which descent is the same but for a symmetry
 """
 
 from collections.abc import Sequence

@@ -48,8 +48,14 @@ def matrix_file(path: str) -> Array:
     return _finite_matrix(_read(path, (".npy", ".csv")), path)
 
 
+NUMBERED = "as np.unique(y, return_inverse=True)[1] does"
+
+
 def labelled_file(path: str) -> tuple[Array, Array]:
-    """Features `x` [n, d] and labels `y` [n], integers 0..k-1 with k >= 2, of an .npz file."""
+    """Features `x` [n, d], finite numbers, and labels `y` [n] of an .npz file.
+
+    `y` has an integer dtype and holds each of 0, 1, ..., k-1 at least once, with k >= 2.
+    """
     arrays = _read(path, (".npz",))
     if not {"x", "y"} <= set(arrays):
         raise UsageError(
@@ -58,14 +64,18 @@ def labelled_file(path: str) -> tuple[Array, Array]:
     x, y = _finite_matrix(arrays["x"], f"x in {path}"), np.asarray(arrays["y"])
     if y.shape != (len(x),) or y.dtype.kind not in "iu":
         raise UsageError(
-            f"y in {path} has shape {y.shape} and dtype {y.dtype}; it must be one integer for each of the {len(x)} rows of x"
+            f"y in {path} has shape {y.shape} and dtype {y.dtype}; it must be one integer for each of the {len(x)} rows of x,"
+            f" {NUMBERED}"
         )
-    y, classes = y.astype(np.int64), set(y.tolist())
-    if len(classes) < 2 or classes != set(range(len(classes))):
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise UsageError(f"y in {path} has only one class; give examples of two or more")
+    if not np.array_equal(classes, np.arange(len(classes))):
         raise UsageError(
-            f"y in {path} has labels outside 0..k-1 or only one class; number the classes 0, 1, ... without a gap"
+            f"y in {path} has {len(classes)} classes from {classes[0]} to {classes[-1]}; number the classes"
+            f" 0 to {len(classes) - 1} without a gap, {NUMBERED}"
         )
-    return x, y
+    return x, y.astype(np.int64)
 
 
 def _read(path: str, suffixes: tuple[str, ...]):

@@ -16,11 +16,15 @@ Cost      A step does three products of 2 m n rank flops each (U V^T, R V, R^T U
 """
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps
 from bench.workloads import data
+
+if TYPE_CHECKING:
+    from bench.agree.reference import Reference
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
 SWEEP_SIZES = (
@@ -69,6 +73,33 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
     """`reconstruction_error`: the loss of `params`, computed in float64."""
     U, V, A = (np.asarray(a, np.float64) for a in (params["U"], params["V"], problem.batch["A"]))
     return {"reconstruction_error": float(np.sum((U @ V.T - A) ** 2))}
+
+
+def end_state(reference: "Reference", trained: list[Arrays], algorithm: str) -> tuple[float, float, str]:
+    """The reconstruction error of every start beside the reference's; infinitely wrong below the oracle."""
+    ours, theirs = (
+        [quality(reference.problem, params)["reconstruction_error"] for params in of]
+        for of in (trained, reference.trained)
+    )
+    tolerance = reference.tolerance("trajectory", algorithm)
+    # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
+    slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
+    if min(ours) < (reference.oracle or 0.0) - slack:
+        what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.oracle:.8g}"
+        return np.inf, tolerance, what
+    what = f"reconstruction error {ours[0]:.8g} against {theirs[0]:.8g}; {reference.oracle:.8g} by singular values"
+    error = max(abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True))
+    return error, tolerance, what
+
+
+def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
+    """`count` starts [count, ...] of the same descent seen from elsewhere: U Q and V Q, with Q a random reflection.
+
+    Q is orthogonal, so U V^T stays what it is, and U Q - rate dU Q is the step of U Q.
+    """
+    v = rng.standard_normal((count, params["U"].shape[1], 1))
+    v /= np.linalg.norm(v, axis=1, keepdims=True)
+    return {key: p - (2 * (p @ v) * v.swapaxes(1, 2)).astype(p.dtype) for key, p in params.items()}
 
 
 def oracle(problem: Problem) -> float:

@@ -10,17 +10,22 @@ Outputs   The parameters after `num_steps` full-batch steps, and the loss before
 Sizes     `iris`       100 + 50 flowers, standardised, 12 hidden units: the lab report's exercise.
           `digits`     1200 + 597 images, 64 hidden units.
           `NxD-H-K`    drawn: N examples of D features, H hidden units, K classes set by a linear teacher.
-          `FILE:hH`    a person's own x and y, from an .npz file, with H hidden units.
+          `FILE:hH`    a person's own x [n, d] and y [n], from an .npz file, with H hidden units; the labels y are
+                       integers, each of 0, 1, ..., classes-1 at least once.
 Cost      Five products (x W1, H W2, H^T D, D W2^T, x^T G): 2 n (2 d hidden + 3 hidden classes) flops.
           A step cannot avoid reading x once and reading and writing the parameters.
 """
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps
 from bench.workloads import data
+
+if TYPE_CHECKING:
+    from bench.agree.reference import Reference
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "2048x784-256-10")
 SWEEP_SIZES = (
@@ -75,6 +80,35 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
         return float(np.mean(logits(params, examples["x"]).argmax(axis=1) == examples["y"]))
 
     return {"train_accuracy": accuracy(problem.batch), "test_accuracy": accuracy(problem.held_out)}
+
+
+def end_state(reference: "Reference", trained: list[Arrays], algorithm: str) -> tuple[float, float, str]:
+    """How many held-out examples, over every start, are given another label than by the reference.
+
+    One whose two largest logits lie closer than the tolerance of the parameters is on the fence:
+    either label is right.
+    """
+    x = reference.problem.held_out["x"]
+    tolerance = reference.tolerance("trained params", algorithm)
+    different = 0
+    for ours, theirs in zip(trained, reference.trained, strict=True):
+        a, b = logits(ours, x), logits(theirs, x)
+        top = np.sort(b, axis=1)
+        clear = top[:, -1] - top[:, -2] > tolerance * np.abs(b).max(axis=1)
+        different += int(np.sum((a.argmax(axis=1) != b.argmax(axis=1)) & clear))
+    return different, 0.0, f"{different} of {len(x) * len(trained)} held-out labels differ from the reference's"
+
+
+def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
+    """`count` starts [count, ...] of the same descent seen from elsewhere: the hidden units in a random order."""
+    hidden = np.arange(params["b1"].size)
+    order = rng.permuted(np.broadcast_to(hidden, (count, hidden.size)), axis=1)
+    return {
+        "W1": params["W1"][:, order].swapaxes(0, 1),
+        "b1": params["b1"][order],
+        "W2": params["W2"][order],
+        "b2": np.broadcast_to(params["b2"], (count, params["b2"].size)),
+    }
 
 
 def oracle(problem: Problem) -> None:

@@ -38,7 +38,10 @@ AT_ONCE = [
     ("DropsAStep", "disagrees", "trajectory: "),
     ("Diverging", "diverged", "form: diverged: losses holds"),
     ("WrongInTurns", "disagrees", "a timed call of train ended on loss"),
-    ("EndsInATurn", "crashed", "the process ended with exit code 7 during turn"),
+    ("EndsInATurn", "crashed", "the process ended with exit code 7 during pilot"),
+    ("InAChild", "ok", ""),
+    ("InAChildElsewhere", "failed", "left its core: a thread of its own, or of a process that it started"),
+    ("InAnOrphan", "failed", "left its core: a thread of its own, or of a process that it started"),
     ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
     ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
     ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),
@@ -54,7 +57,7 @@ AT_ONCE = [
     ("Chatty", "ok", ""),
 ]
 NEVER_LOADED = [
-    ("tests.faults.no_such_module:factory", "not installed", "No module named 'tests.faults.no_such_module'"),
+    ("tests.faults.needs_what_is_absent:factory", "not installed", "No module named 'no_such_framework'"),
     ("tests.faults.breaks_on_import:factory", "failed", "ImportError: libcudart.so.99"),
 ]
 ON_THE_LARGER = [
@@ -152,6 +155,15 @@ def test_no_worker_nor_a_child_of_one_outlives_the_race(at_once, patient):
     assert left_behind() == []
 
 
+def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path, monkeypatch):
+    """It lies on the parent's path alone."""
+    (tmp_path / "mislaid.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    record = raced(tmp_path, ["mislaid:factory"], [IRIS], operations=["loss"])
+    assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
+    assert words.exit_code(all_findings(record)) == words.FAILED
+
+
 def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
     name = HERE + "AThousandthLong"
     record = raced(tmp_path, [name], [IRIS], dtypes=["float64"], operations=["value_and_grad"])
@@ -160,9 +172,10 @@ def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
 
 
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core is all that anyone can take")
-def test_a_forgotten_thread_limit_is_refused(tmp_path):
+@pytest.mark.parametrize("kind", ["Greedy", "BesideAChild"])
+def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
     """Seen by CPU time over wall clock, so only while the machine has a second core to give: tried until it has."""
-    name = HERE + "Greedy"
+    name = HERE + kind
     for attempt in range(10):
         word, reason = found(raced(tmp_path / str(attempt), [name], [IRIS], operations=["train"]), name)
         if word != "ok":
@@ -170,6 +183,14 @@ def test_a_forgotten_thread_limit_is_refused(tmp_path):
         time.sleep(attempt)
     assert word == "failed"
     assert "cores during its turns, where 1 was allowed" in reason
+
+
+def test_who_races_alone_is_held_to_what_the_machine_can_do_too(tmp_path):
+    name = HERE + "Remembering"
+    asked = Choice([name], [LARGER], ["cpu"], operations=["train"], generations=1, pace="quick")
+    word, reason = found(session.run(asked, tmp_path, say=lambda line: None), name, LARGER)
+    assert word == "failed"
+    assert "it cannot have computed its answers" in reason
 
 
 def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):

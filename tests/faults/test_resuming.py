@@ -68,6 +68,18 @@ def test_a_name_that_the_record_does_not_race_is_refused(tmp_path):
         choice_of(tmp_path / "given.json", ["jax-scan"])
 
 
+def test_a_module_that_is_gone_is_not_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").touch()
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        begun(tmp_path / "given.json", "numpy", "mine:factory")
+    done = pytest_bench("--resume", str(tmp_path / "given.json"), "--backend", "mine:factory")
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith(
+        "Exit: no module 'mine' for the backend 'mine:factory'; give the name Python imports"
+    )
+
+
 @pytest.mark.parametrize("name", ["antigravity", "../evil", "os:system:x"])
 def test_a_name_that_is_no_backend_is_no_module_to_import(tmp_path, name):
     record = begun(tmp_path / "given.json")

@@ -1,0 +1,3 @@
+"""A backend whose framework is not there."""
+
+import no_such_framework  # noqa: F401
