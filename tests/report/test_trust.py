@@ -1,5 +1,6 @@
 """How far the numbers can be trusted stands beside them."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from bench import calibration
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import UsageError
 from bench.record import Record
-from bench.report import trust
+from bench.report import text, trust, words
 from bench.report.findings import all_findings
-from tests.reported import IRIS, MLP, reported, without_samples
+from bench.store import save
+from tests.reported import IRIS, MLP, PAIR, called, reported, without_samples
 from tests.sample_record import sample_record
 
 
@@ -72,3 +74,51 @@ def test_a_run_in_which_nothing_can_be_too_fast_says_so(tmp_path: Path):
 
 def test_a_quiet_run_gets_no_warning(whole: Record):
     assert trust.warnings(whole, all_findings(whole)) == []
+
+
+def _quick(record: Record) -> Record:
+    record.settings.quick = True
+    return record
+
+
+def _interrupted(record: Record) -> Record:
+    record.status, record.settings.generations = "interrupted", 8
+    return record
+
+
+NOT_FINAL = {
+    "quick": (
+        lambda: _quick(sample_record(PAIR, [IRIS], generations=3)),
+        ["A quick run of only 3 generations: its intervals are wide."],
+    ),
+    "interrupted": (
+        lambda: _interrupted(sample_record(PAIR, [IRIS], generations=2)),
+        [
+            "The run is interrupted, not complete: it has 2 of 8 generations.",
+            "A run of only 2 generations: there is no interval and no verdict.",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("which", NOT_FINAL)
+def test_what_is_no_final_result_says_so_first_and_last_and_above_who_won_on_the_page(which: str, tmp_path: Path):
+    make, caveats = NOT_FINAL[which]
+    _, printed, markdown = reported(make(), tmp_path)
+    verdict = text.wrapped(words.summary(make(), all_findings(make())))
+    assert all(caveat in " ".join(verdict.split()) for caveat in caveats)
+    assert printed.partition("Verdict\n=======\n\n")[2].startswith(verdict)
+    assert printed.endswith(f"{verdict}\n")
+    assert all(caveat in markdown.partition("\n\n- ")[0] for caveat in caveats)
+    page = (tmp_path / "out" / "report.html").read_text()
+    shown = re.findall(r'<p class="(caveat|lead)">([^<]+)', page)
+    assert shown[: len(caveats)] == [("caveat", caveat) for caveat in caveats]
+    assert [kind for kind, _ in shown[len(caveats) :]] == ["lead"] * 2
+
+
+def test_of_two_records_the_one_that_is_no_final_result_is_named(tmp_path: Path):
+    save(sample_record(PAIR, [IRIS]), tmp_path / "a.json")
+    save(_quick(sample_record(PAIR, [IRIS], generations=3, seed=1)), tmp_path / "b.json")
+    printed = called(str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--results", str(tmp_path))[1]
+    assert "B: A quick run of only 3 generations: its intervals are wide." in printed
+    assert "A: " not in printed
