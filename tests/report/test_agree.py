@@ -2,8 +2,19 @@
 
 import contextlib
 import io
+import re
 
 from bench.agree import __main__ as agree
+
+
+def test_every_cell_that_is_counted_has_a_row():
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        agree.main(["--backend", "numpy", "--backend", "numpy-inplace", "--problem", "factorisation/12x8r2"])
+    printed = out.getvalue()
+    rows = re.findall(r"^([\w-]+) .* pass$", printed, re.MULTILINE)
+    assert rows == ["numpy", "numpy-inplace", "control"]
+    assert f"{len(rows)} cells of {len(rows)} agree." in printed
 
 
 def test_agree_says_its_verdict_first_and_last_in_eighty_columns():

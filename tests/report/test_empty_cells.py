@@ -21,8 +21,9 @@ def test_an_empty_cell_shows_its_word_and_the_reason_stands_below(tmp_path: Path
     assert f"- torch-eager timed out on {IRIS}: no answer within 600 s" in printed
 
 
-def test_the_last_that_a_crashed_backend_printed_stands_beside_the_reason(tmp_path: Path):
-    record = fail(sample_record(PAIR, [IRIS]), "torch-eager", "crashed", "the process ended with exit code 1")
+@pytest.mark.parametrize("word", ["crashed", "timed out", "out of memory", "failed"])
+def test_the_last_that_a_failed_process_printed_stands_beside_the_reason(word: str, tmp_path: Path):
+    record = fail(sample_record(PAIR, [IRIS]), "torch-eager", word, "the process ended with exit code 1")
     record.entrants[0].last_output = "loading\n\x1b[31mno such device\n\n"
     told = " ".join(reported(record, tmp_path)[1].split())
     assert "the process ended with exit code 1; it last printed: \\x1b[31mno such device" in told

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bench.record import Samples
-from bench.report import start, sweep, words
+from bench.report import start, sweep, tables, units, words
 from bench.report.findings import overheads
 from bench.statistics import Interval, welch
 from tests.reported import IRIS, PAIR, entrant, only, reported
@@ -143,3 +143,22 @@ def test_welch_is_scipys():
 def test_below_three_generations_no_interval_is_made_up(tmp_path: Path):
     _, printed, _ = reported(sample_record(PAIR, [IRIS], generations=2), tmp_path)
     assert re.search(r"torch-eager +2\.\d\d \[\?, \?\] +undecided", printed)
+
+
+def test_what_autodiff_costs_a_step_has_the_sign_of_the_ratio_where_the_medians_differ_the_other_way():
+    record = sample_record(PAIR, [IRIS], generations=5, noise=0, control=False)
+    steps = record.problems[0].timed_steps
+    original, twin = [0.135, 0.135, 0.99, 13.5, 13.5], [0.1, 0.1, 1.0, 10.0, 10.0]
+    for cell, times in zip(record.cells, (original, twin), strict=True):
+        cell.samples = [Samples(g, "train", 1, [round(1e6 * steps * t)] * 4) for g, t in enumerate(times)]
+    f = only(record)
+    (found,) = overheads(f, IRIS)
+    assert found.interval is not None
+    assert found.seconds_a is not None
+    assert found.seconds_b is not None
+    assert found.verdict == "slower"
+    assert found.seconds_a < found.seconds_b
+    value, low, high = ((x - 1) * found.seconds_b for x in found.interval if x is not None)
+    section = tables.overhead(f)
+    assert section is not None
+    assert section.tables[0].rows[0][-1] == units.seconds(value, (low, high))

@@ -8,7 +8,7 @@ import pytest
 from bench import calibration
 from bench.calibration import Calibration, Tally, Trial
 from bench.problem import UsageError
-from bench.record import Record
+from bench.record import Gpu, Record
 from bench.report import text, trust, words
 from bench.report.findings import all_findings
 from bench.store import save
@@ -122,3 +122,14 @@ def test_of_two_records_the_one_that_is_no_final_result_is_named(tmp_path: Path)
     printed = called(str(tmp_path / "a.json"), str(tmp_path / "b.json"), "--results", str(tmp_path))[1]
     assert "B: A quick run of only 3 generations: its intervals are wide." in printed
     assert "A: " not in printed
+
+
+def test_what_each_process_kept_busy_and_what_the_gpu_read_is_shown(tmp_path: Path):
+    record = sample_record(PAIR, [IRIS])
+    record.entrants[0].busy_threads = [2, 2, 3]
+    record.machine.gpu = Gpu(
+        "A GPU", "1.0", 2**30, [{"sm_mhz": 345.0, "watts": 70.5}, {"sm_mhz": 1980.0, "watts": 70.5}]
+    )
+    printed = reported(record, tmp_path)[1]
+    assert re.search(r"^torch-eager +operation +1 +[\d.]+ s +2 to 3$", printed, re.MULTILINE)
+    assert re.search(r"^GPU between races +sm_mhz 345 to 1980, watts 70.5$", printed, re.MULTILINE)

@@ -105,3 +105,10 @@ def test_ticks_are_written_short():
         "0.1",
         "1M",
     ]
+
+
+def test_an_interval_has_the_unit_of_its_value_once():
+    assert units.seconds(8.1e-6, (7.9e-6, 8.3e-6)) == "8.10 us [7.90, 8.30]"
+    assert units.seconds(-1.67e-3, (-1.87e-3, -1.46e-3)) == "-1.67 ms [-1.87, -1.46]"
+    assert units.seconds(0.0, (0.0, 1.2e-6)) == "0 us [0, 1.20]"
+    assert units.rate(5e10, (4.9e10, 5.1e10)) == "50.0 Gflop/s [49.0, 51.0]"
