@@ -12,6 +12,7 @@ from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Record
 from bench.report import words
 from bench.report.findings import all_findings, failed
+from bench.report.text import wrapped
 from bench.report.units import inert
 from bench.store import sole_writer
 from bench.workloads import ladder
@@ -136,7 +137,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = words.exit_code(all_findings(record)) or (status and words.FAILED)
 
 
+TABLES = (
+    "The tables above are of whole calls: `train` is as many gradient steps as the heading says, and the report gives"
+    " the time of one. Their samples are not paired: for who is faster, read the report (python -m bench.report)."
+)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-benchmark's tables
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     record = config.stash.get(RECORD, None)
     if record is not None:
-        terminalreporter.write_line(words.summary(record, all_findings(record)))
+        for told in (TABLES, words.summary(record, all_findings(record))):
+            terminalreporter.write_line("\n" + wrapped(told))

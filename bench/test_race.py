@@ -7,6 +7,7 @@ pytest-benchmark's public interface, so that its tables, JSON, histograms and `c
 import pytest
 
 from bench.record import Cell, Operation, Record
+from bench.report import units
 from bench.statistics import seconds
 
 
@@ -43,8 +44,12 @@ def replay(benchmark, cell: Cell, operation: Operation, record: Record) -> None:
     samples = [x for s in cell.samples if s.operation == operation for x in seconds(s)]
     if not samples:
         pytest.skip(f"{operation} of a mode that compiles the whole descent is that of its step mode")
+    steps = record.facts(cell.problem, cell.dtype).timed_steps
+    # The table's heading; below it the backend alone tells the rows apart, and they fit 80 columns.
     benchmark.group = f"{operation} {cell.problem} {cell.dtype}"
-    benchmark.extra_info.update(record=record.id, timed_steps=record.facts(cell.problem, cell.dtype).timed_steps)
+    benchmark.group += f", {units.plural(steps, 'step')} a call" if operation == "train" else ""
+    benchmark.name = cell.entrant
+    benchmark.extra_info.update(record=record.id, timed_steps=steps)
     coming = iter(samples)
 
     def next_sample() -> None:

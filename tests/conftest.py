@@ -20,7 +20,9 @@ from backends import by_hand
 from bench.backend import Backend, Unsupported
 from bench.choice import check_backend
 from bench.problem import Arrays, Problem, UsageError, in_dtype
+from bench.record import Record
 from bench.workloads import pose
+from tests.sample_record import sample_record
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 """One problem a workload: torch.compile takes seconds over every new shape."""
@@ -185,3 +187,8 @@ def bits(tree: Any) -> Any:
         return tuple(map(bits, tree))
     array = np.asarray(tree)
     return array.dtype.str, array.shape, array.tobytes()
+
+
+@pytest.fixture(scope="session")
+def whole() -> Record:
+    return sample_record()

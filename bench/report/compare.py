@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Entrant, Operation, Record
-from bench.report import units, words
+from bench.report import trust, units, words
 from bench.report.findings import Findings, all_findings, name
 from bench.report.text import Section, Table
 from bench.statistics import CONFIDENCE, Interval, Verdict, seconds, verdict, welch
@@ -123,7 +123,8 @@ def page(a: Record, b: Record, found: list[Change], judged: bool) -> list[Sectio
     text = f"A is {a.id}, B is {b.id}. {summary(found)}"
     if not judged:
         text = f"A is {a.id}, B is {b.id}. They differ in {'; '.join(differences(a, b))}, so they stand side by side without verdicts."
-    sections = [Section("Verdict", [text, *_drift(found)])]
+    caveats = [f"{which}: {said}" for which, r in (("A", a), ("B", b)) for said in trust.caveats(r, all_findings(r))]
+    sections = [Section("Verdict", [text, *caveats, *_drift(found)])]
     if changed := _changed(found):
         sections.append(Section("What changed", tables=changed))
     return [*sections, Section("Every cell", [_NOTE] if judged else [], tables=_all(found))]

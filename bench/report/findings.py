@@ -221,7 +221,7 @@ def algebra(f: Findings) -> list[Comparison]:
 
 def gated(f: Findings, problems: Iterable[str]) -> list[Gated]:
     """Every gate of every entrant on these problems."""
-    cells = [(e, p, cell) for p in problems for e in f.racers if (cell := f.cell(e, p)) is not None]
+    cells = [(e, p, cell) for p in problems for e in f.entrants if (cell := f.cell(e, p)) is not None]
     return [Gated(e, p, gate) for e, p, cell in cells for gate in cell.gates]
 
 

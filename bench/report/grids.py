@@ -103,7 +103,7 @@ def agreement(f: Findings) -> Table:
     by_cell: dict[tuple[str, str], list[Gated]] = {}
     for g in gated(f, f.problems):
         by_cell.setdefault((g.entrant.label, g.problem), []).append(g)
-    rows = [[name(e), *(_agreed(f, e, p, by_cell.get((e.label, p), [])) for p in f.problems)] for e in f.racers]
+    rows = [[name(e), *(_agreed(f, e, p, by_cell.get((e.label, p), [])) for p in f.problems)] for e in f.entrants]
     note = "Of the gates of a cell the one that came nearest: how much of its tolerance the error uses up."
     return Table(f"Agreement with the float64 reference ({f.title})", ["backend", *f.problems], rows, note)
 

@@ -12,7 +12,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from bench.record import Record
-from bench.report import grids, leaders, parts, units, words
+from bench.report import grids, leaders, parts, trust, units, words
 from bench.report.downloads import Download
 from bench.report.findings import Findings
 from bench.report.look import key
@@ -30,6 +30,8 @@ class Page(NamedTuple):
     """What the template is told."""
 
     title: str
+    caveats: Sequence[str]
+    """What makes it no final result; stands above who won."""
     lead: Sequence[str]
     facts: str
     findings: Sequence[Block]
@@ -55,6 +57,7 @@ def page(
     """`lead`: what two records come to; who won, where there is one."""
     return Page(
         title,
+        trust.caveats(record, list(found)),
         lead or [sentence for f in found[:1] for sentence in leaders.headline(f)],
         parts.facts(record),
         [

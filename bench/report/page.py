@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.calibration import Calibration, Tally, Trial
-from bench.record import Entrant, Record
+from bench.record import Entrant, Gpu, Record
 from bench.report import device, lab, scaling, tables, trust, units, words
 from bench.report.findings import Findings
 from bench.report.text import Picture, Section, Table
@@ -121,8 +121,18 @@ def the_run(record: Record) -> Section:
             f"{units.plural(settings.generations, 'generation')} of at most {units.plural(settings.most_rounds, 'round')}",
         ],
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],
+        *([["GPU between races", readings]] if (readings := _readings(machine.gpu)) else []),
     ]
     return Section("The run", tables=[Table("What was run, and where", ["", "value"], rows)])
+
+
+def _readings(gpu: Gpu | None) -> str:
+    """Least and most of each clock, of the power and of the temperature, as it idles after a race."""
+    values: dict[str, list[float]] = {}
+    for reading in gpu.readings if gpu else []:
+        for what, value in reading.items():
+            values.setdefault(what, []).append(value)
+    return ", ".join(f"{what} {tables.span(found)}" for what, found in values.items())
 
 
 def _pinned(entrants: list[Entrant]) -> list[str]:

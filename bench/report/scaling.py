@@ -1,6 +1,6 @@
 """Time against size and against the machine's own limit, as tables."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
 from bench.record import Entrant
@@ -88,16 +88,16 @@ def _fit_row(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[swee
     found = sweep.fitted(f, e, problems)
     if found is None:
         return None
-    overhead = _with_ends(found.fit.overhead, found.overhead, units.seconds)
-    rate = _with_ends(found.fit.rate, found.rate, units.rate) if found.fit.rate else "does not show"
+    overhead = units.seconds(found.fit.overhead, _above_zero(found.overhead))
+    rate = units.rate(found.fit.rate, _above_zero(found.rate)) if found.fit.rate else "does not show"
     ours = sweep.points(f, e, problems)
     ahead = "reference" if e is f.reference else overtaking(sweep.overtakes(ours, theirs))
     return [name(e), overhead, rate, ahead]
 
 
-def _with_ends(value: float, ends: tuple[float, float] | None, written: Callable[[float], str]) -> str:
-    """`8.1 us [7.9 us, 8.3 us]`; neither term is ever negative, so neither is the lower end."""
-    return written(value) + (f" [{written(max(0.0, ends[0]))}, {written(ends[1])}]" if ends else "")
+def _above_zero(ends: units.Ends) -> units.Ends:
+    """Neither term is ever negative, so neither is its lower end."""
+    return ends and (max(0.0, ends[0]), ends[1])
 
 
 def overtaking(flops: float | None) -> str:

@@ -1,6 +1,6 @@
 """The findings as sections of tables: the order of the page, its headings, and the notes below the tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bench.record import Entrant
 from bench.report import start, units, words
@@ -30,8 +30,7 @@ RATIO_NOTE = (
     " the generations; `~` marks a ratio that cannot be told from 1."
 )
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
-
-
+OF_THE_PROCESS = ("crashed", "timed out", "out of memory", "failed")
 GATES = {"gradient": ("gradient",), "trajectory": ("trajectory", "loss"), "end state": ("end state",)}
 """Column of the agreement table: words in the names of the gates it stands for."""
 
@@ -54,11 +53,11 @@ def overhead(f: Findings) -> Section | None:
     tables = []
     for workload, problems in f.workloads.items():
         rows = [_overhead_row(f, c) for p in problems for c in overheads(f, p)]
-        tables.append(Table(workload, ["size", "backend", "time / by hand", "verdict", "extra a step"], rows))
+        tables.append(Table(workload, ["size", "backend", "time / by hand", "extra a step"], rows))
     text = (
         "Time per step with the library's autodiff over the time of the same library in the same mode with the gradient"
-        " derived by hand. In brackets the 95 % interval over the generations; the verdict is never finer than the control's"
-        " own spread. Below 1 autodiff gains: the library's own loss and its backward pass, fused, beat the single operations"
+        " derived by hand. In brackets the 95 % interval over the generations. `extra a step` is what the ratio is beyond 1,"
+        " times the time by hand; `undecided` where the ratio cannot be told from 1, or from the control's own spread. Below 1 autodiff gains: the library's own loss and its backward pass, fused, beat the single operations"
         " in which the gradient by hand is written."
     )
     return Section("Autodiff overhead", [text], tables=tables)
@@ -67,11 +66,16 @@ def overhead(f: Findings) -> Section | None:
 def _overhead_row(f: Findings, c: Comparison) -> list[str]:
     if c.interval is None:
         empty = next((e for e in (c.a, c.b) if not f.samples(e, c.problem)), c.a)
-        return [size(c.problem), name(c.a), word(f, empty, c.problem), "", ""]
-    extra = "in the noise"
-    if c.verdict != "undecided" and c.seconds_a and c.seconds_b:
-        extra = units.seconds(c.seconds_a - c.seconds_b)
-    return [size(c.problem), name(c.a), units.interval(c.interval), c.verdict, extra]
+        return [size(c.problem), name(c.a), word(f, empty, c.problem), ""]
+    return [size(c.problem), name(c.a), units.interval(c.interval), _extra(c)]
+
+
+def _extra(c: Comparison) -> str:
+    """Seconds; of the ratio, and not of two medians, which may differ the other way."""
+    if c.verdict == "undecided" or c.interval is None or c.seconds_b is None:
+        return "undecided"
+    value, *ends = [(end - 1) * c.seconds_b for end in c.interval if end is not None]
+    return units.seconds(value, (ends[0], ends[1]))
 
 
 def word(f: Findings, entrant: Entrant, problem: str) -> str:
@@ -183,7 +187,7 @@ def agreeing_in_full(f: Findings) -> Section:
         " nearest. A tolerance is a small multiple of what rounding alone does to the reference."
     )
     headers = ["backend", *GATES, "verdict"]
-    found = [Table(p, headers, [_gate_row(f, e, p) for e in f.racers]) for p in f.problems]
+    found = [Table(p, headers, [_gate_row(f, e, p) for e in f.entrants]) for p in f.problems]
     return Section(f"Agreement ({f.title})", [text], tables=found)
 
 
@@ -237,11 +241,22 @@ def _error(g: Gated) -> str:
 
 
 def entrants(f: Findings) -> Section:
-    headers = ["backend", "one dispatch covers", "threads", "import", "versions"]
+    headers = ["backend", "one dispatch covers", "threads", "import", "busy", "versions"]
     rows = [
-        [name(e), e.dispatch or "unknown", str(e.threads or "unknown"), _import(e), _versions(e)] for e in f.entrants
+        [name(e), e.dispatch or "unknown", str(e.threads or "unknown"), _import(e), _busy(e), _versions(e)]
+        for e in f.entrants
     ]
-    return Section("The backends", tables=[Table("As they entered", headers, rows)])
+    note = "`threads`: the limit that was set. `busy`: the threads that took processor time in a race, by turns where the core is one."
+    return Section("The backends", tables=[Table("As they entered", headers, rows, note)])
+
+
+def _busy(e: Entrant) -> str:
+    return span(e.busy_threads) if e.busy_threads else units.ABSENT
+
+
+def span(values: Sequence[float]) -> str:
+    """`2`, or `2 to 3`."""
+    return " to ".join(dict.fromkeys(units.number(x) if x % 1 else f"{x:.0f}" for x in (min(values), max(values))))
 
 
 def _import(e: Entrant) -> str:
@@ -265,7 +280,7 @@ def reasons(f: Findings) -> list[Section]:
 
 
 def _why(cell: Empty) -> str:
-    """The reason; of what crashed the last line that it printed, too."""
-    printed = cell.entrant.last_output.strip().splitlines() if cell.outcome.word == "crashed" else []
+    """The reason; where the process failed, and not its answer, the last line that it printed, too."""
+    printed = cell.entrant.last_output.strip().splitlines() if cell.outcome.word in OF_THE_PROCESS else []
     last = f"; it last printed: {units.clip(printed[-1], 200)}" if printed else ""
     return (cell.outcome.reason or "no reason was given") + last

@@ -67,14 +67,23 @@ def _median(values: list[float]) -> float | None:
     return float(np.median(values)) if values else None
 
 
+def caveats(record: Record, all_findings: list[Findings]) -> list[str]:
+    """What is to be known before any number is read: that the run did not end, or was too short for narrow intervals."""
+    fewest = min((n for f in all_findings if (n := generations(f)) is not None), default=0)
+    found = []
+    if record.status != "complete":
+        planned = units.plural(record.settings.generations, "generation")
+        found.append(f"The run is {record.status}, not complete: it has {fewest} of {planned}.")
+    if 0 < fewest < ENOUGH_GENERATIONS:
+        width = "its intervals are wide" if fewest >= FEWEST_GENERATIONS else "there is no interval and no verdict"
+        kind = "quick run" if record.settings.quick else "run"
+        found.append(f"A {kind} of only {units.plural(fewest, 'generation')}: {width}.")
+    return found
+
+
 def warnings(record: Record, all_findings: list[Findings]) -> list[str]:
     """What the run itself warned of, then what its numbers show, each in a sentence."""
-    found = list(record.warnings)
-    if record.status != "complete":
-        found.append(f"The run is {record.status}, not complete: cells are missing.")
-    if record.settings.quick:
-        found.append("This was a quick run, made to see that everything works: its numbers are no measurement.")
-    found += _of_the_weather(record)
+    found = [*record.warnings, *caveats(record, all_findings), *_of_the_weather(record)]
     for f in all_findings:
         found += [f"{f.title}: {text}" for text in [*_of_the_race(f), *_of_the_entrants(f)]]
     return found
@@ -99,12 +108,6 @@ def _of_the_weather(record: Record) -> list[str]:
 def _of_the_race(f: Findings) -> list[str]:
     found = []
     fewest = generations(f)
-    if fewest is not None and fewest < FEWEST_GENERATIONS:
-        found.append(
-            f"only {units.plural(fewest, 'generation')}; below {FEWEST_GENERATIONS} there is no interval and no verdict."
-        )
-    elif fewest is not None and fewest < ENOUGH_GENERATIONS:
-        found.append(f"only {units.plural(fewest, 'generation')}; intervals are wide below {ENOUGH_GENERATIONS}.")
     limits = sweep.limits(f)
     if fewest is not None and (limits is None or sweep.matmul_rate(limits, f.dtype) is None):
         found.append(

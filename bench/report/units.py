@@ -49,14 +49,21 @@ def number(x: float) -> str:
     return f"{x:.{decimals}f}"
 
 
-def _scaled(x: float, units: list[tuple[float, str]]) -> str:
-    """In the largest unit that leaves 1 or more; `units` from the largest down."""
-    size, unit = next((u for u in units if abs(x) >= 0.9995 * u[0]), units[-1])
-    return f"{number(x / size)}{unit}"
+Ends = tuple[float, float] | None
+"""Of an interval; None where there is none."""
 
 
-def seconds(x: float) -> str:
-    return _scaled(x, [(1, " s"), (1e-3, " ms"), (1e-6, " us"), (1e-9, " ns")])
+def _scaled(x: float, units: list[tuple[float, str]], ends: Ends = None) -> str:
+    """In the largest unit that leaves 1 or more of it or of an end; `units` from the largest down."""
+    most = max(map(abs, (x, *(ends or ()))))
+    size, unit = next((u for u in units if most >= 0.9995 * u[0]), units[-1])
+    bounds = f" [{number(ends[0] / size)}, {number(ends[1] / size)}]" if ends else ""
+    return f"{number(x / size)}{unit}{bounds}"
+
+
+def seconds(x: float, ends: Ends = None) -> str:
+    """`8.12 us`, or `8.12 us [7.90, 8.30]`."""
+    return _scaled(x, [(1, " s"), (1e-3, " ms"), (1e-6, " us"), (1e-9, " ns")], ends)
 
 
 def bytes_(x: float) -> str:
@@ -95,8 +102,8 @@ def bound(text: str) -> str:
     return re.sub(r"\[(?=[\d?])[^][]{1,30}\]", lambda interval: interval[0].replace(" ", NO_BREAK), text)
 
 
-def rate(flops_per_second: float) -> str:
-    return _scaled(flops_per_second, [(1e12, " Tflop/s"), (1e9, " Gflop/s"), (1e6, " Mflop/s"), (1, " flop/s")])
+def rate(flops_per_second: float, ends: Ends = None) -> str:
+    return _scaled(flops_per_second, [(1e12, " Tflop/s"), (1e9, " Gflop/s"), (1e6, " Mflop/s"), (1, " flop/s")], ends)
 
 
 def percent(x: float) -> str:

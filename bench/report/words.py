@@ -31,12 +31,13 @@ def exit_code(found: list[Findings]) -> int:
 
 
 def summary(record: Record, found: list[Findings]) -> str:
-    """The last line: how many cells agree and were timed, how many not, and why."""
+    """The verdict line: how many cells agree and were timed, how many not, and why; then what makes it no final one."""
     cells = sum(len(f.entrants) * len(f.problems) for f in found)
     empty = [cell.outcome.word for f in found for cell in f.empty_cells()]
     said = [f"{units.plural(cells, 'cell')}, {cells - len(empty)} good"]
     said += [f"{empty.count(word)} {word}" for word in dict.fromkeys(empty)]
-    return f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
+    told = f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
+    return " ".join([told, *trust.caveats(record, found)])
 
 
 def agreement_summary(found: list[Findings]) -> str:

@@ -8,7 +8,6 @@ import pytest
 
 from bench.record import Record
 from tests.browser import CHROMIUM, Page, sync_playwright, written
-from tests.sample_record import sample_record
 
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -19,11 +18,6 @@ LAY_OUT = """
     document.adoptedStyleSheets = [sheet];
 """
 """What is off the screen too: neither its words nor its barriers could be found otherwise."""
-
-
-@pytest.fixture(scope="session")
-def whole() -> Record:
-    return sample_record()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,99 @@
+"""Of two records what changed is found, and no more."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.record import Record
+from bench.report import compare, words
+from bench.store import save
+from tests.reported import IRIS, MLP, PAIR, called
+from tests.sample_record import fail, sample_record, step_seconds
+
+
+def compared(a: Record, b: Record, folder: Path, *more: str) -> tuple[int, str, str]:
+    save(a, folder / "a.json")
+    save(b, folder / "b.json")
+    return called(str(folder / "a.json"), str(folder / "b.json"), "--results", str(folder / "out"), *more)
+
+
+def test_a_backend_that_became_slower_is_found_and_no_other(whole: Record, tmp_path: Path):
+    other = sample_record(seed=1, slower={"jax-step": 1.2, "numpy-gram": 1 / 1.2})
+    code, printed, _ = compared(whole, other, tmp_path)
+    found = {(c.entrant.backend, c.verdict) for c in compare.changes(whole, other) if c.verdict != "undecided"}
+    assert found == {("jax-step", "slower"), ("numpy-gram", "faster")}
+    assert code == words.GOOD
+    assert "24 slower, 12 faster" in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert (tmp_path / "out" / "comparison.md").exists()
+
+
+def test_the_ratio_is_b_over_a():
+    a, b = (sample_record(PAIR, [IRIS], noise=0, slower=slower) for slower in ({}, {"torch-eager": 1.5}))
+    found = {(c.entrant.backend, c.operation): c for c in compare.changes(a, b)}
+    slower = found["torch-eager", "train"]
+    assert slower.interval is not None
+    assert slower.interval.value == pytest.approx(1.5, rel=1e-3)
+    assert slower.seconds_a == pytest.approx(step_seconds("torch-eager", IRIS), rel=1e-3)
+    assert found["torch-eager-by-hand", "loss"].verdict == "undecided"
+
+
+@pytest.mark.parametrize(("slower", "expected"), [({}, 0), ({"torch-eager": 1.5}, 1), ({"torch-eager": 0.5}, 0)])
+def test_a_regression_fails_when_asked_to(slower: dict[str, float], expected: int, tmp_path: Path):
+    a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1, slower=slower)
+    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == expected
+    assert compared(a, b, tmp_path)[0] == 0
+
+
+def test_equal_runs_seldom_differ_in_any_of_their_cells():
+    """At 95 % for each of the 24 cells two pairs of three would show a change; together, one in twenty."""
+    runs = [
+        sample_record(("numpy", *PAIR, "jax-step"), [IRIS, MLP], generations=5, rounds=2, seed=s, control=False)
+        for s in range(8)
+    ]
+    changed = [
+        any(c.verdict != "undecided" for c in compare.changes(a, b)) for a, b in zip(runs[::2], runs[1::2], strict=True)
+    ]
+    assert sum(changed) <= 1
+
+
+def _other_machine(record: Record, **changes: object) -> Record:
+    record.machine = msgspec.structs.replace(record.machine, **changes)
+    return record
+
+
+UNLIKE = {
+    "processor": lambda: _other_machine(sample_record(PAIR, [IRIS]), cpu="Another CPU"),
+    "number of cores": lambda: _other_machine(sample_record(PAIR, [IRIS]), cores=64),
+    "dtype or precision": lambda: sample_record(PAIR, [IRIS], dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("unlike", UNLIKE)
+def test_unlike_records_are_refused_and_forced_get_no_verdict(unlike: str, tmp_path: Path):
+    a, b = sample_record(PAIR, [IRIS]), UNLIKE[unlike]()
+    code, printed, error = compared(a, b, tmp_path)
+    assert (code, printed, len(error.splitlines())) == (2, "", 1)
+    assert unlike in error
+    assert not (tmp_path / "out").exists()
+    code, printed, _ = compared(a, b, tmp_path, "--force")
+    assert code == 0
+    assert not re.search(r" (slower|faster|undecided)$", printed, re.MULTILINE)
+    assert compared(a, b, tmp_path, "--force", "--fail-on-regression")[0] == 2
+
+
+def test_cells_that_cannot_be_compared_say_why():
+    a, b = sample_record(("numpy", *PAIR), [IRIS, MLP]), sample_record(("numpy", *PAIR), [IRIS], seed=1)
+    fail(b, "torch-eager", "crashed")
+    b.problems[0].digest = "another"
+    said = {(c.entrant.backend, c.problem): c.word for c in compare.changes(a, b) if c.operation == "train"}
+    assert said == {
+        ("numpy", IRIS): "other data",
+        ("torch-eager", IRIS): "crashed in B",
+        ("torch-eager-by-hand", IRIS): "other data",
+        ("numpy", MLP): "not in B",
+        ("torch-eager", MLP): "not in B",
+        ("torch-eager-by-hand", MLP): "not in B",
+    }
