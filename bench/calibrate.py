@@ -104,23 +104,30 @@ def tally(record: Record, trial: Trial) -> None:
 
 
 def begun(folder: Path) -> Calibration:
-    """What the folder holds, if it was made with this code's settings on this machine; else a new one."""
-    known, here = calibration.read(folder), machine.describe()
-    settings = (GENERATIONS["default"], SECONDS_PER_RACE["default"])
-    if known and (known.machine, known.generations, known.seconds_per_race) == (here, *settings):
-        return known
+    """What the folder holds, or a new one; UsageError when it was made otherwise, for such races cannot be counted in."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Calibration(
-        machine=here,
+    new = Calibration(
+        machine=machine.describe(),
         commit=session.commit(),
         versions=dict(backends.load("numpy").versions),
-        generations=settings[0],
-        seconds_per_race=settings[1],
+        generations=GENERATIONS["default"],
+        seconds_per_race=SECONDS_PER_RACE["default"],
         first=now,
         last=now,
         clock_overhead_seconds=clock.overhead_seconds(),
         trials=[Trial(problem=problem) for problem in PROBLEMS],
     )
+    known = calibration.read(folder) or new
+    if _conditions(known) != _conditions(new):
+        raise UsageError(
+            f"{folder / calibration.FILE} is of another machine, version or setting;"
+            " give --results another folder, or remove it to begin anew"
+        )
+    return known
+
+
+def _conditions(of: Calibration) -> tuple[Any, ...]:
+    return of.machine, of.versions, of.generations, of.seconds_per_race, [trial.problem for trial in of.trials]
 
 
 def summary(found: Calibration) -> list[str]:

@@ -15,15 +15,19 @@ def ended(work: Callable[[], int]) -> int:
     try:
         return work()
     except UsageError as error:
-        print(inert(str(error)), file=sys.stderr)
+        warn(str(error))
         return USAGE
     except KeyboardInterrupt as interrupted:
-        print(inert(str(interrupted)) or "interrupted; run it again", file=sys.stderr)
+        warn(str(interrupted) or "interrupted; run it again")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe left; what is still buffered must not raise once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GOOD
+
+
+def warn(line: str) -> None:
+    print(inert(line), file=sys.stderr)
 
 
 def positive_seconds(text: str | float) -> float:

@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import os
+import platform
 import shlex
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from bench import machine
@@ -181,6 +184,8 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
         raise UsageError(f"{path} is complete; there is nothing left to resume")
     if (hardware := _hardware(record.machine)) != _hardware(machine.describe()):
         raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
+    for name, (then, now) in _changed_versions(record).items():
+        raise UsageError(f"{path} was begun with {name} {then}, and here is {now}; install {then} again, or run anew")
     problems = posed(choice)
     if list(map(_place, record.entrants)) != list(map(_place, entrants(choice))) or len(problems) != len(
         record.problems
@@ -194,6 +199,18 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
             cell.outcome = Outcome()
     record.status = "running"
     return record, problems
+
+
+def _changed_versions(record: Record) -> dict[str, tuple[str, str]]:
+    """Then and now, of Python and of what was raced, as far as it is a package; nothing is imported."""
+    then = {"Python": record.machine.python}
+    for entrant in record.entrants:
+        then |= entrant.versions
+    now = {"Python": platform.python_version()}
+    for name in then:
+        with contextlib.suppress(PackageNotFoundError):
+            now[name] = metadata.version(name)
+    return {name: (then[name], now[name]) for name in now if now[name] != then[name]}
 
 
 def _hardware(of: Machine) -> str:

@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,10 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
+class OtherSchema(UsageError):
+    """A record, but of another version of the suite."""
+
+
 def read(path: Path) -> Record:
     """The record in `path`; UsageError, in one sentence, for anything that is not one."""
     try:
@@ -55,7 +59,7 @@ def read(path: Path) -> Record:
         parts = json.loads(text, object_pairs_hook=_without_duplicates)
         schema = parts.get("schema") if isinstance(parts, dict) else None
         if type(schema) is int and schema != SCHEMA:
-            raise UsageError(
+            raise OtherSchema(
                 f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it"
             )
         record = msgspec.json.decode(text, type=Record)
@@ -68,12 +72,14 @@ def read(path: Path) -> Record:
         ) from None
 
 
-def newest(folder: Path) -> Path:
-    """The newest complete record in `folder`; UsageError when there is none."""
-    for path in sorted(folder.glob("*.json"), reverse=True):
+def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Path:
+    """The newest complete record in `folder`; UsageError when there is none.  Newer ones of another schema are told."""
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
         try:
             if read(path).status == "complete":
                 return path
+        except OtherSchema as error:
+            warn(f"passed over: {error}")
         except UsageError:
             continue
     raise UsageError(f"no complete record in {folder}; run `pytest bench/ --benchmark-only` to make one")

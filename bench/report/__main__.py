@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str] | None) -> int:
     options = _options(arguments)
     if options.record_b is None:
-        return _report(options.record or store.newest(options.results), options.results)
+        return _report(options.record or store.newest(options.results, command.warn), options.results)
     return _compare(options)
 
 

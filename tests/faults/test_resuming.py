@@ -135,6 +135,14 @@ def on_a_gpu(record):
     record.machine.gpu = Gpu(name="Another GPU", driver="1", memory_bytes=1)
 
 
+def by_another_python(record):
+    record.machine.python = "3.10.1"
+
+
+def by_another_library(record):
+    record.entrants[0].versions = {"numpy": "1.26.4", "openblas": "known to no package index"}
+
+
 def complete(record):
     record.status = "complete"
 
@@ -152,6 +160,11 @@ def no_problem(record):
     [
         (elsewhere, "was begun on another machine .Another CPU, .* cores.; resume it there"),
         (on_a_gpu, "was begun on another machine .*, Another GPU.; resume it there"),
+        (
+            by_another_python,
+            r"was begun with Python 3\.10\.1, and here is 3\.\d+\.\d+; install 3\.10\.1 again, or run anew",
+        ),
+        (by_another_library, r"was begun with numpy 1\.26\.4, and here is .*; install 1\.26\.4 again, or run anew"),
         (complete, "is complete; there is nothing left to resume"),
         (other_data, "factorisation/iris has other data or another start"),
         (no_problem, "was begun by another version of the suite"),

@@ -1,0 +1,34 @@
+"""A calibration counts races of one machine, one version and one setting together, or none."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import calibrate, calibration
+from bench.problem import UsageError
+
+
+def test_a_calibration_of_the_same_conditions_goes_on(tmp_path: Path):
+    known = calibrate.begun(tmp_path)
+    known.races = 5
+    calibration.save(known, tmp_path)
+    assert calibrate.begun(tmp_path).races == 5
+
+
+@pytest.mark.parametrize("what", ["machine", "versions", "generations", "seconds_per_race", "trials"])
+def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path: Path, what: str):
+    known = calibrate.begun(tmp_path)
+    match what:
+        case "machine":
+            known.machine.cpu = "Another CPU"
+        case "versions":
+            known.versions = {"numpy": "1.0"}
+        case "trials":
+            del known.trials[0]
+        case _:
+            setattr(known, what, 99)
+    calibration.save(known, tmp_path)
+    before = (tmp_path / calibration.FILE).read_bytes()
+    with pytest.raises(UsageError, match="of another machine, version or setting; give --results another folder, or"):
+        calibrate.begun(tmp_path)
+    assert (tmp_path / calibration.FILE).read_bytes() == before
