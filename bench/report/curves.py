@@ -12,7 +12,6 @@ from bench.report.look import (
     CLASSES,
     FAINT,
     INK,
-    MOST_PANELS,
     Drawing,
     Sheet,
     key,
@@ -20,6 +19,7 @@ from bench.report.look import (
     labels,
     legend_rows,
     log_axis,
+    panels,
     style,
 )
 from bench.report.units import slug
@@ -29,13 +29,13 @@ SPECIES = ("setosa", "versicolor", "virginica")
 
 def losses(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None:
     """The loss before every step of all backends over each other: one curve, if they agree."""
-    shown = {p: ls for p in problems if (ls := _losses_of(f, p))}
-    shown = dict(list(shown.items())[:MOST_PANELS])
+    some, others = panels([p for p in problems if _losses_of(f, p)])
+    shown = {p: _losses_of(f, p) for p in some}
     if not shown:
         return None
     entrants = [e for e in f.racers if any(e.label in ls for ls in shown.values())]
     sheet = Sheet(len(shown), 2.1, 1.7, left=0.7, bottom=legend_rows(len(entrants)) + 0.15)
-    sheet.title(f"Loss before every step, all backends over each other: {label(workload, 40)}")
+    sheet.title(f"Loss before every step, all backends over each other: {label(workload, 40)}{others}")
     for axes, (problem, curves) in zip(sheet.axes, shown.items(), strict=True):
         _losses_panel(axes, entrants, curves)
         axes.set_title(label(problem.partition("/")[2] or problem, 28), loc="left")
@@ -73,7 +73,6 @@ def _key(sheet: Sheet, entrant: Entrant, **changes: Any) -> Any:
 def sweep_of_sizes(f: Findings) -> Drawing | None:
     """Time per step against flops per step, the fit of each backend, and the machine's limit below."""
     found = {w: ps for w, ps in sweep.sweeps(f).items() if any(sweep.fitted(f, e, ps) for e in f.racers)}
-    found = dict(list(found.items())[:MOST_PANELS])
     if not found:
         return None
     # A by-hand twin would lie on its original's line: the overhead has a picture of its own.

@@ -30,6 +30,13 @@ INK, FAINT = "#222222", "#999999"
 MOST_PANELS = 12
 CLASSES = (("#E69F00", "o"), ("#56B4E9", "s"), ("#CC79A7", "^"))
 
+
+def panels(problems: Sequence[str]) -> tuple[list[str], str]:
+    """Those that a picture has room for, and what its title says of the others."""
+    note = f", the first {MOST_PANELS} of {len(problems)} problems" if len(problems) > MOST_PANELS else ""
+    return list(problems[:MOST_PANELS]), note
+
+
 RC: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,

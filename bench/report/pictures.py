@@ -7,7 +7,7 @@ from typing import Any
 from bench.record import Entrant, Record
 from bench.report import curves, svg, units
 from bench.report.findings import Comparison, Findings, overheads, twins
-from bench.report.look import FAINT, INK, MOST_PANELS, RC, Drawing, Sheet, key, label, labels, log_axis, style
+from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, panels, style
 from bench.report.text import Picture
 from bench.report.units import slug
 from bench.store import write
@@ -53,23 +53,30 @@ def _drawings(f: Findings, first: bool) -> Iterator[Drawing]:
 def overhead(f: Findings) -> Drawing | None:
     """A dot for each library and mode with its interval, on a log axis, and a line at 1."""
     found = {p: cs for p in f.problems if (cs := [c for c in overheads(f, p) if c.interval])}
-    found = dict(list(found.items())[:MOST_PANELS])
+    shown, others = panels(list(found))
+    found = {p: found[p] for p in shown}
     if not found:
         return None
     ends = [end for cs in found.values() for c in cs if c.interval for end in c.interval if end is not None]
     drawn = {c.a.label for cs in found.values() for c in cs}
     rows = [original for original, _ in twins(f) if original.label in drawn]
     sheet = Sheet(len(found), 2.2, 0.25 * len(rows) + 0.2, left=1.3, bottom=0.65, rows_only=True)
-    sheet.title("Autodiff overhead: time per step over that of the gradient derived by hand")
+    sheet.title(f"Autodiff overhead: time per step over that of the gradient derived by hand{others}")
     for axes, (problem, cs) in zip(sheet.axes, found.items(), strict=True):
         axes.axvline(1, color=INK, linewidth=0.9)
         _dots(axes, [_dot(rows.index(c.a), c) for c in cs], size=3.5)
+        _words(axes, {rows.index(a): why for a, b in twins(f) if a in rows and (why := _lacking(f, problem, a, b))})
         log_axis(axes.xaxis, [*ends, 1.0], units.number, margin=1.1)
         axes.set_title(label(problem, 30), loc="left")
     _rows(sheet, rows)
     sheet.figure.supxlabel("ratio, with its 95 % interval (1: autodiff costs nothing)", fontsize=8, y=0.02)
     sheet.scaled = [axes.xaxis for axes in sheet.axes]
     return Drawing("overhead", "Autodiff overhead of each library and mode", sheet)
+
+
+def _lacking(f: Findings, problem: str, *entrants: Entrant) -> str:
+    """Why there is no ratio, as far as an outcome says so."""
+    return next((word for e in entrants if (word := f.outcome(e, problem).word) != "ok"), "")
 
 
 Dot = tuple[int, Entrant, float, float | None, float | None]
@@ -89,6 +96,12 @@ def _dots(axes: Any, dots: Sequence[Dot], size: float) -> None:
         axes.hlines(rows, lows, highs, colors=colours, linewidth=size, alpha=0.4, gid=" ".join(keys))
     for row, entrant, value, _, _ in dots:
         axes.plot([value], [row], linestyle="none", **{**style(entrant), "markersize": size})
+
+
+def _words(axes: Any, why: dict[int, str]) -> None:
+    """By row, why it is empty."""
+    for row, word in why.items():
+        axes.text(0.03, row, label(word), transform=axes.get_yaxis_transform(), va="center", color=FAINT, fontsize=7)
 
 
 def _rows(sheet: Sheet, rows: Sequence[Entrant]) -> None:
@@ -112,12 +125,12 @@ def _rows(sheet: Sheet, rows: Sequence[Entrant]) -> None:
 
 def times(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None:
     """Median and quartiles of the time per step of every backend, a panel for each problem."""
-    shown = [p for p in problems if any(f.median(e, p) for e in f.racers)][:MOST_PANELS]
+    shown, others = panels([p for p in problems if any(f.median(e, p) for e in f.racers)])
     rows = [e for e in f.racers if any(f.median(e, p) for p in shown)]
     if not rows:
         return None
     sheet = Sheet(len(shown), 2.0, 0.2 * len(rows) + 0.2, left=1.75, bottom=0.65, rows_only=True)
-    sheet.title(f"Time per step: {label(workload, 40)} ({label(f.title)})")
+    sheet.title(f"Time per step: {label(workload, 40)} ({label(f.title)}){others}")
     for axes, problem in zip(sheet.axes, shown, strict=True):
         _times_panel(f, axes, problem, rows)
         axes.set_title(label(problem.partition("/")[2] or problem, 28), loc="left")
@@ -132,7 +145,4 @@ def _times_panel(f: Findings, axes: Any, problem: str, rows: Sequence[Entrant]) 
     found = {i: spread for i, e in enumerate(rows) if (spread := f.per_step(e, problem)) is not None}
     log_axis(axes.xaxis, [x for spread in found.values() for x in spread], units.seconds, margin=1.6)
     _dots(axes, [(i, rows[i], *spread) for i, spread in found.items()], size=5)
-    for i, entrant in enumerate(rows):
-        if i not in found:
-            why = label(f.outcome(entrant, problem).word)
-            axes.text(0.03, i, why, transform=axes.get_yaxis_transform(), va="center", color=FAINT, fontsize=7)
+    _words(axes, {i: f.outcome(e, problem).word for i, e in enumerate(rows) if i not in found})
