@@ -174,7 +174,7 @@ def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core is all that anyone can take")
 @pytest.mark.parametrize("kind", ["Greedy", "BesideAChild"])
 def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
-    """Seen by CPU time over wall clock, so only while the machine has a second core to give: tried until it has."""
+    """Seen by CPU time over wall clock while the machine has a second core to give, else by where it may run."""
     name = HERE + kind
     for attempt in range(10):
         word, reason = found(raced(tmp_path / str(attempt), [name], [IRIS], operations=["train"]), name)
@@ -182,7 +182,7 @@ def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
             break
         time.sleep(attempt)
     assert word == "failed"
-    assert "cores during its turns, where 1 was allowed" in reason
+    assert "cores during its turns, where 1 was allowed" in reason or "left its core" in reason
 
 
 def test_who_races_alone_is_held_to_what_the_machine_can_do_too(tmp_path):
