@@ -127,7 +127,14 @@ def begun(folder: Path) -> Calibration:
 
 
 def _conditions(of: Calibration) -> tuple[Any, ...]:
-    return of.machine, of.versions, of.generations, of.seconds_per_race, [trial.problem for trial in of.trials]
+    return (
+        of.machine,
+        of.commit,
+        of.versions,
+        of.generations,
+        of.seconds_per_race,
+        [trial.problem for trial in of.trials],
+    )
 
 
 def summary(found: Calibration) -> list[str]:

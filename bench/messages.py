@@ -58,9 +58,11 @@ class Piloted(Struct, tag=True):
 
 
 class Move(Struct, tag=True):
-    """Pin every thread to `core`, and start to count what the process does between turns."""
+    """Pin every thread to `core`, let the heap have room for a step, and count from now what is done between turns."""
 
     core: int | None
+    step_bytes: float
+    """That a step must move."""
 
 
 class Turn(Struct, tag=True):

@@ -118,7 +118,7 @@ class Runner:
                 if entrant not in alive:
                     self.workers.start(entrant)
                     self.workers.ask(entrant, messages.Load(entrant.backend, entrant.device, entrant.dtype))
-                self.workers.ask(entrant, messages.Move(self.workers.cores[-1]))
+                self.workers.ask(entrant, messages.Move(self.workers.cores[-1], step_bytes=0))
                 return self.workers.ask(entrant, request)
             except Failed:
                 return None

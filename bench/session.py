@@ -201,16 +201,21 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     return record, problems
 
 
+BLAS = ("openblas", "mkl", "blis", "flexiblas")
+
+
 def _changed_versions(record: Record) -> dict[str, tuple[str, str]]:
     """Then and now, of Python and of what was raced, as far as it is a package; nothing is imported."""
     then = {"Python": record.machine.python}
     for entrant in record.entrants:
-        then |= entrant.versions
+        # There are packages called like a BLAS, too, but none that says which one NumPy brings.
+        then |= {library: version for library, version in entrant.versions.items() if library not in BLAS}
     now = {"Python": platform.python_version()}
     for name in then:
         with contextlib.suppress(PackageNotFoundError):
             now[name] = metadata.version(name)
-    return {name: (then[name], now[name]) for name in now if now[name] != then[name]}
+    # PyPI's torch calls itself 2.13.0+cu130, and 2.13.0 to pip.
+    return {n: (then[n], now[n]) for n in now if now[n].partition("+")[0] != then[n].partition("+")[0]}
 
 
 def _hardware(of: Machine) -> str:

@@ -26,14 +26,19 @@ class Meter:
 
     wall = 0.0
     cpu = 0.0
+    looking = 0.0
+    """CPU time that looking at those processes took, milliseconds where there are any."""
 
     @contextlib.contextmanager
     def measured(self) -> Iterator[None]:
-        others, own, wall = _others_seconds(), time.process_time(), time.monotonic()
+        looked, others = time.process_time(), _others_seconds()
+        own, wall = time.process_time(), time.monotonic()
+        self.looking += own - looked
         yield
         self.wall += time.monotonic() - wall
-        self.cpu += time.process_time() - own
-        self.cpu += _others_seconds() - others
+        stopped = time.process_time()
+        self.cpu += stopped - own + _others_seconds() - others
+        self.looking += time.process_time() - stopped
 
 
 def cpu_seconds() -> float:

@@ -76,11 +76,13 @@ class Worker:
             first = min(one(), one())
             return min(first, *(one() for _ in range(10))) if first < 0.01 else first
 
-        return messages.Piloted({op: fastest(op) for op in ask.operations})
+        with self._turns.measured():
+            return messages.Piloted({op: fastest(op) for op in ask.operations})
 
     def move(self, ask: messages.Move) -> messages.Done:
         usage.pin(ask.core)
-        usage.give_room(self.problem.bytes_moved)
+        if self.device == "cpu":
+            usage.give_room(ask.step_bytes)
         self._core, self._turns, self._calls, self._compiled = ask.core, usage.Meter(), usage.Meter(), 0
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
         return messages.Done()
@@ -105,7 +107,7 @@ class Worker:
         busy = [seconds - before.get(thread, 0.0) for thread, seconds in usage.thread_seconds().items()]
         return messages.Tallied(
             cores_used=self._calls.cpu / max(self._calls.wall, 1e-9),
-            idle_cpu_share=max(0.0, cpu - self._turns.cpu) / max(wall - self._turns.wall, 1e-9),
+            idle_cpu_share=max(0.0, cpu - self._turns.cpu - self._turns.looking) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,
             strays=usage.strays(self._core),
@@ -162,7 +164,7 @@ def _fastest(call: Callable[[], Any], tries: int) -> float:
 
 
 def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
-    """`count` starts, no two alike nor near: an answer kept from an earlier call is an answer to another question."""
+    """`count` starts, no two alike, nor near where the problem has a symmetry to turn it by: an answer kept from an earlier call is an answer to another question."""
     rng = np.random.default_rng(seed)
     turned = WORKLOADS[problem.workload].turned(problem.params, rng, count)
     turned = nudged(turned, rng, epsilon(problem.dtype))

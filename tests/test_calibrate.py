@@ -15,7 +15,7 @@ def test_a_calibration_of_the_same_conditions_goes_on(tmp_path: Path):
     assert calibrate.begun(tmp_path).races == 5
 
 
-@pytest.mark.parametrize("what", ["machine", "versions", "generations", "seconds_per_race", "trials"])
+@pytest.mark.parametrize("what", ["machine", "versions", "commit", "generations", "seconds_per_race", "trials"])
 def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path: Path, what: str):
     known = calibrate.begun(tmp_path)
     match what:
@@ -26,7 +26,7 @@ def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path
         case "trials":
             del known.trials[0]
         case _:
-            setattr(known, what, 99)
+            setattr(known, what, "1234567" if what == "commit" else 99)
     calibration.save(known, tmp_path)
     before = (tmp_path / calibration.FILE).read_bytes()
     with pytest.raises(UsageError, match="of another machine, version or setting; give --results another folder, or"):

@@ -154,13 +154,16 @@ def test_a_backend_from_outside_races_and_others_do_although_a_framework_is_miss
     assert "Traceback" not in done.stderr
 
 
+TIMED = ("numpy", "mine:factory")
+
+
 def test_a_backend_that_disagrees_fails_and_leaves_no_timing(raced):
     folder, done = raced
     assert done.returncode == 1, done.stdout
     assert re.search(r"(FAILED|ERROR) .*SignFlipped", done.stdout)
     assert "disagrees: gradient at the start" in done.stdout
     timed = json.loads((folder / "b.out").read_text())["benchmarks"]
-    assert {b["name"] for b in timed} == {f"test_loss[{IRIS}-numpy]", f"test_loss[{IRIS}-mine:factory]"}
+    assert {b["fullname"] for b in timed} == {f"bench/test_race.py::test_loss[{IRIS}-{who}]" for who in TIMED}
     assert the_record(folder).cell("tests.faults.backends:SignFlipped", IRIS, "float32").samples == []
 
 
@@ -204,4 +207,5 @@ def test_pytest_benchmark_compares_it(raced):
     done = run(folder, "-m", "pytest_benchmark", "compare", folder / "b.json")
     (folder / "b.json").rename(folder / "b.out")
     assert done.returncode == 0, done.stderr
-    assert f"test_loss[{IRIS}-mine:factory]" in done.stdout
+    assert f"benchmark 'loss {IRIS} float32'" in done.stdout
+    assert all(re.search(rf"^{name} ", done.stdout, re.MULTILINE) for name in TIMED), done.stdout

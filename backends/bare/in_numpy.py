@@ -9,11 +9,13 @@ from backends.numpy.plain import Plain
 
 class Bare(Plain):
     def descend(self, params, batch, rate, num_steps):
-        U, V, A, losses = params["U"], params["V"], batch["A"], []
+        U, V, A, losses = params["U"].copy(), params["V"].copy(), batch["A"], []
         for _ in range(num_steps):
             R = U @ V.T - A
             losses.append(np.sum(R * R))
-            U, V = U - rate * (2 * (R @ V)), V - rate * (2 * (R.T @ U))
+            dU, dV = 2 * (R @ V), 2 * (R.T @ U)
+            U -= rate * dU
+            V -= rate * dV
         return {"U": U, "V": V}, np.array(losses)
 
 
@@ -37,12 +39,14 @@ class BareInPlace(Plain):
 
 class BareGram(Plain):
     def descend(self, params, batch, rate, num_steps):
-        U, V, A, losses = params["U"], params["V"], batch["A"], []
+        U, V, A, losses = params["U"].copy(), params["V"].copy(), batch["A"], []
         norm = np.vecdot(A, A).sum()
         for _ in range(num_steps):
             B, C, G, K = A @ V, A.T @ U, V.T @ V, U.T @ U
             losses.append(norm - 2 * np.sum(U * B) + np.sum(K * G))
-            U, V = U - rate * (2 * (U @ G - B)), V - rate * (2 * (V @ K - C))
+            dU, dV = 2 * (U @ G - B), 2 * (V @ K - C)
+            U -= rate * dU
+            V -= rate * dV
         return {"U": U, "V": V}, np.array(losses)
 
 

@@ -23,13 +23,11 @@ FEW_FLOPS = 500_000
 """A step of fewer is compiled with its products as loops: 0.5 of the time with BLAS calls at 7 thousand flops, 0.95 at
 450 thousand, 1.6 at 5 million."""
 
+NO_BOUND = 2**31
 PRODUCTS_AS_LOOPS = {
-    "decompose_mm_pass": {
-        "cpu_max_first_dimension_decomposition": FEW_FLOPS,
-        "cpu_max_other_dimension_decomposition": FEW_FLOPS,
-    }
+    "decompose_mm_pass": {f"cpu_max_{which}_dimension_decomposition": NO_BOUND for which in ("first", "other")}
 }
-# Inductor reads the bounds of this pass once, when it is imported; which program uses it is said in `torch_compile`.
+# Inductor reads the bounds of this pass once, when it is imported; `torch_compile` says which program it is for.
 torch._inductor.config.post_grad_fusion_options = PRODUCTS_AS_LOOPS
 
 

@@ -65,7 +65,7 @@ def timed_call_agrees(
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
     `loss` is its last, `far` how far from its start its answer lies.  Half, because every timed start is
-    nudged by a few units in the last place, and two numbers stand for all; the gates have compared the rest.
+    turned and nudged by a few units in the last place, and two numbers stand for all; the gates have compared the rest.
     """
     half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
     tolerances = [half_the_digits, half_the_digits]

@@ -9,10 +9,10 @@ from itertools import combinations
 from math import inf
 from typing import NamedTuple
 
+from bench.choice import REFERENCE
 from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
 
-REFERENCE = "numpy"
 ALGEBRA = ("numpy-gram", "numpy-inplace")
 TWIN = "-by-hand"
 DISPATCHES = ("operation", "step", "descent")

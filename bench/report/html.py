@@ -57,7 +57,7 @@ def page(
     """`lead`: what two records come to; who won, where there is one."""
     return Page(
         title,
-        trust.caveats(record, list(found)),
+        [] if lead else trust.caveats(record, list(found)),
         lead or [sentence for f in found[:1] for sentence in leaders.headline(f)],
         parts.facts(record),
         [

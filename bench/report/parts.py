@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from bench.calibration import Calibration
+from bench.choice import REFERENCE
 from bench.record import Record
 from bench.report import device, grids, lab, page, scaling, tables, units
-from bench.report.findings import REFERENCE, Findings, name
+from bench.report.findings import Findings, name
 from bench.report.grids import Heat
 from bench.report.look import key
 from bench.report.text import Chart, Picture, Section, Table

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
+from bench.choice import REFERENCE
 from bench.record import Entrant
 from bench.report import start, units, words
 from bench.report.findings import (
     ALGEBRA,
     DISPATCHES,
-    REFERENCE,
     Comparison,
     Empty,
     Findings,
@@ -30,7 +30,7 @@ RATIO_NOTE = (
     " the generations; `~` marks a ratio that cannot be told from 1."
 )
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
-OF_THE_PROCESS = ("crashed", "timed out", "out of memory", "failed")
+OF_THE_PROCESS = ("crashed", "timed out", "out of memory")
 GATES = {"gradient": ("gradient",), "trajectory": ("trajectory", "loss"), "end state": ("end state",)}
 """Column of the agreement table: words in the names of the gates it stands for."""
 

@@ -96,6 +96,7 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
     """`count` starts [count, ...] of the same descent seen from elsewhere: U Q and V Q, with Q a random reflection.
 
     Q is orthogonal, so U V^T stays what it is, and U Q - rate dU Q is the step of U Q.
+    Of rank 1 there is one other, the sign turned.
     """
     v = rng.standard_normal((count, params["U"].shape[1], 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)

@@ -100,7 +100,10 @@ def end_state(reference: "Reference", trained: list[Arrays], algorithm: str) -> 
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
-    """`count` starts [count, ...] of the same descent seen from elsewhere: the hidden units in a random order."""
+    """`count` starts [count, ...] of the same descent seen from elsewhere: the hidden units in a random order.
+
+    Of one hidden unit there is none.
+    """
     hidden = np.arange(params["b1"].size)
     order = rng.permuted(np.broadcast_to(hidden, (count, hidden.size)), axis=1)
     return {

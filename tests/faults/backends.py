@@ -219,7 +219,7 @@ class WrongInTurns(Turning):
         return {key: p * np.float32(1.5) for key, p in trained.items()}, losses
 
 
-class EndsInATurn(Turning):
+class EndsWhenTimed(Turning):
     def turn(self, right, params, batch):
         os._exit(7)
 

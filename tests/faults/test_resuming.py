@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -141,6 +142,14 @@ def by_another_python(record):
 
 def by_another_library(record):
     record.entrants[0].versions = {"numpy": "1.26.4", "openblas": "known to no package index"}
+
+
+def test_a_build_that_only_calls_itself_otherwise_goes_on(tmp_path):
+    """PyPI's torch is 2.13.0+cu130 in its own words, and 2.13.0 in pip's."""
+    record = begun(tmp_path / "given.json")
+    record.entrants[0].versions = {"numpy": f"{metadata.version('numpy')}+cu999", "mkl": "of no package"}
+    save(record, tmp_path / "given.json")
+    assert resumed(tmp_path / "given.json").status == "complete"
 
 
 def complete(record):

@@ -21,7 +21,7 @@ def test_an_empty_cell_shows_its_word_and_the_reason_stands_below(tmp_path: Path
     assert f"- torch-eager timed out on {IRIS}: no answer within 600 s" in printed
 
 
-@pytest.mark.parametrize("word", ["crashed", "timed out", "out of memory", "failed"])
+@pytest.mark.parametrize("word", ["crashed", "timed out", "out of memory"])
 def test_the_last_that_a_failed_process_printed_stands_beside_the_reason(word: str, tmp_path: Path):
     record = fail(sample_record(PAIR, [IRIS]), "torch-eager", word, "the process ended with exit code 1")
     record.entrants[0].last_output = "loading\n\x1b[31mno such device\n\n"
