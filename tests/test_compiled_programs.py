@@ -33,3 +33,13 @@ def test_a_compiled_mode_is_one_graph_without_a_break(name: str, problem: str):
     counters = trained(name, problem)
     assert not counters["graph_break"]
     assert counters["stats"]["unique_graphs"] == 1
+
+
+@pytest.mark.parametrize("name", ["torch-compile", "torch-scan"])
+def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
+    """Dynamo would take it for the first one's program, called with other shapes."""
+    backend = backends.load(name)
+    for size in ("20x8r2", "30x9r3"):
+        problem = pose(f"factorisation/{size}")
+        backend.wait(backend.trainer(problem, 2)(backend.put(problem.params), backend.put(problem.batch)))
+        assert torch._dynamo.utils.get_compilation_metrics()[-1].shape_env_guard_count == 0

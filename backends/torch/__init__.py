@@ -10,7 +10,6 @@ from typing import Any
 
 import array_api_compat.torch as xp
 import torch
-import torch._inductor.config
 
 from backends import by_hand
 from backends.torch import factorisation, mlp
@@ -27,8 +26,6 @@ NO_BOUND = 2**31
 PRODUCTS_AS_LOOPS = {
     "decompose_mm_pass": {f"cpu_max_{which}_dimension_decomposition": NO_BOUND for which in ("first", "other")}
 }
-# Inductor reads the bounds of this pass once, when it is imported; `torch_compile` says which program it is for.
-torch._inductor.config.post_grad_fusion_options = PRODUCTS_AS_LOOPS
 
 
 @dataclass(frozen=True)
@@ -263,6 +260,13 @@ def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: 
     which set up and take down something at every call, 4 of 19 us; that it is one graph all the same is tested.
     On the CPU the C++ wrapper spares the Python that Inductor would otherwise run between two kernels.
     """
+    # Here, not above: it takes as long to import as torch itself, and the eager modes do without.
+    import torch._inductor.config as inductor
+
+    # A second problem would be taken for the first with other shapes, and be given a program for any shape.
+    torch._dynamo.config.automatic_dynamic_shapes = False
+    # The bounds of this pass are read once, when its module is imported, by the first program that is compiled.
+    inductor.post_grad_fusion_options = PRODUCTS_AS_LOOPS
     on_cpu = device == "cpu"
 
     def program(*arguments):
