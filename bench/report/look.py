@@ -159,8 +159,9 @@ def legend_rows(names: int, columns: int = 5) -> float:
 def log_axis(axis: Any, values: Sequence[float], written: Callable[[float], str], margin: float = 1.25) -> None:
     """Few ticks at 1, 2, 5 of a decade in their own unit; `axis` is an XAxis or a YAxis."""
     low, high = min(values) / margin, max(values) * margin
-    # A label at the side of an axis takes less of its length than one below it.
-    ticks = log_ticks(low, high, gap=0.1 if axis.axis_name == "y" else 0.21)
+    # A label at the side of an axis takes less of its length than one below it, which also reaches over its ends.
+    gap, end = (0.1, 1.0) if axis.axis_name == "y" else (0.21, (high / low) ** 0.06)
+    ticks = log_ticks(low * end, high / end, gap)
     set_scale, set_limits = (getattr(axis.axes, f"set_{axis.axis_name}{what}") for what in ("scale", "lim"))
     set_scale("log")
     set_limits(low, high)
