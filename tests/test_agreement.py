@@ -169,3 +169,8 @@ def test_a_descent_that_blows_up_is_called_diverged():
     with np.errstate(all="ignore"):
         given = evidence.testify(backend, operations(backend, blown), blown, steady.end, steady.decoy, [])
         assert gates.outcome(judge(steady, given)).word == "diverged"
+
+
+def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():
+    """Nine of the first sixteen take it, but none of the first three."""
+    assert Reference(pose("mlp/300x50-32-10")).tolerance("trained params") > 2e-4

@@ -27,11 +27,12 @@ RESOLVED = epsilon("float32")
 """Of the largest loss of a descent: a smaller one is held against this much.  Where a matrix is factorised
 exactly, the loss ends on what rounding left, or on 0, and an error relative to that says nothing."""
 
-NUDGED_RUNS, KINKS = 3, 2
+NUDGED_RUNS, KINKS = 8, 2
 """Further runs of the reference from starts moved by NUDGE units in the last place, and how many times
 the farthest of them a tolerance must allow.  A pre-activation near 0 may fall on the other side of
 the relu's kink, and descent then takes another branch: on mlp/digits one unit in the last place of
-the start moves the loss of step 148 by 0.8 %, in some runs and not in others."""
+the start moves the loss of step 148 by 0.8 %, in some runs and not in others.  On mlp/300x50-32-10
+nine of sixteen took it, and the first three did not: with three, torch was said to disagree."""
 
 
 class Reference:
