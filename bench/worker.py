@@ -164,7 +164,10 @@ def _fastest(call: Callable[[], Any], tries: int) -> float:
 
 
 def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
-    """`count` starts, no two alike, nor near where the problem has a symmetry to turn it by: an answer kept from an earlier call is an answer to another question."""
+    """`count` starts, no two alike, nor near where the problem has a symmetry to turn it by.
+
+    So an answer kept from an earlier call is an answer to another question.
+    """
     rng = np.random.default_rng(seed)
     turned = WORKLOADS[problem.workload].turned(problem.params, rng, count)
     turned = nudged(turned, rng, epsilon(problem.dtype))

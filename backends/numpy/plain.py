@@ -1,4 +1,4 @@
-"""The reference: the gradients derived by hand, each operation returning a new array; only the params are moved in place."""
+"""The reference: the gradients derived by hand, each operation a new array; only the params are moved in place."""
 
 from functools import partial
 
