@@ -82,8 +82,13 @@ def _megahertz() -> list[float]:
 
 
 def _cpu_name() -> str:
+    """With its family and model: a cloud calls processors "AMD EPYC" of which one multiplies twice as fast as another."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
+    except OSError:
+        lines = []
+    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    if "model name" not in told:
         return platform.processor() or platform.machine()
+    numbers = [f"{what} {told[key]}" for what, key in (("family", "cpu family"), ("model", "model")) if key in told]
+    return told["model name"] + (f" ({', '.join(numbers)})" if numbers else "")

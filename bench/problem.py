@@ -108,7 +108,8 @@ def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
     """`arrays` with each entry moved, relative to itself, by up to NUDGE times `unit` either way."""
 
     def nudge(array: Array) -> Array:
-        return array * (1 + unit * rng.integers(-NUDGE, NUDGE + 1, array.shape)).astype(array.dtype)
+        units = rng.integers(-NUDGE, NUDGE + 1, array.shape, np.int8).astype(array.dtype)
+        return array * (1 + array.dtype.type(unit) * units)
 
     return {key: nudge(array) for key, array in arrays.items()}
 

@@ -6,6 +6,7 @@
 import contextlib
 import os
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 # Before NumPy is imported: a team of threads is slower on problems as small as these, and rounds differently.
@@ -29,6 +30,9 @@ SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 DTYPES = ("float32", "float64")
 NUM_STEPS = 7
 
+RACING = {"faults", "test_clock.py", "test_command_lines.py", "test_workers.py"}
+"""Folders and modules whose tests race, or hold a clock."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     # bench/conftest.py has options of the same names, and may have been loaded before.
@@ -45,6 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
             check_backend(name)
     except UsageError as error:
         pytest.exit(str(error), returncode=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in RACING:
+            item.add_marker("races")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

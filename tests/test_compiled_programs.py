@@ -4,22 +4,23 @@ import pytest
 
 import backends
 from bench.workloads import pose
+from tests.conftest import NUM_STEPS, SMALL
 
 torch = pytest.importorskip("torch")
 
 PROGRAMS = [
     (name, problem)
     for name in ("torch-compile", "torch-compile-by-hand", "torch-scan", "torch-scan-by-hand")
-    for problem in ("factorisation/12x6r2", "mlp/20x5-4-3")
+    for problem in SMALL.values()
 ]
 
 
 def trained(name: str, problem_name: str) -> dict:
-    """The counters of torch's compiler after one descent of two steps."""
+    """The counters of torch's compiler after one descent; what was compiled before, by whomever, is on the disk."""
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     backend, problem = backends.load(name), pose(problem_name)
-    backend.wait(backend.trainer(problem, 2)(backend.put(problem.params), backend.put(problem.batch)))
+    backend.wait(backend.trainer(problem, NUM_STEPS)(backend.put(problem.params), backend.put(problem.batch)))
     return torch._dynamo.utils.counters
 
 
@@ -39,7 +40,7 @@ def test_a_compiled_mode_is_one_graph_without_a_break(name: str, problem: str):
 def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
     """Dynamo would take it for the first one's program, called with other shapes."""
     backend = backends.load(name)
-    for size in ("20x8r2", "30x9r3"):
-        problem = pose(f"factorisation/{size}")
-        backend.wait(backend.trainer(problem, 2)(backend.put(problem.params), backend.put(problem.batch)))
+    for size in (SMALL["factorisation"], "factorisation/30x9r3"):
+        problem = pose(size)
+        backend.wait(backend.trainer(problem, NUM_STEPS)(backend.put(problem.params), backend.put(problem.batch)))
         assert torch._dynamo.utils.get_compilation_metrics()[-1].shape_env_guard_count == 0

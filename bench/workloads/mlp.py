@@ -27,7 +27,8 @@ from bench.workloads import data
 if TYPE_CHECKING:
     from bench.agree.reference import Reference
 
-DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "2048x784-256-10")
+DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")
+"""In flops, a step of the largest is within a factor of two of one of the largest factorisation."""
 SWEEP_SIZES = (
     "iris",
     "300x50-32-10",
