@@ -68,6 +68,8 @@ def race(seed: int, say: Callable[[str], None]) -> Record:
     choice = Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
     record, problems = session.start(choice)
     problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
+    for facts in record.problems:
+        facts.num_steps = facts.timed_steps = PROBLEMS[facts.name]
     named = [(f"{side}{i}", "numpy") for i in range(PAIRS) for side in "ab"]
     named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
     record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]

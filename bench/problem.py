@@ -1,7 +1,6 @@
 """Problem: one workload at one size - data, start, learning rate, steps - as frozen NumPy arrays."""
 
 import hashlib
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -132,8 +131,6 @@ def encode(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         value = np.asarray(value, order="C")
         return (value.dtype.str, value.shape, value.tobytes())
-    if isinstance(value, MappingProxyType):
-        return dict(value)
     raise NotImplementedError(f"cannot send a {type(value).__name__}")
 
 

@@ -109,6 +109,9 @@ class Process:
                     process.kill()
 
     def end(self) -> None:
+        """Once: afterwards its number may be another process's."""
+        if self._connection.closed:
+            return
         self.kill()
         self._process.wait()
         self._connection.close()

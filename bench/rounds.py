@@ -1,6 +1,7 @@
 """One race: on one core all entrants take turns on one problem, in rounds there and back."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,11 +32,12 @@ class Rounds:
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
         core, seed = self.workers.cores[-1], _seed(self.workers.record.settings.seed, generation, self.problem.name)
-        racing = [entrant for entrant, _ in self._ask_each(racing, messages.Move(core, self.problem.bytes_moved))]
+        move = messages.Move(core, self.problem.bytes_moved)
+        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: move)]
         race = self._plan(generation, racing, seed, earlier)
         for operation in self.workers.record.settings.operations:
             self._rounds(race, operation, self._able(racing, operation))
-        for entrant, tally in self._ask_each(racing, messages.Tally()):
+        for entrant, tally in self._ask_each(racing, lambda e: messages.Tally()):
             self._close(entrant, tally)
         if generation == 0:
             self._weigh(racing)
@@ -58,9 +60,7 @@ class Rounds:
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
         """By operation and entrant: the calls that make a sample of SHORTEST_SAMPLE."""
-        piloted = self.workers.each(
-            racing, self.problem, lambda e: self.workers.ask(e, messages.Pilot(self.workers.operations(e)))
-        )
+        piloted = self._ask_each(racing, lambda e: messages.Pilot(self.workers.operations(e)))
         calls: dict[str, dict[str, int]] = {operation: {} for operation in self.workers.record.settings.operations}
         for entrant, found in piloted:
             for operation, seconds in found.call_seconds.items():
@@ -93,8 +93,16 @@ class Rounds:
         turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
         return self.workers.attempt(entrant, self.problem, partial(self._turn, turn=turn))
 
-    def _ask_each(self, racing: list[Entrant], request: messages.Request) -> list[tuple[Entrant, Any]]:
-        return self.workers.each(racing, self.problem, lambda e: self.workers.ask(e, request))
+    def _ask_each(
+        self, racing: list[Entrant], request: Callable[[Entrant], messages.Request]
+    ) -> list[tuple[Entrant, Any]]:
+        """One after another: all are on one core now.  Who fails is left out."""
+
+        def ask(entrant: Entrant) -> Any:
+            return self.workers.ask(entrant, request(entrant))
+
+        asked = [(entrant, self.workers.attempt(entrant, self.problem, ask)) for entrant in racing]
+        return [(entrant, answer) for entrant, answer in asked if answer is not None]
 
     def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
         return [e for e in racing if operation in self.workers.operations(e)]
@@ -120,7 +128,7 @@ class Rounds:
             self.workers.fail(entrant, cell, Failed("failed", reason))
 
     def _weigh(self, racing: list[Entrant]) -> None:
-        for entrant, weighed in self._ask_each(racing, messages.Weigh()):
+        for entrant, weighed in self._ask_each(racing, lambda e: messages.Weigh()):
             cell = self.workers.cell(entrant, self.problem)
             cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
             cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []

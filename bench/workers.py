@@ -26,7 +26,9 @@ class Workers:
         """Those on a GPU start on one core, one after another: XLA times kernels on it while it compiles."""
         if not self.is_up(entrant):
             turn = len(self._processes) if entrant.device == "cpu" else 0
-            self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], self.cache)
+            # A cache of its own, or it would find what another has compiled, and cold would not be cold.
+            cache = self.cache / str(self.record.entrants.index(entrant))
+            self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], cache)
 
     def end(self) -> None:
         for process in self._processes.values():

@@ -4,7 +4,7 @@ import torch
 from torch._higher_order_ops.scan import scan
 from torch.nn import functional as F
 
-from backends.torch import Torch, tape, torch_compile
+from backends.torch import Torch, compiler, tape
 
 
 def loss_of(U, V, A):
@@ -61,7 +61,7 @@ def compiled_loop(gradient, problem, num_steps):
         loss, dU, dV = gradient(U, V, A)
         return U - rate * dU, V - rate * dV, loss
 
-    step = torch_compile("cpu", one_step, problem)
+    step = compiler("cpu")(one_step, problem)
 
     def train(params, batch):
         U, V, A, losses = params["U"], params["V"], batch["A"], []
@@ -84,7 +84,7 @@ def scanned_loop(gradient, problem, num_steps):
 
         return scan(one_step, (U, V), steps)
 
-    program = torch_compile("cpu", descent, problem, fullgraph=True)
+    program = compiler("cpu", fullgraph=True)(descent, problem)
 
     def train(params, batch):
         (U, V), losses = program(params["U"], params["V"], batch["A"], rate, steps)

@@ -215,11 +215,11 @@ def eager_by_hand(device: str, dtype: str) -> Torch:
 
 
 def compiled(device: str, dtype: str) -> Torch:
-    return _compiled("torch-compile", device, dtype, "step", transform, compiled_steps)
+    return _compiled("torch-compile", device, dtype, transform)
 
 
 def compiled_by_hand(device: str, dtype: str) -> Torch:
-    return _compiled("torch-compile-by-hand", device, dtype, "step", paper, compiled_steps)
+    return _compiled("torch-compile-by-hand", device, dtype, paper)
 
 
 def scanned(device: str, dtype: str) -> Torch:
@@ -248,9 +248,22 @@ def _torch(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loo
     return Torch(name, device, dispatch, gradient, loop, **more)
 
 
-def _compiled(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Torch:
-    compile = partial(torch_compile, device)
-    return _torch(name, device, dtype, dispatch, gradient, partial(loop, compile, device), compile=compile)
+def _compiled(name: str, device: str, dtype: str, gradient) -> Torch:
+    compile = compiler(device)
+    return _torch(name, device, dtype, "step", gradient, partial(compiled_steps, compile, device), compile=compile)
+
+
+def compiler(device: str, fullgraph: bool = False) -> Callable[[Callable, Problem], Callable]:
+    """`torch_compile`, with the compiler imported and set up."""
+    # Here, not above: it takes as long to import as torch itself, and the eager modes do without.
+    import torch._inductor.compile_fx
+    import torch._inductor.config
+
+    # A second problem would be taken for the first with other shapes, and be given a program for any shape.
+    torch._dynamo.config.automatic_dynamic_shapes = False
+    # The bounds of this pass are read once, when its module is imported, by the first program that is compiled.
+    torch._inductor.config.post_grad_fusion_options = PRODUCTS_AS_LOOPS
+    return partial(torch_compile, device, fullgraph=fullgraph)
 
 
 def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: bool = False) -> Callable:
@@ -260,13 +273,6 @@ def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: 
     which set up and take down something at every call, 4 of 19 us; that it is one graph all the same is tested.
     On the CPU the C++ wrapper spares the Python that Inductor would otherwise run between two kernels.
     """
-    # Here, not above: it takes as long to import as torch itself, and the eager modes do without.
-    import torch._inductor.config as inductor
-
-    # A second problem would be taken for the first with other shapes, and be given a program for any shape.
-    torch._dynamo.config.automatic_dynamic_shapes = False
-    # The bounds of this pass are read once, when its module is imported, by the first program that is compiled.
-    inductor.post_grad_fusion_options = PRODUCTS_AS_LOOPS
     on_cpu = device == "cpu"
 
     def program(*arguments):
@@ -288,7 +294,7 @@ def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
             "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
         )
     # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
-    compile = partial(torch_compile, device, fullgraph=True)  # or Inductor refuses the scan
+    compile = compiler(device, fullgraph=True)  # or Inductor refuses the scan
     return _torch(name, device, dtype, "descent", gradient, partial(scanned_steps, compile, device))
 
 

@@ -1,6 +1,7 @@
 """What a backend computes for the gates of agreement; knows neither the answer nor the tolerances."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -54,13 +55,17 @@ class Evidence(Answers, tag=True):
 Operations = dict[str, Callable[[Any, Any], Any]]
 
 
-def operations(backend: Backend, problem: Problem) -> Operations:
-    """The three functions that are judged and then timed; one compiled program each."""
+def makers(backend: Backend, problem: Problem) -> dict[str, Callable[[], Callable]]:
+    """What makes each of the three functions that are judged and then timed; one compiled program each."""
     return {
-        "loss": backend.loss(problem),
-        "value_and_grad": backend.value_and_grad(problem),
-        "train": backend.trainer(problem, problem.timed_steps),
+        "loss": partial(backend.loss, problem),
+        "value_and_grad": partial(backend.value_and_grad, problem),
+        "train": partial(backend.trainer, problem, problem.timed_steps),
     }
+
+
+def operations(backend: Backend, problem: Problem) -> Operations:
+    return {name: make() for name, make in makers(backend, problem).items()}
 
 
 def answers(backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem) -> Answers:

@@ -1,6 +1,6 @@
 """Two records, B against A: which cells became faster or slower.
 
-Generations of two runs are not pairs, so the interval is Welch's, over the mean log seconds of each
+Generations of two runs are not pairs, so the interval is Welch's, over the median log seconds of each
 generation.  A suite compares some hundred cells at once, and at 95 % each a few would always come out
 slower by chance; so the intervals are simultaneous (Bonferroni): together they hold 95 % of the time.
 """
@@ -108,10 +108,10 @@ def _change(
 
 
 def _logs(f: Findings, entrant: Entrant, problem: str, operation: Operation) -> list[float]:
-    """Mean log seconds of each generation: of a step of `train`, or of a call."""
+    """Median log seconds of each generation: of a step of `train`, or of a call."""
     own = _same(f, entrant)
     steps = f.steps(problem) if operation == "train" else 1
-    return [float(np.mean(np.log(seconds(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
+    return [float(np.median(np.log(seconds(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
 
 
 def _reach(control: Interval | None) -> float:

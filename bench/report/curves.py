@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bench.record import Entrant, LabReport, Run
-from bench.report import lab, sweep, units
+from bench.report import lab, sweep, tables, units
 from bench.report.findings import TWIN, Findings, name
 from bench.report.look import (
     CLASSES,
@@ -38,7 +38,7 @@ def losses(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | Non
     sheet.title(f"Loss before every step, all backends over each other: {label(workload, 40)}{others}")
     for axes, (problem, curves) in zip(sheet.axes, shown.items(), strict=True):
         _losses_panel(axes, entrants, curves)
-        axes.set_title(label(problem.partition("/")[2] or problem, 28), loc="left")
+        axes.set_title(label(tables.size(problem), 28), loc="left")
         axes.set_xlabel("step")
     sheet.axes[0].set_ylabel("loss")
     sheet.legend([_key(sheet, e) for e in entrants], labels(entrants))

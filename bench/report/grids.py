@@ -133,7 +133,7 @@ def gradient(f: Findings) -> Section:
 def first_call(f: Findings) -> Section:
     text = (
         "The first call imports nothing, but compiles: with cold caches, and with those that the library keeps on disk."
-        " A library's very first program, of whatever operation comes first on the first problem, also pays what it does once."
+        " That of the first problem also pays what a library does once a process."
         " After how many steps has that paid for itself, against the reference? In brackets the least and the most of the"
         " generations."
     )

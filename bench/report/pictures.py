@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.record import Entrant, Record
-from bench.report import curves, svg, units
+from bench.report import curves, svg, tables, units
 from bench.report.findings import Comparison, Findings, overheads, twins
 from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, panels, style
 from bench.report.text import Picture
@@ -133,7 +133,7 @@ def times(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None
     sheet.title(f"Time per step: {label(workload, 40)} ({label(f.title)}){others}")
     for axes, problem in zip(sheet.axes, shown, strict=True):
         _times_panel(f, axes, problem, rows)
-        axes.set_title(label(problem.partition("/")[2] or problem, 28), loc="left")
+        axes.set_title(label(tables.size(problem), 28), loc="left")
     _rows(sheet, rows)
     sheet.figure.supxlabel("median time per step, with the quartiles of the samples", fontsize=8, y=0.02)
     sheet.scaled = [axes.xaxis for axes in sheet.axes]

@@ -16,7 +16,8 @@ class BreakEven(NamedTuple):
     """Steps after which a backend has made up for its first call; NEVER when it is not faster.
 
     The median over the generations, and the least and the most of them.  With n generations these two
-    hold the true median between them with a chance of 1 - 2^(1 - n), 99 % for eight, whatever the distribution.
+    hold the true median between them with a chance of 1 - 2^(1 - n), 99 % for eight, whatever the
+    distribution: of the steady times, for a cold first call there is but once.
     """
 
     steps: float
