@@ -17,17 +17,18 @@ class Workers:
     """One process for each entrant, started when it first enters; dealt out over the cores until they race."""
 
     def __init__(self, record: Record, cache: Path, deadline: float) -> None:
-        """`cache`: where torch keeps what it compiled; `deadline`: seconds an entrant may take over one cell."""
+        """`cache`: where the entrants keep what they compiled, each in a folder of its own; `deadline`: seconds an entrant may take over one cell."""
         self.record, self.cache, self.deadline = record, cache, deadline
         self.cores: list[int | None] = [*usable_cores()] or [None]
         self._processes: dict[tuple[str, str], Process] = {}
+        self._caches: dict[tuple[str, str], Path] = {}
 
     def start(self, entrant: Entrant) -> None:
         """Those on a GPU start on one core, one after another: XLA times kernels on it while it compiles."""
         if not self.is_up(entrant):
             turn = len(self._processes) if entrant.device == "cpu" else 0
             # A cache of its own, or it would find what another has compiled, and cold would not be cold.
-            cache = self.cache / str(self.record.entrants.index(entrant))
+            cache = self._caches.setdefault(_key(entrant), self.cache / str(len(self._caches)))
             self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], cache)
 
     def end(self) -> None:

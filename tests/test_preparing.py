@@ -1,0 +1,88 @@
+"""What is said of a first call is its own: no one else has compiled for it, and all that it needs is in it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+import backends
+from bench import messages, process
+from bench.process import Process
+from bench.record import OPERATIONS, Entrant
+from bench.rounds import Rounds
+from bench.worker import Worker
+from bench.workers import Workers
+from bench.workloads import pose
+
+IRIS = "factorisation/iris"
+LABELS = ("numpy", "control", "numpy-inplace")
+
+
+class AheadOfTime:
+    """NumPy's functions, each of which takes a while to make."""
+
+    def __init__(self) -> None:
+        self._backend = backends.load("numpy")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def trainer(self, problem: Any, num_steps: int) -> Callable:
+        time.sleep(0.2)
+        return self._backend.trainer(problem, num_steps)
+
+
+@pytest.fixture
+def three() -> list[Entrant]:
+    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
+
+
+def test_a_first_call_holds_the_making_of_its_program_and_train_comes_first():
+    worker = Worker()
+    worker.backend = AheadOfTime()
+    seconds = worker.prepare(messages.Prepare(pose(IRIS), list(OPERATIONS), core=None)).first_call_seconds
+    assert list(seconds) == ["train", "loss", "value_and_grad"]
+    assert seconds["train"] > 0.2 > seconds["loss"]
+    assert set(worker.operations) == set(OPERATIONS)
+
+
+def test_no_entrant_finds_what_another_has_compiled_and_each_finds_its_own_again(tmp_path: Path, three: list[Entrant]):
+    workers, found = Workers(SimpleNamespace(entrants=three), tmp_path, 60), []
+    for _ in range(2):
+        for entrant in three:
+            workers.start(entrant)
+        processes = [psutil.Process(workers.of(entrant)._process.pid) for entrant in three]
+        found.append([p.environ()["TORCHINDUCTOR_CACHE_DIR"] for p in processes])
+        workers.end()
+    assert found[0] == found[1]
+    assert len(set(found[0])) == len(three)
+
+
+def test_on_the_core_that_races_one_is_asked_after_another(three: list[Entrant]):
+    inside, most = [], []
+
+    def ask(entrant: Entrant, request: str) -> str:
+        inside.append(entrant)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.remove(entrant)
+        return request
+
+    workers = SimpleNamespace(ask=ask, attempt=lambda entrant, problem, work: work(entrant))
+    rounds = Rounds(workers, SimpleNamespace(problem=None))
+    assert [answer for _, answer in rounds._ask_each(three, lambda e: e.label)] == list(LABELS)
+    assert max(most) == 1
+
+
+def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(
+    tmp_path: Path, three: list[Entrant], monkeypatch: pytest.MonkeyPatch
+):
+    ended, killed = Process(three[0], None, tmp_path), []
+    ended.end()
+    monkeypatch.setattr(process.os, "killpg", lambda *asked: killed.append(asked))
+    ended.end()
+    assert killed == []
