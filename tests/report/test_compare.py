@@ -40,6 +40,16 @@ def test_the_ratio_is_b_over_a():
     assert found["torch-eager-by-hand", "loss"].verdict == "undecided"
 
 
+def test_one_disturbed_round_moves_nothing():
+    a, b = (sample_record(PAIR, [IRIS], noise=0) for _ in range(2))
+    for cell in b.cells:
+        for samples in cell.samples:
+            samples.nanoseconds[0] *= 100
+    for change in compare.changes(a, b):
+        assert change.interval is not None
+        assert change.interval.value == pytest.approx(1, rel=1e-3)
+
+
 @pytest.mark.parametrize(("slower", "expected"), [({}, 0), ({"torch-eager": 1.5}, 1), ({"torch-eager": 0.5}, 0)])
 def test_a_regression_fails_when_asked_to(slower: dict[str, float], expected: int, tmp_path: Path):
     a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1, slower=slower)
