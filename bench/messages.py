@@ -3,6 +3,8 @@
 Answers have the types of the record that they go into: what the record could not hold is not read.
 """
 
+from typing import Literal
+
 import msgspec
 from msgspec import Struct
 
@@ -24,7 +26,8 @@ class Loaded(Struct, tag=True):
     import_seconds: Positive
     dispatch: Dispatch
     versions: dict[str, str]
-    rounds_like: str
+    rounds_like: Literal["numpy", "numpy-gram"]
+    """No name from outside: the parent loads it, and tolerances are measured by it."""
 
 
 class Prepare(Struct, tag=True):

@@ -101,12 +101,24 @@ class Process:
     def kill(self) -> None:
         """The process, its group, and whatever else descends from it, at once; `ask` then says that it crashed."""
         self.alive = False
+        for child in self._children():
+            with contextlib.suppress(psutil.Error):
+                child.kill()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(MARK) == self._mark:
                     process.kill()
+
+    def _children(self) -> list[psutil.Process]:
+        """While the worker lives: all that it started, orphans too, for it is their subreaper."""
+        if self._process.returncode is not None:
+            return []
+        try:
+            return psutil.Process(self._process.pid).children(recursive=True)
+        except psutil.Error:
+            return []
 
     def end(self) -> None:
         """Once: afterwards its number may be another process's."""

@@ -18,6 +18,7 @@ from bench.prepare import Preparation
 from bench.problem import Interrupted, Problem
 from bench.process import Failed
 from bench.record import Cell, Entrant, Outcome, Race, Record
+from bench.report.units import inert
 from bench.rounds import Rounds
 from bench.workers import Workers
 
@@ -62,7 +63,7 @@ class Runner:
             for problem in problems:
                 station = WeatherStation()
                 self.say(
-                    f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {problem.name}, {problem.dtype}"
+                    f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {inert(problem.name)}, {problem.dtype}"
                 )
                 earlier = self._earlier(problem)
                 racing = self.preparation.ready(generation, problem, first=earlier is None)

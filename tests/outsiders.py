@@ -3,6 +3,7 @@ is like, one that is never still, and some that keep their answers."""
 
 import hashlib
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -122,3 +123,15 @@ class Version(str):
 
 class OfAVersion(Wrong):
     versions = {"torch": Version("2.13.0+cpu")}
+
+
+class WithANamelessChild(Wrong):
+    """Starts a child with an empty environment, in a session of its own."""
+
+    def __init__(self, device="cpu", dtype="float32"):
+        super().__init__(device, dtype)
+        self._child = subprocess.Popen(["sleep", "600"], env={}, start_new_session=True)
+
+    @property
+    def versions(self):
+        return {"child": str(self._child.pid)}

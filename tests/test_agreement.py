@@ -174,3 +174,16 @@ def test_a_descent_that_blows_up_is_called_diverged():
 def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():
     """Nine of the first sixteen take it, but none of the first three."""
     assert Reference(pose("mlp/300x50-32-10")).tolerance("trained params") > 2e-4
+
+
+def test_a_kink_at_the_end_of_the_descent_is_allowed_for():
+    """One pre-activation so near to 0 there that another order of summing takes the other side of the relu."""
+
+    def allowed(off_zero: float) -> float:
+        reference = Reference(pose("mlp/1000x100-64-10"))
+        end, x = {key: p.copy() for key, p in reference.end.items()}, reference.problem.batch["x"]
+        end["b1"][0] += off_zero - (x[0] @ end["W1"][:, 0] + end["b1"][0])
+        reference.__dict__["end"] = end
+        return reference.tolerance("gradient at the end, by norm")
+
+    assert allowed(off_zero=1e-8) > 10 * allowed(off_zero=1e-3)

@@ -86,3 +86,13 @@ def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(
     monkeypatch.setattr(process.os, "killpg", lambda *asked: killed.append(asked))
     ended.end()
     assert killed == []
+
+
+def test_all_that_a_backend_started_ends_with_it_whatever_it_calls_itself(tmp_path: Path):
+    entrant = Entrant(label="x", backend="tests.outsiders:WithANamelessChild", device="cpu", dtype="float32")
+    parent = Process(entrant, None, tmp_path)
+    child = psutil.Process(int(parent.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions["child"]))
+    assert child.is_running()
+    parent.end()
+    psutil.wait_procs([child], timeout=10)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

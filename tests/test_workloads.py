@@ -188,3 +188,16 @@ def test_columns_that_cannot_be_standardised_are_said_in_one_sentence(tmp_path, 
     np.savez(tmp_path / "d.npz", x=scale * np.arange(1.0, 13).reshape(4, 3), y=np.arange(4) % 2)
     with pytest.raises(UsageError, match="scale it first"):
         pose(f"mlp/{tmp_path}/d.npz:h3")
+
+
+def test_the_largest_singular_values_of_a_large_matrix_are_those_of_a_full_decomposition():
+    A = np.random.default_rng(0).standard_normal((90, 70))
+    largest = np.sort(factorisation._largest_singular_values(A, 3))[::-1]
+    np.testing.assert_allclose(largest, np.linalg.svd(A, compute_uv=False)[:3], rtol=1e-10)
+
+
+def test_labels_of_too_many_classes_for_the_machine_are_refused(tmp_path):
+    many = 4_000_000
+    np.savez(tmp_path / "many.npz", x=np.zeros((many, 1)), y=np.arange(many))
+    with pytest.raises(UsageError, match="GiB, and this machine has"):
+        pose(f"mlp/{tmp_path}/many.npz:h2")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bench.record import Record
+from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
     DISPATCHES,
@@ -51,6 +51,13 @@ def agreement_summary(found: list[Findings]) -> str:
 def findings(f: Findings) -> list[str]:
     """Three to six sentences on one dtype on one device; the first on agreement, the last on trust."""
     if not f.problems or all(f.median(e, p) is None for p in f.problems for e in f.entrants):
+        timed = any(f.samples(e, p, op) for e in f.entrants for p in f.problems for op in OPERATIONS)
+        if timed:
+            return [
+                _agree(f),
+                "No descent was raced, so no backend is said to be faster.",
+                "What was raced stands below.",
+            ]
         return [_agree(f), "Nothing was timed, so there is no speed to compare.", "The reasons stand below."]
     said = [_agree(f), _overhead(f), _like(f), _fastest(f), _paid(f) or _algebra(f), _control(f)]
     return [sentence for sentence in said if sentence]

@@ -39,6 +39,9 @@ SWEEP_SIZES = (
 )
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
+LARGE = 1024
+"""Rows and columns beyond which no full singular value decomposition is made."""
+
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,6})", re.ASCII)
 _FILE = re.compile(r"(.+\.\w+):r(\d{1,6})", re.DOTALL | re.ASCII)
 
@@ -106,13 +109,9 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
 def oracle(problem: Problem) -> float:
     """The squared error of the best approximation of this rank, by the singular value decomposition."""
     A, rank = np.asarray(problem.batch["A"], np.float64), problem.params["U"].shape[1]
-    if min(A.shape) <= 1024:
+    if min(A.shape) <= LARGE:
         return float(np.sum(np.linalg.svd(A, compute_uv=False)[rank:] ** 2))
-    from scipy.sparse.linalg import svds
-
-    # The largest singular values alone, by Lanczos: a full decomposition at 4096 x 4096 takes minutes.
-    largest = svds(A, rank, return_singular_vectors=False, random_state=0)
-    return float(np.sum(A**2) - np.sum(largest**2))
+    return float(np.sum(A**2) - np.sum(_largest_singular_values(A, rank) ** 2))
 
 
 def _centred(A: Array) -> Array:
@@ -183,4 +182,11 @@ def _problem(size: str, dtype: str, seed: int, A: Array, params: Arrays, rate: f
 
 
 def _spectral_norm(A: Array) -> float:
-    return float(np.linalg.norm(A, 2))
+    return float(_largest_singular_values(A, 1)[0]) if min(A.shape) > LARGE else float(np.linalg.norm(A, 2))
+
+
+def _largest_singular_values(A: Array, count: int) -> Array:
+    """By Lanczos: a full decomposition at 4096 x 4096 takes minutes."""
+    from scipy.sparse.linalg import svds
+
+    return svds(A, count, return_singular_vectors=False, random_state=0)

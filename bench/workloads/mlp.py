@@ -56,7 +56,8 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if match := _FILE.fullmatch(size):
         features, labels = data.labelled_file(match[1])
         _check(size, hidden=int(match[2]), examples=len(labels) - 1)
-        data.check_fits(size, (len(features), int(match[2])), (features.shape[1], int(match[2])))
+        classes, hidden = int(labels.max()) + 1, int(match[2])
+        data.check_fits(size, (len(features), hidden + classes), (features.shape[1] + classes, hidden))
         return _scaled_problem(size, dtype, seed, _standardised(features), labels, int(match[2]))
     if match := _SIZE.fullmatch(size):
         n, d, hidden, classes = map(int, match.groups())

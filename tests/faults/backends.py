@@ -396,6 +396,12 @@ class Starved(Training):
         np.ones(2**52)
 
 
+class OwnMeasure(Wrong):
+    """Wants its tolerances measured by another of its kind, which rounds as it likes; the parent must not load it."""
+
+    rounds_like = "tests.faults.backends:SignFlipped"
+
+
 class Chatty(Training):
     """Ten megabytes on stdout, and right all the same."""
 

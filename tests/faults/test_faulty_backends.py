@@ -52,6 +52,7 @@ AT_ONCE = [
     ("Raising", "failed", "ValueError: no such luck"),
     ("Starved", "out of memory", "Unable to allocate"),
     ("NeverHeardOf", "crashed", "its answer to load could not be read"),
+    ("OwnMeasure", "crashed", "its answer to load could not be read"),
     ("OddDispatch", "crashed", "its answer to load could not be read"),
     ("Nowhere", "failed", "has no attribute 'Nowhere'"),
     ("Chatty", "ok", ""),

@@ -12,7 +12,7 @@ import pytest
 from bench import session
 from bench.choice import Choice, choice_of
 from bench.problem import UsageError
-from bench.record import Gpu, Record
+from bench.record import Gpu, Race, Record
 from bench.store import read, save, sole_writer
 from tests.faults.backends import NAMED
 
@@ -160,6 +160,10 @@ def other_data(record):
     record.problems[0].digest = "0" * 64
 
 
+def no_plan(record):
+    record.races = [Race(0, IRIS, "float32", 1, {"loss": 2}, {})]
+
+
 def no_problem(record):
     record.problems = []
 
@@ -177,6 +181,7 @@ def no_problem(record):
         (complete, "is complete; there is nothing left to resume"),
         (other_data, "factorisation/iris has other data or another start"),
         (no_problem, "was begun by another version of the suite"),
+        (no_plan, "has a race without its plan of rounds and calls; it was altered, run anew"),
     ],
 )
 def test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is(tmp_path, change, why):

@@ -19,6 +19,12 @@ def _with_empty_samples(record: Record) -> Record:
     return record
 
 
+def _with_losses_alone(record: Record) -> Record:
+    for cell in record.cells:
+        cell.samples = [s for s in cell.samples if s.operation == "loss"]
+    return record
+
+
 def _without_facts(record: Record) -> Record:
     record.problems, record.limits, record.weather, record.lab = [], [], [], None
     return record
@@ -45,6 +51,7 @@ LITTLE = {
     "no numpy": (lambda: sample_record(PAIR), words.GOOD),
     "no numbers": (lambda: without_samples(sample_record(PAIR)), words.GOOD),
     "samples without a number": (lambda: _with_empty_samples(sample_record(PAIR, [IRIS])), words.GOOD),
+    "no descent": (lambda: _with_losses_alone(sample_record(PAIR, [IRIS])), words.GOOD),
     "no facts": (lambda: _without_facts(sample_record(PAIR, [IRIS, MLP])), words.GOOD),
     "a bent scatter": (lambda: _with_a_bent_scatter(sample_record(PAIR, [IRIS])), words.GOOD),
     "two devices": (lambda: _on_two_devices(sample_record(["numpy", "jax-scan"], [IRIS])), words.GOOD),
@@ -54,6 +61,12 @@ LITTLE = {
     "all crashed": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "crashed"), words.FAILED),
     "all left out": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "not on cpu"), words.FAILED),
 }
+
+
+def test_what_was_raced_without_a_descent_is_not_said_to_be_untimed(tmp_path: Path):
+    _, printed, _ = reported(_with_losses_alone(sample_record(PAIR, [IRIS])), tmp_path)
+    assert "No descent was raced" in printed
+    assert "Nothing was timed" not in printed
 
 
 @pytest.mark.parametrize("little", LITTLE)
