@@ -17,7 +17,7 @@ KEPT_BY = {
         (FAULTY, "test_no_cell_that_failed_keeps_a_sample"),
         (SURROUNDED, "test_a_race_ends_with_its_code_and_a_line"),
     ],
-    "it is faster than its arithmetic, compiles in a timed call, or leaves its core or the GPU it was given": [
+    "it is faster than its arithmetic, compiles in a timed call, or is found off its core or the GPU it was given": [
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large"),
         (FAULTY, "test_each_fault_has_its_word_and_its_reason"),
         (FAULTY, "test_a_forgotten_thread_limit_is_refused"),
