@@ -256,13 +256,14 @@ def _compiled(name: str, device: str, dtype: str, gradient) -> Torch:
 def compiler(device: str, fullgraph: bool = False) -> Callable[[Callable, Problem], Callable]:
     """`torch_compile`, with the compiler imported and set up."""
     # Here, not above: it takes as long to import as torch itself, and the eager modes do without.
-    import torch._inductor.compile_fx
     import torch._inductor.config
 
     # A second problem would be taken for the first with other shapes, and be given a program for any shape.
     torch._dynamo.config.automatic_dynamic_shapes = False
-    # The bounds of this pass are read once, when its module is imported, by the first program that is compiled.
+    # The bounds of this pass are read once, when the compiler is imported.
     torch._inductor.config.post_grad_fusion_options = PRODUCTS_AS_LOOPS
+    import torch._inductor.compile_fx
+
     return partial(torch_compile, device, fullgraph=fullgraph)
 
 
