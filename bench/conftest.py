@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("race", "what races, and how long")
     add_options(group.addoption)
     group.addoption(
-        "--quick", action="store_true", help="a look of at most a minute: 3 generations, so its intervals are wide"
+        "--quick", action="store_true", help="a look of about a minute: 3 generations, so its intervals are wide"
     )
     group.addoption("--rigorous", action="store_true", help="20 generations instead of 8")
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")

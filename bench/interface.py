@@ -93,7 +93,7 @@ def _interface(options: argparse.Namespace) -> int:
     print("time / time of the bare loop, with its 95 % interval")
     print("\n".join(f"{line}  {word}" for line, word in found))
     counts = Counter(word for _, word in found)
-    print(f"Within {ALLOWED - 1:.0%} of the bare loop: {', '.join(f'{n} {word}' for word, n in counts.items())}.")
+    print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
     return words.exit_code(all_findings(record)) or int(counts["above"] > 0)
 
 

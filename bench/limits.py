@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import backends
 from bench import messages
 from bench.record import Entrant, Limits, Record
 
@@ -11,8 +12,6 @@ PROBES = {
 }
 """Large enough that dispatch does not show, and that the copy leaves every cache."""
 
-LIBRARIES = ("numpy", "torch", "jax")
-
 
 def measure(
     record: Record,
@@ -21,9 +20,9 @@ def measure(
     probe: Callable[[Entrant, messages.Probe], messages.Probed | None],
 ) -> None:
     """Into `record.limits`, once a run: the rates of each library on each device in this dtype."""
-    for entrant in entrants:
-        limits, key = of_device(record, entrant.device), f"{dtype} {library(entrant)}"
-        if not library(entrant) or key in limits.matmul_flops_per_second:
+    for entrant in filter(may_set_one, entrants):
+        limits, key = of_device(record, entrant.device), f"{dtype} {entrant.library}"
+        if key in limits.matmul_flops_per_second:
             continue
         probed = probe(entrant, PROBES[entrant.device])
         if probed is not None:
@@ -32,10 +31,9 @@ def measure(
             limits.copy_bytes_per_second = max(limits.copy_bytes_per_second or 0.0, probed.copy_bytes_per_second)
 
 
-def library(entrant: Entrant) -> str:
-    """The library of a backend of this suite; '' for one from outside, which is not asked to set its own limit."""
-    name = entrant.backend.partition("-")[0]
-    return name if name in LIBRARIES else ""
+def may_set_one(entrant: Entrant) -> bool:
+    """A backend of this suite; one from outside is not asked to set its own limit."""
+    return entrant.backend in backends.FACTORIES
 
 
 def of_device(record: Record, device: str) -> Limits:

@@ -111,7 +111,7 @@ class Runner:
             e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
         ]
         probing = [e for e in alive if self.workers.is_up(e) and self.workers.cell(e, problem).outcome.word == "ok"]
-        bounded = {e.device for e in probing if limits.library(e)}
+        bounded = {e.device for e in probing if limits.may_set_one(e)}
         if "cpu" not in bounded and any(e.device == "cpu" for e in alive):
             probing.append(Entrant(label="limits", backend=REFERENCE, device="cpu", dtype=problem.dtype))
 

@@ -121,6 +121,11 @@ class Entrant(Strict):
     last_output: str = ""
     """The end of what its process printed, kept when it failed."""
 
+    @property
+    def library(self) -> str:
+        """`torch` of `torch-compile-by-hand`; all of a name from outside this repository."""
+        return self.backend if ":" in self.backend else self.backend.partition("-")[0]
+
 
 class ProblemFacts(Strict):
     name: str

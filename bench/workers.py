@@ -17,7 +17,8 @@ class Workers:
     """One process for each entrant, started when it first enters; dealt out over the cores until they race."""
 
     def __init__(self, record: Record, cache: Path, deadline: float) -> None:
-        """`cache`: where the entrants keep what they compiled, each in a folder of its own; `deadline`: seconds an entrant may take over one cell."""
+        """`cache`: where the entrants keep what they compiled, each in a folder of its own;
+        `deadline`: seconds that an entrant may take over one cell."""
         self.record, self.cache, self.deadline = record, cache, deadline
         self.cores: list[int | None] = [*usable_cores()] or [None]
         self._processes: dict[tuple[str, str], Process] = {}

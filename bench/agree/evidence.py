@@ -65,6 +65,7 @@ def makers(backend: Backend, problem: Problem) -> dict[str, Callable[[], Callabl
 
 
 def operations(backend: Backend, problem: Problem) -> Operations:
+    """All three, made."""
     return {name: make() for name, make in makers(backend, problem).items()}
 
 

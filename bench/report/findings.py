@@ -175,11 +175,6 @@ def failed(word: str) -> bool:
     return word != "ok" and not word.startswith(LEFT_OUT)
 
 
-def library(entrant: Entrant) -> str:
-    """`torch` of `torch-compile-by-hand`; all of a name from outside this repository."""
-    return entrant.backend if ":" in entrant.backend else entrant.backend.partition("-")[0]
-
-
 def name(entrant: Entrant) -> str:
     """What tables call it; the device is in their title."""
     return entrant.label if entrant.control else entrant.backend
@@ -207,7 +202,7 @@ def like_with_like(f: Findings, dispatch: str) -> list[tuple[Entrant, Entrant]]:
     first: dict[str, Entrant] = {}
     for e in f.racers:
         if e.dispatch == dispatch and not e.backend.endswith(TWIN):
-            first.setdefault(library(e), e)
+            first.setdefault(e.library, e)
     return [(b, a) for a, b in combinations(first.values(), 2)]
 
 

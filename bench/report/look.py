@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from bench.record import Entrant
-from bench.report.findings import TWIN, library, name
+from bench.report.findings import TWIN, name
 from bench.report.units import clip, inert
 
 # Okabe and Ito (2008): told apart with any colour vision.
@@ -67,8 +67,8 @@ def key(entrant: Entrant) -> str:
 def style(entrant: Entrant) -> dict[str, Any]:
     """Colour by library, marker by mode, hollow where the gradient is derived by hand."""
     mode = entrant.backend.removesuffix(TWIN).partition("-")[2]
-    known = LIBRARIES.get(library(entrant))
-    colour = CONTROL if entrant.control else known or OTHERS[crc32(library(entrant).encode()) % len(OTHERS)]
+    known = LIBRARIES.get(entrant.library)
+    colour = CONTROL if entrant.control else known or OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
     hollow = entrant.backend.endswith(TWIN)
     marker = "X" if entrant.control else MODES.get(mode, "h")
     face = "white" if hollow else colour

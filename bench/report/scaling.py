@@ -5,7 +5,7 @@ from operator import itemgetter
 
 from bench.record import Entrant
 from bench.report import sweep, units
-from bench.report.findings import ALGEBRA, Findings, library, name
+from bench.report.findings import ALGEBRA, Findings, name
 from bench.report.tables import size, word
 from bench.report.text import Section, Table
 
@@ -50,10 +50,8 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
     (most, nearest), (least, farthest) = max(shares, key=itemgetter(0)), min(shares, key=itemgetter(0))
     said = f"On {problem}, the largest, {name(nearest)} comes nearest, at {units.percent(most)}"
     rates = sweep.by_library(found.matmul_flops_per_second, f.dtype)
-    own, dispatch = (
-        rates.get(library(farthest)),
-        sweep.by_library(found.dispatch_seconds, f.dtype).get(library(farthest)),
-    )
+    dispatches = sweep.by_library(found.dispatch_seconds, f.dtype)
+    own, dispatch = rates.get(farthest.library), dispatches.get(farthest.library)
     step = f.median(farthest, problem)
     if farthest is nearest or not own or not dispatch or not step:
         return f"{said}."

@@ -16,7 +16,6 @@ from bench.report.findings import (
     failed,
     fastest,
     gated,
-    library,
     like_with_like,
     name,
     nearest,
@@ -260,7 +259,7 @@ def span(values: Sequence[float]) -> str:
 
 
 def _import(e: Entrant) -> str:
-    if library(e) == REFERENCE:
+    if e.library == REFERENCE:
         return "with the harness"  # which computes with NumPy, too, and has it loaded before any clock
     found = start.import_seconds(e)
     return (units.ABSENT if e.outcome.word == "ok" else e.outcome.word) if found is None else units.seconds(found)

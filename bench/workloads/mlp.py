@@ -54,11 +54,11 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         features, labels = data.digits()
         return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
     if match := _FILE.fullmatch(size):
-        features, labels = data.labelled_file(match[1])
-        _check(size, hidden=int(match[2]), examples=len(labels) - 1)
-        classes, hidden = int(labels.max()) + 1, int(match[2])
+        (features, labels), hidden = data.labelled_file(match[1]), int(match[2])
+        _check(size, hidden=hidden, examples=len(labels) - 1)
+        classes = int(labels.max()) + 1
         data.check_fits(size, (len(features), hidden + classes), (features.shape[1] + classes, hidden))
-        return _scaled_problem(size, dtype, seed, _standardised(features), labels, int(match[2]))
+        return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden)
     if match := _SIZE.fullmatch(size):
         n, d, hidden, classes = map(int, match.groups())
         _check(size, examples=n, features=d, hidden=hidden, classes=classes - 1)

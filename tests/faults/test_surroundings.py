@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench import session
@@ -118,6 +119,16 @@ def test_a_second_run_in_the_folder_is_sent_away_with_2_and_a_sentence(tmp_path,
 
 
 # Odd names, a bare environment.
+
+
+def test_a_name_that_breaks_lines_or_steers_the_terminal_is_spelt_out_as_the_run_goes_on(tmp_path):
+    path = tmp_path / "a\nb\x1b[31m.npy"
+    np.save(path, np.outer([1.0, 2, 3], [1.0, 2]))
+    choice = Choice(["numpy"], [f"factorisation/{path}:r1"], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    said = []
+    session.run(choice, tmp_path / "results", said.append)
+    assert any("a\\nb\\x1b[31m.npy" in line for line in said)
+    assert not any(c in line for line in said for c in "\n\x1b")
 
 
 @pytest.fixture(scope="module")
