@@ -17,8 +17,8 @@ test: $(VENV)/installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests --timeout=300 -q -m "not races" -n 2 --dist loadfile --benchmark-disable
-	$(BIN)/python -m pytest tests --timeout=300 -q -m races
+	$(BIN)/python -m pytest tests --timeout=300 -q -m "not alone" -n 2 --dist loadfile --benchmark-disable
+	$(BIN)/python -m pytest tests --timeout=300 -q -m alone
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; run make PYTHON=python3.11")'

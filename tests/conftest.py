@@ -6,12 +6,18 @@
 import contextlib
 import os
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 # Before NumPy is imported: a team of threads is slower on problems as small as these, and rounds differently.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# Each of several test processes has cores of its own, so that what one of them races is not slowed by another; and what
+# a test starts is no such process, as pytest-benchmark would believe.
+if number := os.environ.pop("PYTEST_XDIST_WORKER", "").removeprefix("gw"):
+    count = int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT"))
+    if hasattr(os, "sched_setaffinity") and (own := sorted(os.sched_getaffinity(0))[int(number) :: count]):
+        os.sched_setaffinity(0, own)
 
 import numpy as np
 import pytest
@@ -30,16 +36,6 @@ SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 DTYPES = ("float32", "float64")
 NUM_STEPS = 7
 
-RACING = (
-    "faults/",
-    "report/test_race_tables.py",
-    "test_architecture.py",
-    "test_clock.py",
-    "test_command_lines.py",
-    "test_workers.py",
-)
-"""Where tests race, or hold a clock."""
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     # bench/conftest.py has options of the same names, and may have been loaded before.
@@ -56,13 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
             check_backend(name)
     except UsageError as error:
         pytest.exit(str(error), returncode=2)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(here).as_posix().startswith(RACING):
-            item.add_marker("races")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -11,6 +11,8 @@ from bench import clock
 from bench.rounds import SHORTEST_SAMPLE
 from bench.workloads import pose
 
+pytestmark = pytest.mark.alone
+
 SHARE = 0.005
 """Of a sample, that the harness may add to it."""
 

@@ -15,7 +15,7 @@ from bench.store import read, save
 from tests.sample_record import sample_record
 
 ROOT = Path(__file__).parents[1]
-IRIS = "factorisation/iris"
+SMALL = "factorisation/24x6r2"
 RACE = ("-m", "pytest", str(ROOT / "bench"), "--benchmark-only")
 AGREE = ("-m", "bench.agree")
 REPORT = ("-m", "bench.report")
@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "foreign.json").write_text('{"benchmarks": []}')
     (made / "truncated.json").write_text('{"schema": 1, "id": "2026')
     (made / "empty.json").write_text("")
-    save(sample_record(["numpy"], [IRIS]), made / "whole.json")
+    save(sample_record(["numpy"], [SMALL]), made / "whole.json")
     return made
 
 
@@ -140,7 +140,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
     )
     named = ("numpy", "mine:factory", "jax-step", "tests.faults.backends:SignFlipped")
     chosen = [word for name in named for word in ("--backend", name)]
-    done = race(folder, "--problem", IRIS, "-k", "test_loss", *chosen, "--benchmark-json", folder / "b.out", path=own)
+    done = race(folder, "--problem", SMALL, "-k", "test_loss", *chosen, "--benchmark-json", folder / "b.out", path=own)
     return folder, done
 
 
@@ -163,12 +163,12 @@ def test_a_backend_that_disagrees_fails_and_leaves_no_timing(raced):
     assert re.search(r"(FAILED|ERROR) .*SignFlipped", done.stdout)
     assert "disagrees: gradient at the start" in done.stdout
     timed = json.loads((folder / "b.out").read_text())["benchmarks"]
-    assert {b["fullname"] for b in timed} == {f"bench/test_race.py::test_loss[{IRIS}-{who}]" for who in TIMED}
-    assert the_record(folder).cell("tests.faults.backends:SignFlipped", IRIS, "float32").samples == []
+    assert {b["fullname"] for b in timed} == {f"bench/test_race.py::test_loss[{SMALL}-{who}]" for who in TIMED}
+    assert the_record(folder).cell("tests.faults.backends:SignFlipped", SMALL, "float32").samples == []
 
 
 def test_a_cell_that_failed_is_told_in_a_sentence_and_by_no_source(tmp_path):
-    done = race(tmp_path, "--problem", IRIS, "--backend", "tests.faults.breaks_on_import:factory", "-k", "test_loss")
+    done = race(tmp_path, "--problem", SMALL, "--backend", "tests.faults.breaks_on_import:factory", "-k", "test_loss")
     assert done.returncode == 3
     assert "failed: ImportError: libcudart.so.99" in done.stdout
     assert "conftest.py" not in done.stdout
@@ -185,7 +185,7 @@ def test_k_selects_what_races(raced):
 
 
 def test_k_selects_the_devices_that_race(tmp_path: Path):
-    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", IRIS)
+    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", SMALL)
     done = race(tmp_path, *chosen, "-k", "test_loss and not cuda and not jax")
     assert done.returncode == 0, done.stdout
     assert the_record(tmp_path).settings.devices == ["cpu"]
@@ -194,8 +194,8 @@ def test_k_selects_the_devices_that_race(tmp_path: Path):
 def test_the_json_of_pytest_benchmark_holds_exactly_the_samples_of_the_record(raced):
     folder, _ = raced
     for timed in json.loads((folder / "b.out").read_text())["benchmarks"]:
-        label = timed["name"].removeprefix(f"test_loss[{IRIS}-").removesuffix("]")
-        samples = the_record(folder).cell(label, IRIS, "float32").samples
+        label = timed["name"].removeprefix(f"test_loss[{SMALL}-").removesuffix("]")
+        samples = the_record(folder).cell(label, SMALL, "float32").samples
         expected = [n / s.calls / 1e9 for s in samples for n in s.nanoseconds]
         assert timed["stats"]["data"] == pytest.approx(expected, rel=1e-6)
         assert timed["stats"]["rounds"] == len(expected) > 0
@@ -207,5 +207,5 @@ def test_pytest_benchmark_compares_it(raced):
     done = run(folder, "-m", "pytest_benchmark", "compare", folder / "b.json")
     (folder / "b.json").rename(folder / "b.out")
     assert done.returncode == 0, done.stderr
-    assert f"benchmark 'loss {IRIS} float32'" in done.stdout
+    assert f"benchmark 'loss {SMALL} float32'" in done.stdout
     assert all(re.search(rf"^{name} ", done.stdout, re.MULTILINE) for name in TIMED), done.stdout

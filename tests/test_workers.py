@@ -19,6 +19,8 @@ from bench.worker import Worker, answer, starts
 from bench.workers import Workers
 from bench.workloads import pose
 
+pytestmark = pytest.mark.alone
+
 IRIS = "factorisation/iris"
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench import command, session
 from bench.choice import Choice, choice_of
 
-PROBLEMS = ["factorisation/iris", "factorisation/24x6r2"]
+PROBLEMS = ["factorisation/24x6r2", "factorisation/12x8r2"]
 GENERATIONS = 4
 
 

@@ -14,6 +14,8 @@ from bench.report.findings import all_findings
 from bench.store import read
 from tests.faults.left_behind import MARK, left_behind
 
+pytestmark = pytest.mark.alone
+
 HERE = "tests.faults.backends:"
 IRIS, LARGER = "factorisation/iris", "factorisation/300x50r5"
 

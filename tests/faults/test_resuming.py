@@ -17,13 +17,13 @@ from bench.store import read, save, sole_writer
 from tests.faults.backends import NAMED
 
 ROOT = Path(__file__).parents[2]
-IRIS = "factorisation/iris"
+SMALL = "factorisation/24x6r2"
 FOREIGN = "tests.faults.leaves_a_trace:factory"
 
 
 def begun(path: Path, *names: str) -> Record:
     """A record in `path` of a race that has only just been begun."""
-    choice = Choice(names or ["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    choice = Choice(names or ["numpy"], [SMALL], ["cpu"], operations=["loss"], pace="quick", generations=1)
     record, _ = session.start(choice)
     save(record, path)
     return record
@@ -111,7 +111,7 @@ def test_a_new_race_writes_over_nothing(tmp_path):
     taken = [tmp_path / f"{now + timedelta(seconds=s):%Y-%m-%dT%H%M%SZ}.json" for s in range(30)]
     for path in taken:
         path.write_text("mine")
-    choice = Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    choice = Choice(["numpy"], [SMALL], ["cpu"], operations=["loss"], pace="quick", generations=1)
     record = session.run(choice, tmp_path, lambda line: None)
     assert record.id.endswith("Z-2")
     assert read(tmp_path / f"{record.id}.json").id == record.id
@@ -161,7 +161,7 @@ def other_data(record):
 
 
 def no_plan(record):
-    record.races = [Race(0, IRIS, "float32", 1, {"loss": 2}, {})]
+    record.races = [Race(0, SMALL, "float32", 1, {"loss": 2}, {})]
 
 
 def no_problem(record):
@@ -179,7 +179,7 @@ def no_problem(record):
         ),
         (by_another_library, r"was begun with numpy 1\.26\.4, and here is .*; install 1\.26\.4 again, or run anew"),
         (complete, "is complete; there is nothing left to resume"),
-        (other_data, "factorisation/iris has other data or another start"),
+        (other_data, "factorisation/24x6r2 has other data or another start"),
         (no_problem, "was begun by another version of the suite"),
         (no_plan, "has a race without its plan of rounds and calls; it was altered, run anew"),
     ],

@@ -17,13 +17,13 @@ from bench.store import read, sole_writer
 
 ROOT = Path(__file__).parents[2]
 HERE = "tests.faults.backends:"
-IRIS = "factorisation/iris"
-BENCH = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--problem", IRIS]
+SMALL = "factorisation/24x6r2"
+BENCH = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--problem", SMALL]
 
 
 def race(folder, names=("numpy",), **choice):
     settings = {"operations": ["loss"], "pace": "quick", "generations": 1} | choice
-    return session.run(Choice(names, [IRIS], ["cpu"], **settings), folder, lambda line: None)
+    return session.run(Choice(names, [SMALL], ["cpu"], **settings), folder, lambda line: None)
 
 
 def command(*arguments, cwd=ROOT, **environment) -> subprocess.CompletedProcess:
@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_during_the_run_costs_nothing_that_was_done(tmp_pat
             if "generation 2" in line:
                 fill(folder)
 
-        choice = Choice(["numpy"], [IRIS], ["cpu"], operations=["loss"], pace="quick", generations=2)
+        choice = Choice(["numpy"], [SMALL], ["cpu"], operations=["loss"], pace="quick", generations=2)
         with pytest.raises(UsageError, match=r"No space left on device\); make room for it, and go on with --resume"):
             session.run(choice, folder, say)
         (path,) = folder.glob("*.json")
@@ -140,7 +140,7 @@ def odd(tmp_path_factory):
     shutil.copy(ROOT / "pyproject.toml", home)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     bare = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TERM": "dumb"}
-    arguments = ["-m", "pytest", home / "bench", "--benchmark-only", "--quick", "--problem", IRIS]
+    arguments = ["-m", "pytest", home / "bench", "--benchmark-only", "--quick", "--problem", SMALL]
     raced = command(*arguments, "--backend", "numpy", "--results", "my results", cwd=elsewhere, **bare)
     told = command("-m", "bench.report", "--results", "my results", cwd=elsewhere, **bare | {"PYTHONPATH": str(home)})
     return elsewhere / "my results", raced, told
@@ -157,7 +157,7 @@ def test_spaces_another_directory_and_the_c_locale_change_nothing(odd):
 
 def test_without_a_terminal_there_are_plain_lines_and_no_escapes(odd):
     _, raced, told = odd
-    assert "generation 1 of 3: factorisation/iris" in raced.stderr
+    assert "generation 1 of 3: factorisation/24x6r2" in raced.stderr
     assert "\x1b" not in raced.stdout + raced.stderr + told.stdout + told.stderr
 
 
@@ -169,7 +169,7 @@ def test_the_last_line_of_a_race_is_its_summary(odd):
 
 # The exit codes: 0 good, 1 disagreement, 2 usage, 3 cells failed, 130 interrupted.
 
-ONE = ["--problem", IRIS, "--backend", "numpy"]
+ONE = ["--problem", SMALL, "--backend", "numpy"]
 
 
 @pytest.mark.parametrize(

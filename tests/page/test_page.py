@@ -159,6 +159,7 @@ def test_a_run_five_times_as_long_fits_two_megabytes(tmp_path: Path):
     assert written(sample_record(rounds=50), tmp_path).stat().st_size <= 2_000_000
 
 
+@pytest.mark.alone
 def test_the_first_paint_comes_within_300_milliseconds(visit: Visit, file: Path):
     """Of five tries, as a neighbour on the machine is not the page's doing."""
     paint = """new Promise((done) => {
