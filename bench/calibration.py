@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import msgspec
-from scipy.special import betaincinv
 
 from bench.problem import UsageError
 from bench.record import Machine, Strict
@@ -23,6 +22,9 @@ class Tally(Strict):
 
     def interval(self) -> tuple[float, float]:
         """Of the rate, 95 %: Clopper and Pearson, Biometrika 26 (1934)."""
+        # Here, not above: it takes a quarter of a second to import, and few reports need it.
+        from scipy.special import betaincinv
+
         k, n = self.times, self.tried
         low = float(betaincinv(k, n - k + 1, 0.025)) if k else 0.0
         high = float(betaincinv(k + 1, n - k, 0.975)) if k < n else 1.0

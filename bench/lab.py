@@ -1,7 +1,6 @@
 """The lab report's picture in numbers: how alike the learnt factor U and the PCA scores are."""
 
 import numpy as np
-from scipy.linalg import orth, subspace_angles
 
 from bench.agree import Evidence, Reference
 from bench.record import LabReport, Record
@@ -23,6 +22,8 @@ def lab_report(backend: str, reference: Reference, evidence: Evidence) -> LabRep
     `r_squared` is the share of the scores' variance that the best linear map from U explains;
     the principal angles (Bjorck and Golub 1973) lie between the two column spaces, in degrees.
     """
+    # Here, not above: they take seconds to import, and one problem alone needs them.
+    from scipy.linalg import orth, subspace_angles
     from sklearn.decomposition import PCA
 
     problem = reference.problem

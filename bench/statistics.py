@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
 from bench.record import Samples
 
@@ -84,7 +83,7 @@ def students(values: Sequence[float] | np.ndarray) -> tuple[float, float] | None
     """The 95 % interval of the mean, by Student's t; None below three values."""
     if len(values) < FEWEST_GENERATIONS:
         return None
-    mean, t = float(np.mean(values)), float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
+    mean, t = float(np.mean(values)), _t_quantile(len(values) - 1, CONFIDENCE)
     half = t * float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
     return mean - half, mean + half
 
@@ -103,8 +102,15 @@ def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE
     errors = [float(np.var(x, ddof=1)) / len(x) for x in (a, b)]
     weights = sum(e**2 / (len(x) - 1) for e, x in zip(errors, (a, b), strict=True))
     freedom = sum(errors) ** 2 / weights if weights > 0 else len(a) + len(b) - 2
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * float(np.sqrt(sum(errors)))
+    half = _t_quantile(freedom, confidence) * float(np.sqrt(sum(errors)))
     return Interval(*(float(np.exp(x)) for x in (difference, difference - half, difference + half)))
+
+
+def _t_quantile(freedom: float, confidence: float) -> float:
+    # Here, not above: it takes a quarter of a second to import, and most commands that end at once do without.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 def verdict(interval: Interval | None, control: Interval | None = None) -> Verdict:

@@ -7,7 +7,7 @@ from bench import command, session
 from bench.choice import Choice, choice_of
 
 PROBLEMS = ["factorisation/24x6r2", "factorisation/12x8r2"]
-GENERATIONS = 4
+GENERATIONS = 3
 
 
 def main(folder: str, resume: str = "") -> int:

@@ -17,7 +17,7 @@ from tests.faults.left_behind import MARK, left_behind
 pytestmark = pytest.mark.alone
 
 HERE = "tests.faults.backends:"
-IRIS, LARGER = "factorisation/iris", "factorisation/300x50r5"
+SMALL, LARGER = "factorisation/24x6r2", "factorisation/300x50r5"
 
 FORM, NORM = "form: gradient at the start", "gradient at the start, by norm: "
 AT_ONCE = [
@@ -25,13 +25,13 @@ AT_ONCE = [
     ("SignFlipped", "disagrees", NORM),
     ("OnePercentShort", "disagrees", NORM),
     ("OneElementMissing", "disagrees", NORM),
-    ("NanInOnePlace", "disagrees", f"{FORM}, U holds 1 of 300 numbers that are not finite"),
-    ("NanInTheSamePlace", "disagrees", f"{FORM}, U holds 1 of 300 numbers that are not finite"),
-    ("Infinite", "disagrees", f"{FORM}, U holds 300 of 300 numbers that are not finite"),
+    ("NanInOnePlace", "disagrees", f"{FORM}, U holds 1 of 48 numbers that are not finite"),
+    ("NanInTheSamePlace", "disagrees", f"{FORM}, U holds 1 of 48 numbers that are not finite"),
+    ("Infinite", "disagrees", f"{FORM}, U holds 48 of 48 numbers that are not finite"),
     ("OtherDtype", "disagrees", f"{FORM}, U has dtype float64 instead of float32"),
-    ("ShapeThatBroadcasts", "disagrees", f"{FORM}, U has shape (1, 2) instead of (150, 2)"),
-    ("ScalarForArray", "disagrees", f"{FORM}, U has shape () instead of (150, 2)"),
-    ("Empty", "disagrees", f"{FORM}, U has shape (0, 2) instead of (150, 2)"),
+    ("ShapeThatBroadcasts", "disagrees", f"{FORM}, U has shape (1, 2) instead of (24, 2)"),
+    ("ScalarForArray", "disagrees", f"{FORM}, U has shape () instead of (24, 2)"),
+    ("Empty", "disagrees", f"{FORM}, U has shape (0, 2) instead of (24, 2)"),
     ("Stale", "disagrees", "gradient at the end, by norm: "),
     ("Foreseen", "disagrees", "gradient at the end, by norm: "),
     ("Meddling", "disagrees", "arguments untouched: "),
@@ -66,7 +66,7 @@ NEVER_LOADED = [
 ON_THE_LARGER = [
     ("WrongWhenLarge", "disagrees", NORM),
     ("Remembering", "failed", "it cannot have computed its answers"),
-    ("Deaf", "skipped", f"timed out on {IRIS}, which is smaller"),
+    ("Deaf", "skipped", f"timed out on {SMALL}, which is smaller"),
 ]
 
 
@@ -81,17 +81,17 @@ def raced(folder, names, problems, **choice):
 @pytest.fixture(scope="module")
 def at_once(tmp_path_factory):
     names = [HERE + name for name, *_ in AT_ONCE] + [name for name, *_ in NEVER_LOADED]
-    return raced(tmp_path_factory.mktemp("at once"), names, [IRIS], deadline=200)
+    return raced(tmp_path_factory.mktemp("at once"), names, [SMALL], deadline=200)
 
 
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory):
     """With a deadline that the hanging ones miss, on two sizes."""
     names = [HERE + name for name, *_ in ON_THE_LARGER] + ["tests.faults.hangs_on_import:factory"]
-    return raced(tmp_path_factory.mktemp("patient"), names, [IRIS, LARGER], deadline=12)
+    return raced(tmp_path_factory.mktemp("patient"), names, [SMALL, LARGER], deadline=12)
 
 
-def found(record, name, problem=IRIS):
+def found(record, name, problem=SMALL):
     outcome = record.cell(name, problem, record.settings.dtypes[0]).outcome
     return outcome.word, outcome.reason
 
@@ -106,7 +106,7 @@ def test_each_fault_has_its_word_and_its_reason(at_once, name, word, why):
 @pytest.mark.parametrize("label", ["numpy", "control"])
 def test_the_honest_beside_them_are_ok_and_timed(at_once, label):
     assert found(at_once, label) == ("ok", "")
-    operations = [s.operation for s in at_once.cell(label, IRIS, "float32").samples]
+    operations = [s.operation for s in at_once.cell(label, SMALL, "float32").samples]
     assert sorted(operations) == ["loss", "train", "value_and_grad"]
 
 
@@ -141,7 +141,7 @@ def test_an_endless_loop_that_ignores_sigterm_times_out(patient):
     assert found(patient, HERE + "Deaf") == ("timed out", "no answer to prepare within 12 s")
 
 
-@pytest.mark.parametrize("problem", [IRIS, LARGER])
+@pytest.mark.parametrize("problem", [SMALL, LARGER])
 def test_a_hang_on_import_times_out_once_for_all_cells(patient, problem):
     assert found(patient, "tests.faults.hangs_on_import:factory", problem) == (
         "timed out",
@@ -149,7 +149,7 @@ def test_a_hang_on_import_times_out_once_for_all_cells(patient, problem):
     )
 
 
-@pytest.mark.parametrize("problem", [IRIS, LARGER])
+@pytest.mark.parametrize("problem", [SMALL, LARGER])
 def test_nobody_waits_on_account_of_those_that_hang(patient, problem):
     assert found(patient, "numpy", problem) == ("ok", "")
 
@@ -162,14 +162,14 @@ def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path, monkeypatch):
     """It lies on the parent's path alone."""
     (tmp_path / "mislaid.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    record = raced(tmp_path, ["mislaid:factory"], [IRIS], operations=["loss"])
+    record = raced(tmp_path, ["mislaid:factory"], [SMALL], operations=["loss"])
     assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
     assert words.exit_code(all_findings(record)) == words.FAILED
 
 
 def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
     name = HERE + "AThousandthLong"
-    record = raced(tmp_path, [name], [IRIS], dtypes=["float64"], operations=["value_and_grad"])
+    record = raced(tmp_path, [name], [SMALL], dtypes=["float64"], operations=["value_and_grad"])
     assert found(record, name)[0] == "disagrees"
     assert found(record, "numpy") == ("ok", "")
 
@@ -180,7 +180,7 @@ def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
     """Seen by CPU time over wall clock while the machine has a second core to give, else by where it may run."""
     name = HERE + kind
     for attempt in range(10):
-        word, reason = found(raced(tmp_path / str(attempt), [name], [IRIS], operations=["train"]), name)
+        word, reason = found(raced(tmp_path / str(attempt), [name], [SMALL], operations=["train"]), name)
         if word != "ok":
             break
         time.sleep(attempt)
@@ -198,7 +198,7 @@ def test_who_races_alone_is_held_to_what_the_machine_can_do_too(tmp_path):
 
 def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
     name = HERE + "Pretender"
-    asked = Choice([name], [IRIS], ["cuda"], operations=["train"], generations=1, pace="quick")
+    asked = Choice([name], [SMALL], ["cuda"], operations=["train"], generations=1, pace="quick")
     word, reason = found(session.run(asked, tmp_path, say=lambda line: None), f"{name}@cuda")
     assert word == "failed"
     assert "took no device memory" in reason
@@ -206,10 +206,10 @@ def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
 
 def test_times_that_jump_tenfold_are_called_unsteady_and_kept(tmp_path):
     name = HERE + "Moody"
-    record = raced(tmp_path, [name], [IRIS], operations=["train"], generations=3)
+    record = raced(tmp_path, [name], [SMALL], operations=["train"], generations=3)
     word, reason = found(record, name)
     assert word == "unsteady", reason
-    assert len(record.cell(name, IRIS, "float32").samples) == 3
+    assert len(record.cell(name, SMALL, "float32").samples) == 3
     assert found(record, "numpy") == ("ok", "")
 
 
