@@ -40,9 +40,9 @@ def written(record: Record, folder: Path, *more: Record) -> Path:
     return folder / "out" / ("comparison.html" if more else "report.html")
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core has against the page."""
-    found = Axe().run(page).response["violations"]
+def violations(page: Page, **options: Any) -> list[str]:
+    """What axe-core has against the page, asked with its own `options`."""
+    found = Axe().run(page, options=options).response["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
 
 

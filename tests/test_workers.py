@@ -77,6 +77,23 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
     assert ROOT / "backends" not in entries
 
 
+def test_what_jax_compiles_is_kept_for_the_next_generation(tmp_path: Path):
+    entrant = Entrant(label="jax-step", backend="jax-step", device="cpu", dtype="float32")
+
+    def kept_by_another() -> dict[Path, int]:
+        worker = Process(entrant, process.usable_cores()[-1], tmp_path)
+        try:
+            worker.ask(messages.Load("jax-step", "cpu", "float32"), 120)
+            worker.ask(messages.Prepare(pose("factorisation/12x8r2"), ["train"], worker.core), 120)
+        finally:
+            worker.end()
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*-cache")}
+
+    cold = kept_by_another()
+    assert cold
+    assert kept_by_another() == cold
+
+
 FAULTS_OF_FOUR_ARRAYS = """
 import resource
 from bench.usage import give_room
