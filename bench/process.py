@@ -49,7 +49,7 @@ class Process:
 
     def __init__(self, entrant: Entrant, core: int | None, cache: Path):
         self.entrant, self.core = entrant, core
-        self._mark, self._spent = secrets.token_hex(8), 0.0
+        self._mark, self._spent, self._said = secrets.token_hex(8), 0.0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()
         with theirs, _affinity(core):
@@ -127,6 +127,8 @@ class Process:
         self.kill()
         self._process.wait()
         self._connection.close()
+        self._said = self._last_output()
+        self._output.close()
 
     def _crashed(self, request: messages.Request) -> Failed:
         try:
@@ -144,6 +146,8 @@ class Process:
         return Failed("crashed", f"the process {how} during {_name(request)}", self._last_output())
 
     def _last_output(self) -> str:
+        if self._output.closed:
+            return self._said
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - 4 * KEPT_OUTPUT))
         return self._output.read().decode("utf-8", "replace")[-KEPT_OUTPUT:]

@@ -11,7 +11,7 @@ import pytest
 
 import backends
 from bench import messages, process
-from bench.process import Process
+from bench.process import Failed, Process
 from bench.record import OPERATIONS, Entrant
 from bench.rounds import Rounds
 from bench.worker import Worker
@@ -86,6 +86,16 @@ def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(
     monkeypatch.setattr(process.os, "killpg", lambda *asked: killed.append(asked))
     ended.end()
     assert killed == []
+
+
+def test_a_process_that_has_ended_holds_no_file_open_and_its_last_words_are_kept(tmp_path: Path, three: list[Entrant]):
+    before = psutil.Process().num_fds()
+    ended = Process(three[0], None, tmp_path)
+    with pytest.raises(Failed) as failed:
+        ended.ask(messages.Load("tests.faults.backends:Babbling", "cpu", "float32"), 60)
+        ended.ask(messages.Prepare(pose(IRIS), ["train"], None), 60)
+    assert "last words" in failed.value.output
+    assert psutil.Process().num_fds() == before
 
 
 def test_all_that_a_backend_started_ends_with_it_whatever_it_calls_itself(tmp_path: Path):
