@@ -19,8 +19,6 @@ from bench.worker import Worker, answer, starts
 from bench.workers import Workers
 from bench.workloads import pose
 
-pytestmark = pytest.mark.alone
-
 IRIS = "factorisation/iris"
 ROOT = Path(__file__).parents[1]
 
@@ -67,6 +65,7 @@ def test_each_library_has_one_thread_to_compute_with(told: dict[str, str], libra
     assert told[f"threads of {library}"] == "1"
 
 
+@pytest.mark.alone
 def test_every_thread_of_a_worker_is_pinned_to_the_core_asked_for(told: dict[str, str]):
     assert told["cores of every thread"] == told["asked for"]
 
@@ -113,6 +112,7 @@ def test_a_heap_that_grows_in_a_race_finds_pages_that_were_touched_before(tmp_pa
     assert int(faults) < 100  # of 7812 pages
 
 
+@pytest.mark.alone
 def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
     entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
     record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))

@@ -14,8 +14,6 @@ from bench.report.findings import all_findings
 from bench.store import read
 from tests.faults.left_behind import MARK, left_behind
 
-pytestmark = pytest.mark.alone
-
 HERE = "tests.faults.backends:"
 SMALL, LARGER = "factorisation/24x6r2", "factorisation/300x50r5"
 
@@ -174,6 +172,7 @@ def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
     assert found(record, "numpy") == ("ok", "")
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(os.cpu_count() == 1, reason="one core is all that anyone can take")
 @pytest.mark.parametrize("kind", ["Greedy", "BesideAChild"])
 def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
