@@ -273,7 +273,7 @@ def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: 
     So it needs no guards, which on Iris take 10 of 43 us a call, and a step can do without `fullgraph` and `dynamic`,
     which set up and take down something at every call, 4 of 19 us; that it is one graph all the same is tested.
     On the CPU the C++ wrapper spares the Python that Inductor would otherwise run between two kernels; compiled apart
-    from them it takes two thirds of the time to make a program, which then runs as fast to within a percent.
+    from them it takes two thirds of the time to make a program, which then runs as fast to within 2 %.
     """
     on_cpu = device == "cpu"
 
