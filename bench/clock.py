@@ -10,9 +10,8 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
     """Nanoseconds for `wait(call(start, batch))` on every start, one after another, and the outputs.
 
     Each output is waited for before the next call starts, and all are kept until the clock has
-    stopped, so that nothing can be skipped.  Garbage is collected before, not during.
+    stopped, so that nothing can be skipped.  No garbage is collected meanwhile.
     """
-    gc.collect()
     gc.disable()
     try:
         began = perf_counter_ns()
@@ -32,8 +31,7 @@ def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
 def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:
     """Seconds that `sample` adds to each call, beyond a bare loop over the same calls; the fastest of `repeats`.
 
-    What it adds is the waiting, the keeping of the outputs, and its share of reading the clock.  What is alive is left
-    out of every collection, as in a worker: it can be a second's work, and none of it inside the timed region.
+    What it adds is the waiting, the keeping of the outputs, and its share of reading the clock.
     """
 
     def call(start: Any, batch: Any) -> None:
@@ -47,9 +45,5 @@ def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:
             call(start, None)
 
     starts = range(calls)
-    gc.freeze()
-    try:
-        ours = min(sample(call, wait, starts, None)[0] for _ in range(repeats)) / 1e9
-    finally:
-        gc.unfreeze()
+    ours = min(sample(call, wait, starts, None)[0] for _ in range(repeats)) / 1e9
     return max(0.0, ours - min(seconds(bare)[0] for _ in range(repeats))) / calls

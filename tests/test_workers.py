@@ -1,5 +1,6 @@
 """A worker is one backend on one thread of one core, still between its turns; who breaks a rule is caught."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -113,6 +114,44 @@ def test_a_heap_that_grows_in_a_race_finds_pages_that_were_touched_before(tmp_pa
 
 
 @pytest.mark.alone
+def test_garbage_is_collected_before_the_untimed_call_and_not_after_it():
+    """Collecting drives a call's data out of the caches, and took 65 ms between the two calls of torch-eager."""
+    worker, problem, log = Worker(), pose(IRIS), []
+    worker.load(messages.Load("numpy", "cpu", "float32"))
+    worker.prepare(messages.Prepare(problem, ["loss"], None))
+    worker.move(messages.Move(None, step_bytes=0))
+    worker.operations["loss"] = lambda params, batch, loss=worker.operations["loss"]: (
+        log.append("call") or loss(params, batch)
+    )
+    left_for_the_collector = len(gc.get_objects())
+    gc.callbacks.append(lambda phase, info: log.append(phase))
+    try:
+        worker.turn(messages.Turn("loss", calls=2, seed=0))
+    finally:
+        gc.callbacks.pop()
+        gc.unfreeze()
+    assert log == ["start", "stop", "call", "call", "call"]
+    assert left_for_the_collector < 1000
+
+
+def test_an_eager_torch_never_loads_the_compiler():
+    """A race that imports it in its first turn collects its hundred thousand objects in every other."""
+    code = f"""
+import sys
+from bench import messages
+from bench.worker import Worker
+from bench.workloads import pose
+worker = Worker()
+worker.load(messages.Load("torch-eager", "cpu", "float32"))
+worker.prepare(messages.Prepare(pose("{IRIS}"), ["train"], None))
+worker.move(messages.Move(None, step_bytes=0))
+worker.turn(messages.Turn("train", calls=1, seed=0))
+print("torch._dynamo" in sys.modules)
+"""
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert told.stdout.strip() == "False"
+
+
 def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
     entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
     record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))

@@ -44,8 +44,8 @@ class Jax:
         return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
 
     def put(self, arrays):
-        # A copy, because JAX may keep a view of the NumPy array that it is given.
-        return {key: jax.device_put(array.copy(), self.device) for key, array in arrays.items()}
+        # Copies, because JAX may keep a view of the NumPy array that it is given.
+        return jax.device_put({key: array.copy() for key, array in arrays.items()}, self.device)
 
     def get(self, tree):
         return jax.device_get(tree)

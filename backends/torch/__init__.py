@@ -3,6 +3,7 @@
 A mode is a gradient (autodiff or by hand) and a loop that drives it; `Torch` joins the two.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +73,9 @@ class Torch:
         return a.clone()
 
     def compilations(self) -> int:
-        return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+        # Asked for by name, torch would load the compiler into a process that has no use for it.
+        dynamo = sys.modules.get("torch._dynamo.utils")
+        return dynamo.counters["stats"]["unique_graphs"] if dynamo else 0
 
     def peak_device_bytes(self) -> int | None:
         if self.device == "cpu":

@@ -119,7 +119,8 @@ class Reference:
         def almost(problem: Problem) -> Problem:
             return in_dtype(problem, "float64").replace(params=moved(problem.params))
 
-        runs = [(almost(self.problem), almost(self.decoy), moved(self.end)) for _ in range(NUDGED_RUNS)]
+        # One after another: of a large problem there is no room for eight copies in float64.
+        runs = ((almost(self.problem), almost(self.decoy), moved(self.end)) for _ in range(NUDGED_RUNS))
         return [distances(self._answers("numpy", "float64", *run), self.truth) for run in runs]
 
     def _answers(self, algorithm: str, dtype: str, problem: Problem, decoy: Problem, end: Arrays) -> Answers:
