@@ -64,6 +64,10 @@ class Worker:
         order = sorted(ask.operations, key=lambda operation: operation != "train")
         first = {operation: clock.seconds(partial(first_call, operation))[0] for operation in order}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
+        # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
         return messages.Prepared(first)
 
     def testify(self, ask: messages.Testify) -> Evidence:
@@ -89,10 +93,6 @@ class Worker:
         if self.device == "cpu":
             usage.give_room(ask.step_bytes)
         self._core, self._turns, self._calls, self._compiled = ask.core, usage.Meter(), usage.Meter(), 0
-        # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
         return messages.Done()
 
