@@ -3,7 +3,6 @@
 A mode is a gradient (autodiff or by hand) and a loop that drives it; `Torch` joins the two.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -73,9 +72,9 @@ class Torch:
         return a.clone()
 
     def compilations(self) -> int:
-        # Asked for by name, torch would load the compiler into a process that has no use for it.
-        dynamo = sys.modules.get("torch._dynamo.utils")
-        return dynamo.counters["stats"]["unique_graphs"] if dynamo else 0
+        # As an attribute, torch would load the compiler into a process that has no use for it.
+        dynamo = vars(torch).get("_dynamo")
+        return dynamo.utils.counters["stats"]["unique_graphs"] if dynamo else 0
 
     def peak_device_bytes(self) -> int | None:
         if self.device == "cpu":
