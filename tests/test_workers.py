@@ -113,7 +113,6 @@ def test_a_heap_that_grows_in_a_race_finds_pages_that_were_touched_before(tmp_pa
     assert int(faults) < 100  # of 7812 pages
 
 
-@pytest.mark.alone
 def test_garbage_is_collected_before_the_untimed_call_and_not_after_it():
     """Collecting drives a call's data out of the caches, and took 65 ms between the two calls of torch-eager."""
     worker, problem, log = Worker(), pose(IRIS), []
@@ -152,6 +151,7 @@ print("torch._dynamo" in sys.modules)
     assert told.stdout.strip() == "False"
 
 
+@pytest.mark.alone
 def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
     entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
     record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))

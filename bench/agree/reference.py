@@ -37,7 +37,6 @@ nine of sixteen took it, and the first three did not: with three, torch was said
 moved as the starts are: on mlp/8192x784-1024-10 one of 8 million pre-activations lay so near 0 there that
 JAX took the other side, and was said to disagree."""
 
-
 AT_ONCE = 2
 """Of the further runs; for more there may be no room: each lays out a problem and its decoy in float64."""
 
