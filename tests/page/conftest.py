@@ -8,6 +8,7 @@ import pytest
 
 from bench.record import Record
 from tests.browser import CHROMIUM, Page, sync_playwright, written
+from tests.sample_record import sample_record
 
 FLAGS = ["--no-sandbox", "--disable-gpu"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -24,6 +25,18 @@ LAY_OUT = """
 def file(whole: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html; the record lies beside its folder as 0.json."""
     return written(whole, tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture(scope="session")
+def small() -> Record:
+    """Whatever a page can hold, in a quarter of the elements."""
+    backends = ("numpy", "torch-eager", "torch-eager-by-hand", "jax-scan", "jax-scan-by-hand")
+    return sample_record(backends, ["factorisation/iris", "factorisation/1000x100r10", "mlp/iris"], rounds=2)
+
+
+@pytest.fixture(scope="session")
+def small_file(small: Record, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(small, tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,17 @@ def test_the_first_screen_says_who_won_by_how_much_and_how_surely(visit: Visit, 
     assert re.match(r"clear: |level with ", row[4])
 
 
-@pytest.mark.parametrize(("scheme", "rules"), [("light", {}), ("dark", {"runOnly": ["color-contrast"]})])
-def test_there_is_no_barrier_that_axe_can_find(scheme: str, rules: dict, visit: Visit, file: Path):
-    """The dark page differs in its colours alone."""
-    page = visit(file, color_scheme=scheme)
+def test_there_is_no_barrier_that_axe_can_find(visit: Visit, file: Path):
+    page = visit(file)
     page.evaluate("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
-    assert violations(page, **rules) == []
+    assert violations(page) == []
+
+
+def test_nothing_is_too_faint_in_the_dark(visit: Visit, small_file: Path):
+    """The dark page differs in its colours alone."""
+    page = visit(small_file, color_scheme="dark")
+    page.evaluate("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
+    assert violations(page, runOnly=["color-contrast"]) == []
 
 
 def test_the_dark_page_is_dark(visit: Visit, file: Path):
@@ -111,11 +116,12 @@ def _large() -> Record:
     )
 
 
+LARGE = "12 backends, 20 problems"
 ANY = {
     "one backend, one problem": lambda: sample_record(["jax-scan"], [IRIS], control=False),
     "all failed": lambda: fail(sample_record(["numpy"], control=False), "numpy", "crashed", "it said <nothing>"),
     "nothing": lambda: sample_record([], []),
-    "12 backends, 20 problems": _large,
+    LARGE: _large,
 }
 
 
@@ -123,18 +129,20 @@ ANY = {
 def test_any_record_makes_a_page(which: str, visit: Visit, tmp_path: Path):
     page = visit(written(ANY[which](), tmp_path), viewport={"width": 390, "height": 844})
     assert overflow(page) == 0
-    assert violations(page) == []
+    assert which == LARGE or violations(page) == [], "more of the same elements take axe long"
     assert shown(page, ".verdict")
     assert not re.search(r"\b(nan|NaN|inf|None|undefined)\b", page.locator("body").inner_text())
     assert bool(shown(page, ".lead")) == bool(shown(page, "td.best")), "who won, where somebody was timed"
 
 
-def test_two_records_make_the_same_page_with_what_changed(visit: Visit, whole: Record, tmp_path: Path):
-    page = visit(written(whole, tmp_path, sample_record(seed=1, slower={"jax-step": 1.2})))
-    assert "24 slower" in " ".join(shown(page, ".lead"))
+def test_two_records_make_the_same_page_with_what_changed(visit: Visit, small: Record, tmp_path: Path):
+    names, problems = [e.backend for e in small.entrants if not e.control], [p.name for p in small.problems]
+    slower = sample_record(names, problems, rounds=2, seed=1, slower={"torch-eager": 1.2})
+    page = visit(written(small, tmp_path, slower))
+    assert "9 slower" in " ".join(shown(page, ".lead"))
     changed = shown(page, "#comparison tbody tr")
-    assert len(changed) >= 24
-    assert all(row.startswith("jax-step\t") for row in changed[:8])
+    assert len(changed) >= 9
+    assert all(row.startswith("torch-eager\t") for row in changed[:9])
     assert page.locator("#overhead figure").is_visible()
     assert page.locator("a[data-file$='.json']").count() == 2
     assert violations(page) == []
