@@ -30,6 +30,10 @@ STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "M
 """Environment variables that fix the kernels which a BLAS would choose by the processor."""
 
 
+TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
+"""From `kill`, from a time limit, from a terminal that is closed."""
+
+
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
     problems = posed(choice)
@@ -232,8 +236,11 @@ def _place(entrant: Entrant) -> tuple[str, str, str, str, bool]:
 
 @contextlib.contextmanager
 def _patient_interrupts() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C is kept until the race at hand is done; the second stops at once."""
+    """The first Ctrl-C is kept until the race at hand is done; the second stops at once, as does each of `TOLD_TO_END`."""
     asked = False
+
+    def at_once(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
 
     def on_interrupt(signum: int, frame: object) -> None:
         nonlocal asked
@@ -244,8 +251,12 @@ def _patient_interrupts() -> Iterator[Callable[[], bool]]:
         with contextlib.suppress(OSError):
             os.write(2, b"\ninterrupted: finishing the race at hand (Ctrl-C again to stop at once)\n")
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    handlers = {signal.SIGINT: on_interrupt}
+    # What `nohup` has set to be ignored stays so.
+    handlers |= {told: at_once for told in TOLD_TO_END if signal.getsignal(told) is not signal.SIG_IGN}
+    before = {signum: signal.signal(signum, handler) for signum, handler in handlers.items()}
     try:
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -200,6 +200,22 @@ def stopped_at_once(process: subprocess.Popen) -> str:
     return err
 
 
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP], ids=lambda told: told.name)
+def test_who_is_told_to_end_stops_at_once_and_leaves_the_record_alone(told, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    process = started(tmp_path)
+    wait_for(process, "generation 1")
+    process.send_signal(told)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "go on with --resume" in err
+    assert "Traceback" not in err
+    assert the_record(tmp_path).status == "interrupted"
+    assert (left_behind(), list(scratch.iterdir())) == ([], [])
+
+
 HANGING = """
 import sys
 from pathlib import Path
