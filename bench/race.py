@@ -44,8 +44,6 @@ class Runner:
 
     def run(self) -> None:
         """Every race that is not in the record yet; without generations, agreement alone."""
-        if self.workers.cores == [None]:
-            self.record.warnings.append("workers could not be pinned to a core, so timings are noisier")
         # The references here need no second thread: two of them were seen to be five times slower than one.
         with threadpool_limits(1):
             for generation in range(max(1, self.record.settings.generations)):

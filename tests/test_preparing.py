@@ -17,6 +17,7 @@ from bench.rounds import Rounds
 from bench.worker import Worker
 from bench.workers import Workers
 from bench.workloads import pose
+from tests.sample_record import sample_record
 
 IRIS = "factorisation/iris"
 LABELS = ("numpy", "control", "numpy-inplace")
@@ -63,18 +64,30 @@ def test_no_entrant_finds_what_another_has_compiled_and_each_finds_its_own_again
 
 
 def test_on_the_core_that_races_one_is_asked_after_another(three: list[Entrant]):
-    inside, most = [], []
+    inside, most, asked = [], [], []
 
-    def ask(entrant: Entrant, request: str) -> str:
+    def ask(entrant: Entrant, request: messages.Request) -> Any:
         inside.append(entrant)
         most.append(len(inside))
+        asked.append(type(request))
         time.sleep(0.01)
         inside.remove(entrant)
-        return request
+        return (
+            messages.Piloted({"train": 1e-3}) if asked[-1] is messages.Pilot else messages.Weighed(0, None, 0, 0, None)
+        )
 
-    workers = SimpleNamespace(ask=ask, attempt=lambda entrant, problem, work: work(entrant))
-    rounds = Rounds(workers, SimpleNamespace(problem=None))
-    assert [answer for _, answer in rounds._ask_each(three, lambda e: e.label)] == list(LABELS)
+    record = sample_record(LABELS, [IRIS], control=False)
+    workers = SimpleNamespace(
+        record=record,
+        ask=ask,
+        attempt=lambda entrant, problem, work: work(entrant),
+        operations=lambda entrant: ["train"],
+    )
+    workers.cell = lambda entrant, problem: record.cell(entrant.label, problem.name, problem.dtype)
+    rounds = Rounds(workers, SimpleNamespace(problem=pose(IRIS)))
+    rounds._calls(three)
+    rounds._weigh(three)
+    assert asked == [messages.Pilot] * 3 + [messages.Weigh] * 3
     assert max(most) == 1
 
 

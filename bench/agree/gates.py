@@ -22,6 +22,8 @@ _EXPLAINED = {
     "trained params": "the parameters after the last step, Euclidean norm",
 }
 
+_DIVERGED = "diverged: "
+
 
 def judge(reference: Reference, evidence: Evidence, algorithm: str = "numpy") -> list[Gate]:
     """Every gate, in order; the first that compares shapes and dtypes ends it when it fails."""
@@ -38,7 +40,7 @@ def outcome(gates: list[Gate]) -> Outcome:
     failed = next((gate for gate in gates if not gate.passed), None)
     if failed is None:
         return Outcome(word="ok")
-    word = "diverged" if "diverged" in failed.what else "disagrees"
+    word = "diverged" if failed.what.startswith(_DIVERGED) else "disagrees"
     far = (
         f"; off by {failed.error:.2g}, where {failed.tolerance:.2g} is allowed"
         if failed.error and failed.tolerance
@@ -110,7 +112,7 @@ def _fault(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Itera
     elif array.dtype != array_dtype(dtype):
         yield f"{what} has dtype {array.dtype} instead of {array_dtype(dtype)}"
     elif not np.isfinite(array).all():
-        bad = "diverged: " if what in ("losses", "decoy losses") else ""
+        bad = _DIVERGED if what in ("losses", "decoy losses") else ""
         yield f"{bad}{what} holds {np.count_nonzero(~np.isfinite(array))} of {array.size} numbers that are not finite"
 
 

@@ -26,8 +26,6 @@ class Comparison(NamedTuple):
     problem: str
     a: Entrant
     b: Entrant
-    seconds_a: float | None
-    seconds_b: float | None
     interval: Interval | None
     verdict: Verdict
 
@@ -157,7 +155,7 @@ class Findings:
         """time(a) / time(b); the verdict is never finer than the control on the same problem."""
         found = self.ratio(a, b, problem, operation)
         judged = verdict(found, self.control_interval(problem, operation))
-        return Comparison(problem, a, b, self.median(a, problem), self.median(b, problem), found, judged)
+        return Comparison(problem, a, b, found, judged)
 
     def empty_cells(self) -> list[Empty]:
         """Every cell that is not ok, with its outcome."""

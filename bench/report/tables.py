@@ -30,7 +30,7 @@ RATIO_NOTE = (
 )
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
 OF_THE_PROCESS = ("crashed", "timed out", "out of memory")
-GATES = {"gradient": ("gradient",), "trajectory": ("trajectory", "loss"), "end state": ("end state",)}
+GATES = {"gradient": ("gradient",), "trajectory": ("trajectory", "loss"), "end": ("trained params", "end state")}
 """Column of the agreement table: words in the names of the gates it stands for."""
 
 
@@ -66,14 +66,15 @@ def _overhead_row(f: Findings, c: Comparison) -> list[str]:
     if c.interval is None:
         empty = next((e for e in (c.a, c.b) if not f.samples(e, c.problem)), c.a)
         return [size(c.problem), name(c.a), word(f, empty, c.problem), ""]
-    return [size(c.problem), name(c.a), units.interval(c.interval), _extra(c)]
+    return [size(c.problem), name(c.a), units.interval(c.interval), _extra(f, c)]
 
 
-def _extra(c: Comparison) -> str:
+def _extra(f: Findings, c: Comparison) -> str:
     """Seconds; of the ratio, and not of two medians, which may differ the other way."""
-    if c.verdict == "undecided" or c.interval is None or c.seconds_b is None:
+    by_hand = f.median(c.b, c.problem)
+    if c.verdict == "undecided" or c.interval is None or by_hand is None:
         return "undecided"
-    value, *ends = [(end - 1) * c.seconds_b for end in c.interval if end is not None]
+    value, *ends = [(end - 1) * by_hand for end in c.interval if end is not None]
     return units.seconds(value, (ends[0], ends[1]))
 
 

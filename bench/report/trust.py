@@ -135,12 +135,8 @@ def _of_the_entrants(f: Findings) -> list[str]:
     found = []
     unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.word == "ok"]
     if unpinned:
-        found.append(f"not pinned to a core: {units.listed(unpinned)}.")
+        found.append(f"not pinned to a core, so noisier: {units.listed(unpinned)}.")
     restless = [e.label for e in f.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
     if restless:
         found.append(f"busy while others had their turn: {units.listed(restless)}.")
-    for e in f.entrants:
-        cells = [cell for p in f.problems if (cell := f.cell(e, p)) is not None]
-        if compiled := sum(cell.compilations for cell in cells):
-            found.append(f"{e.label} compiled {units.plural(compiled, 'program')} inside timed turns.")
     return found

@@ -66,7 +66,7 @@ AThousandthLong = spoiling(lambda key, g: g * 1.001)
 OneElementMissing = spoiling(with_one(0))
 Float32Upcast = spoiling(lambda key, g: g.astype("float32").astype("float64"))
 NanInOnePlace = spoiling(with_one(np.nan))
-NanInTheSamePlace = spoiling(with_one(np.nan))
+NanInTheSamePlace = spoiling(with_one(np.nan))  # two that are wrong alike must not vouch for each other
 Infinite = spoiling(lambda key, g: g * np.inf)
 OtherDtype = spoiling(lambda key, g: g.astype("float32" if g.dtype == "float64" else "float64"))
 ShapeThatBroadcasts = spoiling(lambda key, g: g[:1])

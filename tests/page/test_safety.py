@@ -57,9 +57,6 @@ def test_without_javascript_the_record_can_be_taken_out_compressed(visit: Visit,
 def test_the_page_forbids_itself_the_network_and_other_scripts(browser: Any, file: Path):
     page = browser.new_page()
     page.goto(file.as_uri())
-    page.evaluate(
-        "window.refused = []; addEventListener('securitypolicyviolation', (e) => refused.push(e.effectiveDirective))"
-    )
     refused = page.evaluate(
         """() => new Promise((done) => {
             const refused = [];

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Record
+from bench.record import SCHEMA, Record
 from bench.store import save
 from tests.reported import IRIS, MLP, PAIR, ROOT, called, reported, without_samples
 from tests.sample_record import sample_record
@@ -91,7 +91,7 @@ BAD = {
     "foreign": b'{"benchmarks": []}',
     "a list": b"[1, 2]",
     "no text": b"\xff\xfe\x00",
-    "of another schema": b'{"schema": 2}',
+    "of another schema": b'{"schema": %d}' % (SCHEMA + 1),
 }
 
 
