@@ -1,13 +1,13 @@
 """Names of backends, and the loader that imports one framework and no other.
 
 A name is `<library>-<mode>`; the `-by-hand` twin differs from its original in one thing: its
-gradient is the one derived on paper instead of the library's own autodiff.
+gradient is the one derived by hand instead of the library's own autodiff.
 """
 
 import importlib
 from collections.abc import Callable
 
-from bench.backend import Backend
+from bench.backend import Backend, Unsupported
 
 FACTORIES = {
     "numpy": "backends.numpy:by_hand",
@@ -38,11 +38,19 @@ NOT_FOR = {("numpy-gram", "mlp"): "not for mlp"}
 """The same for workloads."""
 
 
+def on(device: str) -> list[str]:
+    """The names of all that can run on `device`."""
+    return [name for name in FACTORIES if (name, device) not in NOT_ON]
+
+
 def load(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
     """The backend called `name`, one of FACTORIES or `package.module:factory` of your own.
 
-    `factory(device, dtype)` returns an object that keeps `bench.backend.Backend`.
+    `factory(device, dtype)` returns an object that keeps `bench.backend.Backend`.  Raises Unsupported where it
+    cannot run.
     """
+    if (device, dtype) == ("cpu", "tf32"):
+        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
     module, _, factory = FACTORIES.get(name, name).partition(":")
     make: Callable[[str, str], Backend] = getattr(importlib.import_module(module), factory)
     return make(device, dtype)

@@ -1,4 +1,4 @@
-"""`python -m backends`: which backends can run here, each library loaded in a process of its own."""
+"""`python -m backends`: the versions found here, each library loaded in a process of its own, and the names to race."""
 
 import subprocess
 import sys
@@ -17,6 +17,4 @@ def versions(name: str) -> str:
 
 if __name__ == "__main__":
     print(", ".join(map(versions, FIRST_OF_EACH_LIBRARY)))
-    print(
-        "backends on the CPU:", ", ".join(name for name in backends.FACTORIES if (name, "cpu") not in backends.NOT_ON)
-    )
+    print("backends on the CPU:", ", ".join(backends.on("cpu")))

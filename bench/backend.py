@@ -1,4 +1,4 @@
-"""Backend: the protocol, and nothing more."""
+"""Backend: the protocol of every backend, and the extras that some offer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -27,7 +27,6 @@ class Backend(Protocol):
     arguments untouched.  `params`, `batch` and `grads` are flat dicts with the problem's keys.
     """
 
-    name: str
     versions: Mapping[str, str]
     """The libraries that compute, and their versions: {"torch": "2.13.0+cpu"}."""
     dispatch: Dispatch
@@ -54,20 +53,23 @@ class Backend(Protocol):
         """(params, batch) -> (params, losses); losses[i] is the loss before step i, shape [num_steps]."""
 
 
-class Watched(Protocol):
-    """What a backend may offer beside the protocol; the harness asks for each by name."""
+class Extras(Protocol):
+    """What a backend may offer beside `Backend`, member by member; the harness asks whether it is there."""
 
     rounds_like: str
-    """The NumPy backend whose rounding its tolerances are measured by; `numpy` unless its algorithm is another."""
+    """`numpy`, as without it, or `numpy-gram`: by whose rounding its tolerances are measured."""
 
     def matmul(self, a: Any, b: Any) -> Any:
-        """The library's product of two square matrices, for the machine's own limit."""
+        """The product of two square matrices, for the machine's limit.  Of this suite's backends alone."""
 
     def copy(self, a: Any) -> Any:
-        """The library's copy of an array, for the bandwidth; of one element, for the cost of a dispatch."""
+        """A copy of an array, for the bandwidth; of one element, for the cost of a dispatch.  Beside `matmul`."""
 
     def compilations(self) -> int:
-        """How many programs have been compiled in this process so far."""
+        """How many programs have been compiled in this process so far; none without it."""
 
     def peak_device_bytes(self) -> int | None:
-        """The most device memory allocated since this was last asked, or in this process; None on the CPU."""
+        """The most device memory allocated since this was last asked, or in this process; None on the CPU.
+
+        On a GPU a backend without it is refused: nothing would show that it computed there.
+        """

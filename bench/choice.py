@@ -99,7 +99,7 @@ def available_devices() -> list[str]:
 
 def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
     """All that can run on one of `devices`; a quick look leaves out what torch.compile takes minutes over."""
-    can_run = [name for name in backends.FACTORIES if any((name, device) not in backends.NOT_ON for device in devices)]
+    can_run = [name for name in backends.FACTORIES if any(name in backends.on(device) for device in devices)]
     return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import backends
 from bench import command, progress, session, statistics
 from bench.choice import RESULTS, Choice, choice_of
 from bench.problem import UsageError
@@ -17,21 +18,8 @@ from bench.report import words
 from bench.report.findings import all_findings
 from bench.statistics import Interval
 
-BARE = {
-    "numpy": "backends.bare.in_numpy:plain",
-    "numpy-inplace": "backends.bare.in_numpy:in_place",
-    "numpy-gram": "backends.bare.in_numpy:gram",
-    "torch-eager": "backends.bare.in_torch:eager",
-    "torch-eager-by-hand": "backends.bare.in_torch:eager_by_hand",
-    "torch-compile": "backends.bare.in_torch:compiled",
-    "torch-compile-by-hand": "backends.bare.in_torch:compiled_by_hand",
-    "torch-scan": "backends.bare.in_torch:scanned",
-    "torch-scan-by-hand": "backends.bare.in_torch:scanned_by_hand",
-    "jax-step": "backends.bare.in_jax:step",
-    "jax-step-by-hand": "backends.bare.in_jax:step_by_hand",
-    "jax-scan": "backends.bare.in_jax:scan",
-    "jax-scan-by-hand": "backends.bare.in_jax:scan_by_hand",
-}
+BARE = {name: backends.FACTORIES[name].replace("backends.", "backends.bare.in_") for name in backends.on("cpu")}
+"""The bare loop of each mode has its name, beside those of its library."""
 PROBLEMS = ["factorisation/iris", "factorisation/2000x1000r32"]
 ALLOWED = 1.05
 

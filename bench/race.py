@@ -11,8 +11,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from bench import limits, messages, plausible
-from bench.choice import REFERENCE
+from bench import limits, plausible
 from bench.machine import WeatherStation, gpu_reading
 from bench.prepare import Preparation
 from bench.problem import Interrupted, Problem
@@ -69,7 +68,7 @@ class Runner:
                     Rounds(self.workers, self.preparation.reference(problem)).run(generation, racing, earlier)
                     if problem is problems[-1]:
                         # Before the race is saved: a run that is killed must not be complete without its limits.
-                        self._measure_limits(problems[0])
+                        limits.measure(self.workers, problems[0])
                         self._refuse_impossible()
                 self.record.weather.append(station.report(generation))
                 if self.record.machine.gpu:
@@ -99,31 +98,6 @@ class Runner:
     def _good_cells(self) -> list[tuple[Entrant, Cell]]:
         cells = [(self.record.entrant(c.entrant, c.dtype), c) for c in self.record.cells]
         return [(entrant, cell) for entrant, cell in cells if cell.outcome.word == "ok"]
-
-    def _measure_limits(self, problem: Problem) -> None:
-        """By one live entrant of every library, on the core raced on; who fails at it loses no cell.
-
-        Where none of them raced on the CPU, by a NumPy of its own: without a limit no time is too good to be true.
-        """
-        alive = [
-            e for e in self.record.entrants if e.dtype == problem.dtype and e.outcome.word == "ok" and not e.control
-        ]
-        probing = [e for e in alive if self.workers.is_up(e) and self.workers.cell(e, problem).outcome.word == "ok"]
-        bounded = {e.device for e in probing if limits.may_set_one(e)}
-        if "cpu" not in bounded and any(e.device == "cpu" for e in alive):
-            probing.append(Entrant(label="limits", backend=REFERENCE, device="cpu", dtype=problem.dtype))
-
-        def probe(entrant: Entrant, request: messages.Probe) -> messages.Probed | None:
-            try:
-                if entrant not in alive:
-                    self.workers.start(entrant)
-                    self.workers.ask(entrant, messages.Load(entrant.backend, entrant.device, entrant.dtype))
-                self.workers.ask(entrant, messages.Move(self.workers.cores[-1], step_bytes=0))
-                return self.workers.ask(entrant, request)
-            except Failed:
-                return None
-
-        limits.measure(self.record, problem.dtype, probing, probe)
 
     def _earlier(self, problem: Problem) -> Race | None:
         return next((r for r in self.record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)

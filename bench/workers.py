@@ -85,9 +85,8 @@ class Workers:
 
     def operations(self, entrant: Entrant) -> list[Operation]:
         """A mode that dispatches the whole descent differs from its step mode in `train` alone."""
-        loaded = self.of(entrant).loaded
-        whole = loaded is not None and loaded.dispatch == "descent"
-        return [op for op in self.record.settings.operations or ["train"] if op == "train" or not whole]
+        whole = entrant.dispatch == "descent"
+        return [op for op in self.record.settings.operations if op == "train" or not whole]
 
     def rounds_like(self, entrant: Entrant) -> str:
         """The NumPy backend whose rounding its tolerances are measured by."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from backends import on
 from bench.record import (
     OPERATIONS,
     Cell,
@@ -25,21 +26,6 @@ from bench.record import (
 )
 from bench.workloads import DEFAULT_PROBLEMS
 
-CPU_BACKENDS = (
-    "numpy",
-    "numpy-inplace",
-    "numpy-gram",
-    "torch-eager",
-    "torch-eager-by-hand",
-    "torch-compile",
-    "torch-compile-by-hand",
-    "torch-scan",
-    "torch-scan-by-hand",
-    "jax-step",
-    "jax-step-by-hand",
-    "jax-scan",
-    "jax-scan-by-hand",
-)
 OVERHEAD = {
     "numpy": 7e-6,
     "numpy-inplace": 5e-6,
@@ -76,7 +62,7 @@ LABELS = [kind for kind in range(3) for _ in range(50)]
 
 
 def sample_record(
-    backends: Sequence[str] = CPU_BACKENDS,
+    backends: Sequence[str] = tuple(on("cpu")),
     problems: Sequence[str] = tuple(DEFAULT_PROBLEMS),
     generations: int = 8,
     rounds: int = 10,

@@ -145,12 +145,12 @@ def test_what_cannot_run_on_a_gpu_says_so_on_a_machine_without_one():
 
 def test_a_backend_is_for_every_workload_but_those_in_the_table(request: pytest.FixtureRequest):
     device = (request.config.option.device or ["cpu"])[0]
-    runs_here = [name for name in backends.FACTORIES if (name, device) not in backends.NOT_ON]
+    runs_here = backends.on(device)
     found = {(name, w): word for name in runs_here for w in SMALL if (word := refused(name, device, w))}
     assert found == {(name, w): word for (name, w), word in backends.NOT_FOR.items() if name in runs_here}
 
 
-@pytest.mark.parametrize("name", [name for name in backends.FACTORIES if (name, "cpu") not in backends.NOT_ON])
+@pytest.mark.parametrize("name", backends.FACTORIES)
 def test_tf32_is_refused_on_a_cpu(name: str):
     with pytest.raises(Unsupported, match="tf32 is a precision of NVIDIA GPUs; choose float32"):
         backends.load(name, "cpu", "tf32")

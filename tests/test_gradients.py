@@ -1,4 +1,4 @@
-"""The gradients derived on paper, against what knows no calculus and against the libraries' own checkers."""
+"""The gradients derived by hand, against what knows no calculus and against the libraries' own checkers."""
 
 import jax
 import numpy as np

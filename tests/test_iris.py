@@ -11,7 +11,7 @@ DIGITS = {"float32": 6, "float64": 12}
 """Significant figures of the reconstruction error that all backends share."""
 
 NUMPY = "numpy"
-OTHERS = [name for name in backends.FACTORIES if (name, "cpu") not in backends.NOT_ON and name != NUMPY]
+OTHERS = [name for name in backends.on("cpu") if name != NUMPY]
 
 
 def qualities(name: str, problem: str, dtype: str, seeds: range) -> list[dict[str, float]]:

@@ -57,20 +57,20 @@ def scanned_loop(gradient, num_steps):
 
 
 def step(device, dtype):
-    return _with("bare jax-step", loss_and_gradient, stepped_loop)
+    return _with("step", loss_and_gradient, stepped_loop)
 
 
 def step_by_hand(device, dtype):
-    return _with("bare jax-step-by-hand", by_hand, stepped_loop)
+    return _with("step", by_hand, stepped_loop)
 
 
 def scan(device, dtype):
-    return _with("bare jax-scan", loss_and_gradient, scanned_loop)
+    return _with("descent", loss_and_gradient, scanned_loop)
 
 
 def scan_by_hand(device, dtype):
-    return _with("bare jax-scan-by-hand", by_hand, scanned_loop)
+    return _with("descent", by_hand, scanned_loop)
 
 
-def _with(name, gradient, loop):
-    return Jax(name, jax.devices("cpu")[0], "descent", autodiff, lambda _, __, num_steps: loop(gradient, num_steps))
+def _with(dispatch, gradient, loop):
+    return Jax(jax.devices("cpu")[0], dispatch, autodiff, lambda _, __, num_steps: loop(gradient, num_steps))

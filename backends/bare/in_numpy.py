@@ -50,13 +50,13 @@ class BareGram(Plain):
         return {"U": U, "V": V}, np.array(losses)
 
 
-def plain(device, dtype):
-    return NumPy("bare numpy", Bare)
+def by_hand(device, dtype):
+    return NumPy(Bare)
 
 
 def in_place(device, dtype):
-    return NumPy("bare numpy-inplace", BareInPlace)
+    return NumPy(BareInPlace)
 
 
-def gram(device, dtype):
-    return NumPy("bare numpy-gram", BareGram, rounds_like="numpy-gram")
+def without_residual(device, dtype):
+    return NumPy(BareGram, rounds_like="numpy-gram")

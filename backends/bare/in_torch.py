@@ -94,28 +94,28 @@ def scanned_loop(gradient, problem, num_steps):
 
 
 def eager(device, dtype):
-    return Torch("bare torch-eager", device, "descent", tape, eager_loop)
+    return Torch(device, "operation", tape, eager_loop)
 
 
 def eager_by_hand(device, dtype):
-    return Torch("bare torch-eager-by-hand", device, "descent", tape, eager_by_hand_loop)
+    return Torch(device, "operation", tape, eager_by_hand_loop)
 
 
 def compiled(device, dtype):
-    return _with("bare torch-compile", device, loss_and_gradient, compiled_loop)
+    return _with(device, "step", loss_and_gradient, compiled_loop)
 
 
 def compiled_by_hand(device, dtype):
-    return _with("bare torch-compile-by-hand", device, by_hand, compiled_loop)
+    return _with(device, "step", by_hand, compiled_loop)
 
 
 def scanned(device, dtype):
-    return _with("bare torch-scan", device, loss_and_gradient, scanned_loop)
+    return _with(device, "descent", loss_and_gradient, scanned_loop)
 
 
 def scanned_by_hand(device, dtype):
-    return _with("bare torch-scan-by-hand", device, by_hand, scanned_loop)
+    return _with(device, "descent", by_hand, scanned_loop)
 
 
-def _with(name, device, gradient, loop):
-    return Torch(name, device, "descent", tape, lambda _, problem, num_steps: loop(gradient, problem, num_steps))
+def _with(device, dispatch, gradient, loop):
+    return Torch(device, dispatch, tape, lambda _, problem, num_steps: loop(gradient, problem, num_steps))

@@ -1,4 +1,4 @@
-"""The gradients derived on paper: one line of code per line of calculus, over the array API.
+"""The gradients derived by hand: one line of code per line of calculus, over the array API.
 
 `loss(xp, params, batch)` and `value_and_grad(xp, params, batch)` take as `xp` any namespace of the
 array API standard; NumPy runs them as the reference, torch and JAX run the gradient, unchanged, as

@@ -33,7 +33,6 @@ monitoring.register_event_duration_secs_listener(_count)
 
 @dataclass(frozen=True)
 class Jax:
-    name: str
     device: Any
     dispatch: Dispatch
     gradient: Callable[[str], Callable]
@@ -85,7 +84,7 @@ def autodiff(workload: str) -> Callable:
     return jax.value_and_grad(LOSS[workload])
 
 
-def paper(workload: str) -> Callable:
+def hand_derived(workload: str) -> Callable:
     return partial(by_hand.VALUE_AND_GRAD[workload], jnp)
 
 
@@ -148,32 +147,30 @@ def _updated(params, grads, rate):
 
 
 def step(device: str, dtype: str) -> Jax:
-    return _jax("jax-step", device, dtype, "step", autodiff, step_by_step)
+    return _jax(device, dtype, "step", autodiff, step_by_step)
 
 
 def step_by_hand(device: str, dtype: str) -> Jax:
-    return _jax("jax-step-by-hand", device, dtype, "step", paper, step_by_step)
+    return _jax(device, dtype, "step", hand_derived, step_by_step)
 
 
 def scan(device: str, dtype: str) -> Jax:
-    return _jax("jax-scan", device, dtype, "descent", autodiff, scanned_steps)
+    return _jax(device, dtype, "descent", autodiff, scanned_steps)
 
 
 def scan_by_hand(device: str, dtype: str) -> Jax:
-    return _jax("jax-scan-by-hand", device, dtype, "descent", paper, scanned_steps)
+    return _jax(device, dtype, "descent", hand_derived, scanned_steps)
 
 
-def _jax(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
+def _jax(device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
     """Finds the device, and sets the precision of float32 products, whose default on Hopper is TF32."""
-    if device == "cpu" and dtype == "tf32":
-        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
     jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda,cpu")
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if dtype == "tf32" else "highest")
     try:
         place = jax.devices(device)[0]
     except RuntimeError:
         raise Unsupported(f"not on {device}", f"jax {jax.__version__} sees no {device} device") from None
-    return Jax(name, place, dispatch, gradient, loop)
+    return Jax(place, dispatch, gradient, loop)
 
 
 def _dtype(problem: Problem):

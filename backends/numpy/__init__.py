@@ -22,7 +22,6 @@ class Algorithm(Protocol):
 
 @dataclass(frozen=True)
 class NumPy:
-    name: str
     algorithm: Callable[[Problem], Algorithm]
     rounds_like: str = "numpy"
     dispatch = "operation"
@@ -65,34 +64,24 @@ class NumPy:
 
 
 def by_hand(device: str, dtype: str) -> NumPy:
-    return _numpy("numpy", device, dtype, {"factorisation": plain.Plain, "mlp": plain.Plain})
+    return _numpy(device, {"factorisation": plain.Plain, "mlp": plain.Plain})
 
 
 def in_place(device: str, dtype: str) -> NumPy:
-    return _numpy("numpy-inplace", device, dtype, {"factorisation": factorisation.InPlace, "mlp": mlp.InPlace})
+    return _numpy(device, {"factorisation": factorisation.InPlace, "mlp": mlp.InPlace})
 
 
 def without_residual(device: str, dtype: str) -> NumPy:
-    return _numpy("numpy-gram", device, dtype, {"factorisation": gram.Gram}, rounds_like="numpy-gram")
+    return _numpy(device, {"factorisation": gram.Gram}, rounds_like="numpy-gram")
 
 
-def _numpy(
-    name: str,
-    device: str,
-    dtype: str,
-    algorithms: dict[str, Callable[[Problem], Algorithm]],
-    rounds_like: str = "numpy",
-) -> NumPy:
+def _numpy(device: str, algorithms: dict[str, Callable[[Problem], Algorithm]], rounds_like: str = "numpy") -> NumPy:
     if device != "cpu":
         raise Unsupported(f"not on {device}", "NumPy computes on the CPU alone")
-    if dtype == "tf32":
-        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
 
     def algorithm(problem: Problem) -> Algorithm:
         if problem.workload not in algorithms:
-            raise Unsupported(
-                f"not for {problem.workload}", f"{name} is another algebra for {', '.join(algorithms)} alone"
-            )
+            raise Unsupported(f"not for {problem.workload}", f"this algebra is for {', '.join(algorithms)} alone")
         return algorithms[problem.workload](problem)
 
-    return NumPy(name, algorithm, rounds_like)
+    return NumPy(algorithm, rounds_like)

@@ -30,7 +30,6 @@ PRODUCTS_AS_LOOPS = {
 
 @dataclass(frozen=True)
 class Torch:
-    name: str
     device: str
     dispatch: Dispatch
     gradient: Callable[[str], Callable]
@@ -111,7 +110,7 @@ def transform(workload: str) -> Callable:
     return value_and_grad
 
 
-def paper(workload: str) -> Callable:
+def hand_derived(workload: str) -> Callable:
     """No autodiff: the gradient derived by hand."""
     return partial(by_hand.VALUE_AND_GRAD[workload], xp)
 
@@ -209,50 +208,48 @@ def captured_steps(value_and_grad: Callable, problem: Problem, num_steps: int) -
 
 
 def eager(device: str, dtype: str) -> Torch:
-    return _torch("torch-eager", device, dtype, "operation", tape, step_by_step)
+    return _torch(device, dtype, "operation", tape, step_by_step)
 
 
 def eager_by_hand(device: str, dtype: str) -> Torch:
-    return _torch("torch-eager-by-hand", device, dtype, "operation", paper, step_by_step)
+    return _torch(device, dtype, "operation", hand_derived, step_by_step)
 
 
 def compiled(device: str, dtype: str) -> Torch:
-    return _compiled("torch-compile", device, dtype, transform)
+    return _compiled(device, dtype, transform)
 
 
 def compiled_by_hand(device: str, dtype: str) -> Torch:
-    return _compiled("torch-compile-by-hand", device, dtype, paper)
+    return _compiled(device, dtype, hand_derived)
 
 
 def scanned(device: str, dtype: str) -> Torch:
-    return _scanned("torch-scan", device, dtype, transform)
+    return _scanned(device, dtype, transform)
 
 
 def scanned_by_hand(device: str, dtype: str) -> Torch:
-    return _scanned("torch-scan-by-hand", device, dtype, paper)
+    return _scanned(device, dtype, hand_derived)
 
 
 def cuda_graph(device: str, dtype: str) -> Torch:
-    return _captured("torch-cuda-graph", device, dtype, tape)
+    return _captured(device, dtype, tape)
 
 
 def cuda_graph_by_hand(device: str, dtype: str) -> Torch:
-    return _captured("torch-cuda-graph-by-hand", device, dtype, paper)
+    return _captured(device, dtype, hand_derived)
 
 
-def _torch(name: str, device: str, dtype: str, dispatch: Dispatch, gradient, loop, **more) -> Torch:
+def _torch(device: str, dtype: str, dispatch: Dispatch, gradient, loop, **more) -> Torch:
     """Checks that the device is there, and sets the precision of float32 products."""
     if device == "cuda" and not torch.cuda.is_available():
         raise Unsupported("not on cuda", f"torch {torch.__version__} sees no CUDA device")
-    if device == "cpu" and dtype == "tf32":
-        raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
-    return Torch(name, device, dispatch, gradient, loop, **more)
+    return Torch(device, dispatch, gradient, loop, **more)
 
 
-def _compiled(name: str, device: str, dtype: str, gradient) -> Torch:
+def _compiled(device: str, dtype: str, gradient) -> Torch:
     compile = compiler(device)
-    return _torch(name, device, dtype, "step", gradient, partial(compiled_steps, compile, device), compile=compile)
+    return _torch(device, dtype, "step", gradient, partial(compiled_steps, compile, device), compile=compile)
 
 
 def compiler(device: str, fullgraph: bool = False) -> Callable[[Callable, Problem], Callable]:
@@ -293,17 +290,17 @@ def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: 
     return torch.compile(program, fullgraph=fullgraph, options=options)
 
 
-def _scanned(name: str, device: str, dtype: str, gradient) -> Torch:
+def _scanned(device: str, dtype: str, gradient) -> Torch:
     if device == "cuda":
         raise Unsupported(
             "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
         )
     # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
     compile = compiler(device, fullgraph=True)  # or Inductor refuses the scan
-    return _torch(name, device, dtype, "descent", gradient, partial(scanned_steps, compile, device))
+    return _torch(device, dtype, "descent", gradient, partial(scanned_steps, compile, device))
 
 
-def _captured(name: str, device: str, dtype: str, gradient) -> Torch:
+def _captured(device: str, dtype: str, gradient) -> Torch:
     if device == "cpu":
         raise Unsupported("not on cpu", "a CUDA graph needs a CUDA device; on the CPU the whole descent is torch-scan")
-    return _torch(name, device, dtype, "descent", gradient, captured_steps)
+    return _torch(device, dtype, "descent", gradient, captured_steps)

@@ -185,7 +185,7 @@ def fastest(f: Findings, problem: str) -> Entrant | None:
 
 
 def twins(f: Findings) -> list[tuple[Entrant, Entrant]]:
-    """(with the library's autodiff, with the gradient derived on paper), for each that has both."""
+    """(with the library's autodiff, with the gradient derived by hand), for each that has both."""
     pairs = [(e, f.named(e.backend + TWIN)) for e in f.racers]
     return [(e, twin) for e, twin in pairs if twin is not None]
 

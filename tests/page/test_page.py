@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import backends
 from bench.record import Record
 from tests.browser import IN_A_BROWSER, Page, overflow, shown, violations, written
-from tests.sample_record import CPU_BACKENDS, fail, sample_record
+from tests.sample_record import fail, sample_record
 
 ROOT = Path(__file__).parents[2]
 IRIS = "factorisation/iris"
@@ -112,7 +113,7 @@ def test_every_empty_cell_says_why_and_the_fastest_of_each_problem_is_marked(vis
 def _large() -> Record:
     sizes = [f"factorisation/{m}x{n}r4" for m in (30, 300) for n in (20, 40, 80, 160, 200)]
     return sample_record(
-        CPU_BACKENDS[:12], [*sizes, *(f"mlp/{n}x8-4-3" for n in range(100, 1100, 100))], generations=3, rounds=2
+        backends.on("cpu")[:12], [*sizes, *(f"mlp/{n}x8-4-3" for n in range(100, 1100, 100))], generations=3, rounds=2
     )
 
 
