@@ -156,7 +156,7 @@ def _say_of(say: Callable[[str], None], number: int, line: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when done, 2 for wrong usage, 3 when cells failed, 130 when interrupted; what was done is kept."""
+    """0 when done, 1 for a disagreement, 2 for wrong usage, 3 when cells failed, 130 when interrupted; what was done is kept."""
     return command.ended(lambda: _calibrate(_options(arguments)))
 
 
@@ -178,7 +178,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         codes = [_add_race(found, options.results, say) for _ in range(options.races)]
     print("\n".join(summary(found)))
     print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
-    return max(codes)
+    return words.worst(codes)
 
 
 def _add_race(found: Calibration, folder: Path, say: Callable[[str], None]) -> int:

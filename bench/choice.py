@@ -1,5 +1,6 @@
 """What a person selected to race, checked before anything starts, and who enters for it."""
 
+import math
 import os
 import shlex
 import sys
@@ -12,6 +13,7 @@ import backends
 from bench import machine
 from bench.problem import DTYPES, Problem, UsageError
 from bench.record import OPERATIONS, Entrant, Operation
+from bench.report.units import inert
 from bench.store import read
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
@@ -45,6 +47,7 @@ class Choice:
     generations: int | None = None
     seed: int = 0
     deadline: float = DEADLINE
+    """Seconds; an option gives them as text."""
 
     def __post_init__(self) -> None:
         quick = self.pace == "quick"
@@ -56,12 +59,23 @@ class Choice:
         _check("dtype", self.dtypes, DTYPES)
         for name in self.backends:
             check_backend(name)
+        self.deadline = _positive_seconds(self.deadline)
 
 
 def _check(what: str, given: Sequence[str], choices: Sequence[str]) -> None:
     for value in given:
         if value not in choices:
             raise UsageError(f"no {what} {value!r}; choose from {', '.join(choices)}")
+
+
+def _positive_seconds(text: float | str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{inert(str(text))!r} is not a number of seconds above 0; give --deadline one")
+    return value
 
 
 def check_backend(name: str) -> None:

@@ -1,6 +1,5 @@
 """How every command here ends: a sentence, and one of five exit codes."""
 
-import math
 import os
 import sys
 from collections.abc import Callable
@@ -28,14 +27,3 @@ def ended(work: Callable[[], int]) -> int:
 
 def warn(line: str) -> None:
     print(inert(line), file=sys.stderr)
-
-
-def positive_seconds(text: str | float) -> float:
-    """A finite number of seconds above 0; UsageError for anything else."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise UsageError(f"{inert(str(text))!r} is not a number of seconds above 0; give --deadline one")
-    return value

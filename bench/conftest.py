@@ -7,9 +7,8 @@ import pytest
 from bench import progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
-from bench.command import positive_seconds
 from bench.problem import UsageError
-from bench.record import OPERATIONS, Cell, Record
+from bench.record import OPERATIONS, Cell, Entrant, Record
 from bench.report import words
 from bench.report.findings import all_findings, failed
 from bench.report.text import wrapped
@@ -39,7 +38,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     try:
-        config.option.deadline = positive_seconds(config.option.deadline)
         config.stash[CHOICE] = _choice(config)
         if not config.option.collectonly:
             resumed = config.option.resume
@@ -77,11 +75,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per entrant x problem."""
     choice = metafunc.config.stash[CHOICE]
     entering = [e for e in entrants(choice) if not e.control]
-    grid = [(e.label, problem, e.dtype) for problem in choice.problems for e in entering]
+    grid = [(e, problem) for problem in choice.problems for e in entering]
     several = len(choice.dtypes) > 1
-    metafunc.parametrize(
-        "place", grid, ids=[f"{p}-{label}{'-' + dtype if several else ''}" for label, p, dtype in grid]
-    )
+    ids = [f"{problem}-{e.label}{'-' + e.dtype if several else ''}" for e, problem in grid]
+    metafunc.parametrize("place", grid, ids=ids)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -89,11 +86,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config, choice = session.config, session.config.stash[CHOICE]
     places = [item.callspec.params["place"] for item in session.items if hasattr(item, "callspec")]
     if places and config.option.resume is None:
-        labels = {label for label, _, _ in places}
-        choice.backends = [b for b in choice.backends if any(label.partition("@")[0] == b for label in labels)]
-        choice.devices = [d for d in choice.devices if any((label.partition("@")[2] or "cpu") == d for label in labels)]
-        choice.problems = [p for p in choice.problems if any(p == problem for _, problem, _ in places)]
-        choice.dtypes = [d for d in choice.dtypes if any(d == dtype for _, _, dtype in places)]
+        choice.backends = [b for b in choice.backends if any(e.backend == b for e, _ in places)]
+        choice.devices = [d for d in choice.devices if any(e.device == d for e, _ in places)]
+        choice.problems = [p for p in choice.problems if any(problem == p for _, problem in places)]
+        choice.dtypes = [d for d in choice.dtypes if any(e.dtype == d for e, _ in places)]
         choice.operations = [
             op for op in choice.operations if any(item.name.startswith(f"test_{op}[") for item in session.items)
         ]
@@ -115,9 +111,10 @@ def record(request: pytest.FixtureRequest) -> Record:
 
 
 @pytest.fixture
-def cell(place: tuple[str, str, str], record: Record) -> Cell:
+def cell(place: tuple[Entrant, str], record: Record) -> Cell:
     """The timed cell; skipped where the backend is known not to run, failed where it should have."""
-    cell = record.cell(*place)
+    entrant, problem = place
+    cell = record.cell(entrant.label, problem, entrant.dtype)
     if cell.outcome.word != "ok":
         why = f"{cell.outcome.word}: {inert(cell.outcome.reason)}"
         if failed(cell.outcome.word):

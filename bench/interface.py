@@ -48,7 +48,7 @@ def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when no mode is above its bare loop by more than 5 %, 1 when one is, 2 for wrong usage, 3 when cells failed."""
+    """0 when no mode is above its bare loop by more than 5 %, 1 when one is or disagrees, 2 for wrong usage, 3 when cells failed."""
     return command.ended(lambda: _interface(_options(arguments)))
 
 
@@ -82,7 +82,7 @@ def _interface(options: argparse.Namespace) -> int:
     print("\n".join(f"{line}  {word}" for line, word in found))
     counts = Counter(word for _, word in found)
     print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
-    return words.exit_code(all_findings(record)) or int(counts["above"] > 0)
+    return words.worst([words.exit_code(all_findings(record)), words.REGRESSION if counts["above"] else words.GOOD])
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Runner:
     record: Record
     problems: list[Problem]
     cache: Path
-    """Where torch keeps what it compiled: empty at first, so the first generation finds it cold."""
+    """Where torch and JAX keep what they compiled: empty at first, so the first generation finds it cold."""
     deadline: float
     """Seconds that an entrant may take over one cell in one generation."""
     save: Callable[[], None] = lambda: None

@@ -15,6 +15,7 @@ from bench.record import Samples
 
 CONFIDENCE = 0.95
 FEWEST_GENERATIONS = 3
+NEVER = float("inf")
 
 Verdict = Literal["faster", "slower", "undecided"]
 
@@ -30,6 +31,11 @@ class Interval(NamedTuple):
     def half_width(self) -> float | None:
         """Relative: half of log(high / low), which is about half of (high - low) / value."""
         return None if self.low is None or self.high is None else float(np.log(self.high / self.low) / 2)
+
+    @property
+    def reach(self) -> float:
+        """How far from 1 its farthest end lies, in logs: the same for 1.03 and for 1 / 1.03."""
+        return float(max(abs(np.log(end)) for end in self if end is not None))
 
 
 class Spread(NamedTuple):
@@ -121,9 +127,7 @@ def verdict(interval: Interval | None, control: Interval | None = None) -> Verdi
     """
     if interval is None or interval.low is None or interval.high is None:
         return "undecided"
-    floor = 0.0
-    if control is not None:
-        floor = max(abs(np.log(end)) for end in control if end is not None)
+    floor = control.reach if control else 0.0
     if abs(np.log(interval.value)) <= floor or interval.low <= 1 <= interval.high:
         return "undecided"
     return "faster" if interval.value < 1 else "slower"
@@ -137,11 +141,11 @@ def autocorrelation(samples: Samples) -> float:
     return float(x[:-1] @ x[1:]) / power if len(x) > 2 and power > 0 else 0.0
 
 
-def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float | None:
-    """Steps after which compiling has paid for itself against `other`; None for never.
+def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float:
+    """Steps after which compiling has paid for itself against `other`; NEVER where it is not faster.
 
     `first_call` seconds hold `steps_in_call` steps; what they take beyond the steady time is the price.
     """
     if per_step >= other_per_step:
-        return None
+        return NEVER
     return max(0.0, first_call - steps_in_call * per_step) / (other_per_step - per_step)

@@ -86,24 +86,32 @@ def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Pat
 
 
 @contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Makes `folder`; what the system says against writing to it becomes a UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
+        ) from None
+
+
+@contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
     """Holds `folder` for one run, found writable before anything is measured; UsageError otherwise."""
     with ExitStack() as held:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
             with tempfile.TemporaryFile(dir=folder) as probe:
                 probe.write(b"room for a start")
                 probe.flush()
             lock = held.enter_context(open(folder / ".lock", "a"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another run is writing to {folder}; wait for it, or give --results another folder"
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
-            ) from None
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"another run is writing to {folder}; wait for it, or give --results another folder"
+                ) from None
         yield
 
 

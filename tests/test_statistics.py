@@ -235,8 +235,8 @@ def test_break_even_is_the_step_where_both_have_taken_as_long(first_call: float)
 
 
 def test_what_is_no_faster_never_breaks_even():
-    assert statistics.break_even(3.0, 4e-5, 4e-5, 10) is None
-    assert statistics.break_even(0.0, 5e-5, 4e-5, 10) is None
+    assert statistics.break_even(3.0, 4e-5, 4e-5, 10) == statistics.NEVER
+    assert statistics.break_even(0.0, 5e-5, 4e-5, 10) == statistics.NEVER
 
 
 def test_a_first_call_without_a_price_has_paid_at_once():

@@ -26,13 +26,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _agree(options: argparse.Namespace) -> int:
-    choice = Choice(
-        options.backend,
-        options.problem,
-        options.device,
-        options.dtype,
-        deadline=command.positive_seconds(options.deadline),
-    )
+    choice = Choice(options.backend, options.problem, options.device, options.dtype, deadline=options.deadline)
     with progress.reporter() as say:
         record = session.agreement(choice, say)
     found = all_findings(record)

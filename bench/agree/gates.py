@@ -61,9 +61,7 @@ def all_trained(evidence: Evidence) -> list[Arrays]:
     return [evidence.params, *evidence.others]
 
 
-def timed_call_agrees(
-    reference: Reference, operation: Operation, loss: float, far: float, algorithm: str = "numpy"
-) -> bool:
+def timed_call_agrees(reference: Reference, operation: Operation, loss: float, far: float, algorithm: str) -> bool:
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
     `loss` is its last, `far` how far from its start its answer lies.  Half, because every timed start is

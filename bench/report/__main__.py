@@ -9,7 +9,7 @@ from pathlib import Path
 from bench import calibration, command, store
 from bench.choice import RESULTS
 from bench.problem import UsageError
-from bench.report import compare, folder, page, words
+from bench.report import compare, page, words
 from bench.report.findings import all_findings
 from bench.report.text import Section, markdown, terminal, wrapped
 
@@ -56,7 +56,7 @@ def _report(path: Path, results: Path) -> int:
     # Here, not above: nothing else needs matplotlib and jinja2, which take a second to import.
     from bench.report import downloads, html, parts, pictures
 
-    with folder.writing(results):
+    with store.writing(results):
         drawn = pictures.draw(record, found, results)
         sections = page.page(record, found, trials, drawn)
         written = markdown(title, sections).encode()
@@ -87,7 +87,7 @@ def _compare(options: argparse.Namespace) -> int:
     title = f"{b.id} against {a.id}"
     from bench.report import downloads, html, parts, pictures
 
-    with folder.writing(options.results):
+    with store.writing(options.results):
         written = markdown(title, sections).encode()
         store.write(options.results / "comparison.md", written)
         theirs, trials = all_findings(b), calibration.read(options.record_b.parent)

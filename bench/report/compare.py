@@ -12,7 +12,7 @@ import numpy as np
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Entrant, Operation, Record
 from bench.report import trust, units, words
-from bench.report.findings import Findings, all_findings, name
+from bench.report.findings import Findings, all_findings, grouped, name
 from bench.report.text import Section, Table
 from bench.statistics import CONFIDENCE, Interval, Verdict, seconds, verdict, welch
 
@@ -28,6 +28,12 @@ class Change(NamedTuple):
     interval: Interval | None
     verdict: Verdict
     word: str
+
+    @property
+    def ratio(self) -> Interval:
+        """The interval, of a change that has one."""
+        assert self.interval is not None
+        return self.interval
 
 
 def differences(a: Record, b: Record) -> list[str]:
@@ -103,7 +109,8 @@ def _change(
     if reason or not judged:
         return Change(entrant, problem, operation, time_a, time_b, None, "undecided", reason or "not judged")
     found = welch(logs[1], logs[0], confidence)
-    control = max((f.control_interval(problem, operation) for f in (before, after)), key=_reach)
+    controls = [f.control_interval(problem, operation) for f in (before, after)]
+    control = max(filter(None, controls), key=lambda interval: interval.reach, default=None)
     return Change(entrant, problem, operation, time_a, time_b, found, verdict(found, control), "")
 
 
@@ -112,10 +119,6 @@ def _logs(f: Findings, entrant: Entrant, problem: str, operation: Operation) -> 
     own = _same(f, entrant)
     steps = f.steps(problem) if operation == "train" else 1
     return [float(np.median(np.log(seconds(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
-
-
-def _reach(control: Interval | None) -> float:
-    return max(abs(np.log(end)) for end in control if end is not None) if control else 0.0
 
 
 def page(a: Record, b: Record, found: list[Change], judged: bool) -> list[Section]:
@@ -135,7 +138,7 @@ def _changed(found: list[Change]) -> list[Table]:
     tables = []
     for operation in OPERATIONS:
         decided = [c for c in found if c.operation == operation and c.verdict != "undecided"]
-        rows = [[name(c.entrant), c.problem, *_judged(c)] for c in sorted(decided, key=lambda c: -_value(c))]
+        rows = [[name(c.entrant), c.problem, *_judged(c)] for c in sorted(decided, key=lambda c: -c.ratio.value)]
         tables += (
             [Table(f"{operation}, the slowest first", ["backend", "problem", "B / A", "verdict"], rows)] if rows else []
         )
@@ -161,10 +164,8 @@ def _drift(found: list[Change]) -> list[str]:
 
 
 def _all(found: list[Change]) -> list[Table]:
-    groups: dict[str, list[Change]] = {}
-    for c in found:
-        groups.setdefault(f"{c.problem}, {c.operation} ({c.entrant.dtype} on {c.entrant.device})", []).append(c)
-    return [_table(title, cells) for title, cells in groups.items()]
+    titled = grouped(found, lambda c: f"{c.problem}, {c.operation} ({c.entrant.dtype} on {c.entrant.device})")
+    return [_table(title, cells) for title, cells in titled.items()]
 
 
 def _table(title: str, cells: list[Change]) -> Table:
@@ -175,10 +176,6 @@ def _table(title: str, cells: list[Change]) -> Table:
 
 def _judged(c: Change) -> list[str]:
     return [c.word if c.interval is None else units.interval(c.interval), c.word or c.verdict]
-
-
-def _value(c: Change) -> float:
-    return c.interval.value if c.interval else 1.0
 
 
 def summary(found: list[Change]) -> str:

@@ -7,11 +7,14 @@ is NaN and nothing raises: what could not be computed is None, and `Findings.out
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bench.choice import REFERENCE
 from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
+
+Item = TypeVar("Item")
+Key = TypeVar("Key")
 
 ALGEBRA = ("numpy-gram", "numpy-inplace")
 TWIN = "-by-hand"
@@ -28,6 +31,12 @@ class Comparison(NamedTuple):
     b: Entrant
     interval: Interval | None
     verdict: Verdict
+
+    @property
+    def ratio(self) -> Interval:
+        """The interval, of a comparison that has one."""
+        assert self.interval is not None
+        return self.interval
 
 
 class Gated(NamedTuple):
@@ -87,10 +96,7 @@ class Findings:
     @property
     def workloads(self) -> dict[str, list[str]]:
         """The problems by workload, in the order of the record."""
-        found: dict[str, list[str]] = {}
-        for problem in self.problems:
-            found.setdefault(problem.partition("/")[0], []).append(problem)
-        return found
+        return grouped(self.problems, lambda problem: problem.partition("/")[0])
 
     @property
     def racers(self) -> list[Entrant]:
@@ -161,6 +167,14 @@ class Findings:
         """Every cell that is not ok, with its outcome."""
         cells = [Empty(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
         return [cell for cell in cells if cell.outcome.word != "ok"]
+
+
+def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """By key, each in the order it came."""
+    groups: dict[Key, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def all_findings(record: Record) -> list[Findings]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.record import OPERATIONS, Entrant, Operation
 from bench.report import start, units
-from bench.report.findings import Comparison, Findings, Gated, gated, name, nearest
+from bench.report.findings import Comparison, Findings, Gated, gated, grouped, name, nearest
 from bench.report.look import key
 from bench.report.tables import first_calls, paid_after, word
 from bench.report.text import Section, Table
@@ -21,7 +21,7 @@ CALLS: dict[Operation, str] = {
 }
 
 
-class Cell(NamedTuple):
+class Tile(NamedTuple):
     """Seconds, or a word and its reason; `shade` from 0, the fastest, to SHADES."""
 
     seconds: float | None
@@ -38,7 +38,7 @@ class Heat(NamedTuple):
     title: str
     operation: Operation
     problems: list[str]
-    rows: list[tuple[str, str, list[Cell]]]
+    rows: list[tuple[str, str, list[Tile]]]
     """`look.key` and name of the entrant, and its cells."""
     widest: str
     """The ratio of the last shade."""
@@ -77,32 +77,30 @@ def _column(f: Findings, problem: str, operation: Operation) -> dict[str, tuple[
     }
 
 
-def _timed(seconds: float, c: Comparison | None, best: bool, widest: float) -> Cell:
+def _timed(seconds: float, c: Comparison | None, best: bool, widest: float) -> Tile:
     if c is None or c.interval is None:
-        return Cell(seconds, "fastest" if best else "")
+        return Tile(seconds, "fastest" if best else "")
     value, bounds = units.interval(c.interval).split(" ", 1)
     shade = round(SHADES * float(np.log(max(1.0, c.interval.value)) / np.log(widest)))
-    return Cell(seconds, f"{value} x{' ~' if c.verdict == 'undecided' else ''}", bounds, shade)
+    return Tile(seconds, f"{value} x{' ~' if c.verdict == 'undecided' else ''}", bounds, shade)
 
 
-def _empty(f: Findings, e: Entrant, problem: str) -> Cell:
+def _empty(f: Findings, e: Entrant, problem: str) -> Tile:
     outcome = f.outcome(e, problem)
     if outcome.word != "ok":
-        return Cell(None, word=outcome.word, reason=units.clip(outcome.reason, 120))
+        return Tile(None, word=outcome.word, reason=units.clip(outcome.reason, 120))
     reason = "one dispatch covers the whole descent" if e.dispatch == "descent" else "no sample was taken"
-    return Cell(None, word=units.ABSENT, reason=reason)
+    return Tile(None, word=units.ABSENT, reason=reason)
 
 
-def _grid(f: Findings, title: str, cell: Callable[[Entrant, str], str], note: str = "") -> Table:
+def _grid(f: Findings, title: str, cell: Callable[[Entrant, str], str]) -> Table:
     rows = [[name(e), *(cell(e, p) if f.samples(e, p) else word(f, e, p) for p in f.problems)] for e in f.entrants]
-    return Table(title, ["backend", *f.problems], rows, note)
+    return Table(title, ["backend", *f.problems], rows)
 
 
 def agreement(f: Findings) -> Table:
     """Of every cell the gate that came nearest to its tolerance."""
-    by_cell: dict[tuple[str, str], list[Gated]] = {}
-    for g in gated(f, f.problems):
-        by_cell.setdefault((g.entrant.label, g.problem), []).append(g)
+    by_cell = grouped(gated(f, f.problems), lambda g: (g.entrant.label, g.problem))
     rows = [[name(e), *(_agreed(f, e, p, by_cell.get((e.label, p), [])) for p in f.problems)] for e in f.entrants]
     note = "Of the gates of a cell the one that came nearest: how much of its tolerance the error uses up."
     return Table(f"Agreement with the float64 reference ({f.title})", ["backend", *f.problems], rows, note)

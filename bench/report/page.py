@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bench.calibration import Calibration, Tally, Trial
 from bench.record import Entrant, Gpu, Record
 from bench.report import device, lab, scaling, tables, trust, units, words
-from bench.report.findings import Findings
+from bench.report.findings import Findings, grouped
 from bench.report.text import Picture, Section, Table
 
 
@@ -128,11 +128,9 @@ def the_run(record: Record) -> Section:
 
 def _readings(gpu: Gpu | None) -> str:
     """Least and most of each clock, of the power and of the temperature, as it idles after a race."""
-    values: dict[str, list[float]] = {}
-    for reading in gpu.readings if gpu else []:
-        for what, value in reading.items():
-            values.setdefault(what, []).append(value)
-    return ", ".join(f"{what} {tables.span(found)}" for what, found in values.items())
+    readings = [pair for reading in (gpu.readings if gpu else []) for pair in reading.items()]
+    by_what = grouped(readings, lambda pair: pair[0])
+    return ", ".join(f"{what} {tables.span([x for _, x in found])}" for what, found in by_what.items())
 
 
 def _pinned(entrants: list[Entrant]) -> list[str]:

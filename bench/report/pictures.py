@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.record import Entrant, Record
 from bench.report import curves, svg, tables, units
-from bench.report.findings import Comparison, Findings, overheads, twins
+from bench.report.findings import Findings, overheads, twins
 from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, panels, style
 from bench.report.text import Picture
 from bench.report.units import slug
@@ -57,14 +57,14 @@ def overhead(f: Findings) -> Drawing | None:
     found = {p: found[p] for p in shown}
     if not found:
         return None
-    ends = [end for cs in found.values() for c in cs if c.interval for end in c.interval if end is not None]
+    ends = [end for cs in found.values() for c in cs for end in c.ratio if end is not None]
     drawn = {c.a.label for cs in found.values() for c in cs}
     rows = [original for original, _ in twins(f) if original.label in drawn]
     sheet = Sheet(len(found), 2.2, 0.25 * len(rows) + 0.2, left=1.3, bottom=0.65, rows_only=True)
     sheet.title(f"Autodiff overhead: time per step over that of the gradient derived by hand{others}")
     for axes, (problem, cs) in zip(sheet.axes, found.items(), strict=True):
         axes.axvline(1, color=INK, linewidth=0.9)
-        _dots(axes, [_dot(rows.index(c.a), c) for c in cs], size=3.5)
+        _dots(axes, [(rows.index(c.a), c.a, *c.ratio) for c in cs], size=3.5)
         _words(axes, {rows.index(a): why for a, b in twins(f) if a in rows and (why := _lacking(f, problem, a, b))})
         log_axis(axes.xaxis, [*ends, 1.0], units.number, margin=1.1)
         axes.set_title(label(problem, 30), loc="left")
@@ -81,10 +81,6 @@ def _lacking(f: Findings, problem: str, *entrants: Entrant) -> str:
 
 Dot = tuple[int, Entrant, float, float | None, float | None]
 """Row, whose look, value, low, high."""
-
-
-def _dot(row: int, c: Comparison) -> Dot:
-    return (row, c.a, *c.interval) if c.interval else (row, c.a, 1.0, None, None)
 
 
 def _dots(axes: Any, dots: Sequence[Dot], size: float) -> None:

@@ -8,6 +8,7 @@ from bench.report import sweep, units
 from bench.report.findings import ALGEBRA, Findings, name
 from bench.report.tables import size, word
 from bench.report.text import Section, Table
+from bench.statistics import NEVER
 
 
 def limit(f: Findings) -> Section | None:
@@ -103,4 +104,4 @@ def overtaking(flops: float | None) -> str:
         return units.ABSENT
     if flops == sweep.ALWAYS:
         return "every size"
-    return "never" if flops == sweep.NEVER else f"{units.count(flops)} flops"
+    return "never" if flops == NEVER else f"{units.count(flops)} flops"

@@ -9,7 +9,6 @@ from bench.report.findings import Findings
 from bench.statistics import break_even, seconds
 
 Cache = Literal["cold", "warm"]
-NEVER = float("inf")
 
 
 class BreakEven(NamedTuple):
@@ -41,17 +40,12 @@ def breaks_even(f: Findings, entrant: Entrant, problem: str, cache: Cache) -> Br
     if f.reference is None or entrant is f.reference or call is None:
         return None
     ours, theirs = _by_generation(f, entrant, problem), _by_generation(f, f.reference, problem)
-    found = [_steps(call, ours[g], theirs[g], f.steps(problem)) for g in ours if g in theirs]
+    found = [break_even(call, ours[g], theirs[g], f.steps(problem)) for g in ours if g in theirs]
     if not found:
         return None
     # The lower middle one, not the mean of two: one of them may be NEVER.
     found.sort()
     return BreakEven(found[(len(found) - 1) // 2], found[0], found[-1])
-
-
-def _steps(call: float, ours: float, theirs: float, steps_in_call: int) -> float:
-    steps = break_even(call, ours, theirs, steps_in_call)
-    return NEVER if steps is None else steps
 
 
 def _by_generation(f: Findings, entrant: Entrant, problem: str) -> dict[int, float]:

@@ -7,10 +7,10 @@ import numpy as np
 
 from bench.record import Entrant, Limits
 from bench.report.findings import Findings
-from bench.statistics import spread, students
+from bench.statistics import NEVER, spread, students
 
 FEWEST_SIZES = 4
-ALWAYS, NEVER = 0.0, float("inf")
+ALWAYS = 0.0
 
 
 class Point(NamedTuple):

@@ -1,6 +1,6 @@
-"""The findings as sections of tables: the order of the page, its headings, and the notes below the tables."""
+"""The findings as sections of tables, with their headings and the notes below them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bench.choice import REFERENCE
 from bench.record import Entrant
@@ -16,6 +16,7 @@ from bench.report.findings import (
     failed,
     fastest,
     gated,
+    grouped,
     like_with_like,
     name,
     nearest,
@@ -208,7 +209,7 @@ def _said(word: str) -> str:
 def _by_gate(f: Findings) -> list[Table]:
     tables = []
     for workload, problems in f.workloads.items():
-        by_gate = _grouped(gated(f, problems), lambda g: g.gate.name)
+        by_gate = grouped(gated(f, problems), lambda g: g.gate.name)
         worst = {gate: nearest(found) for gate, found in by_gate.items()}
         rows = [[gate, _error(g), f"{name(g.entrant)} on {size(g.problem)}"] for gate, g in worst.items()]
         tables += [Table(workload, ["gate", "error / tolerance", "nearest"], rows)] if rows else []
@@ -216,20 +217,13 @@ def _by_gate(f: Findings) -> list[Table]:
 
 
 def _by_backend(f: Findings, found: list[Gated]) -> Table:
-    by_backend = _grouped(found, lambda g: name(g.entrant))
+    by_backend = grouped(found, lambda g: name(g.entrant))
     rows = [
         [who, f"{sum(g.gate.passed for g in mine)} of {len(mine)}", _error(worst), worst.gate.name]
         for who, mine in by_backend.items()
         for worst in [nearest(mine)]
     ]
     return Table("By backend", ["backend", "passed", "error / tolerance", "nearest gate"], rows)
-
-
-def _grouped(found: list[Gated], key: Callable[[Gated], str]) -> dict[str, list[Gated]]:
-    groups: dict[str, list[Gated]] = {}
-    for g in found:
-        groups.setdefault(key(g), []).append(g)
-    return groups
 
 
 def _error(g: Gated) -> str:
@@ -272,10 +266,12 @@ def _versions(e: Entrant) -> str:
 
 def reasons(f: Findings) -> list[Section]:
     """Why cells are empty: one line for each reason, failures first."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for cell in sorted(f.empty_cells(), key=lambda cell: not failed(cell.outcome.word)):
-        found.setdefault((name(cell.entrant), cell.outcome.word, _why(cell)), []).append(cell.problem)
-    items = [f"{who} {what} on {units.listed(on)}: {why}" for (who, what, why), on in found.items()]
+    cells = sorted(f.empty_cells(), key=lambda cell: not failed(cell.outcome.word))
+    found = grouped(cells, lambda cell: (name(cell.entrant), cell.outcome.word, _why(cell)))
+    items = [
+        f"{who} {what} on {units.listed([cell.problem for cell in on])}: {why}"
+        for (who, what, why), on in found.items()
+    ]
     return [Section(f"Empty cells ({f.title})", items=items)] if items else []
 
 

@@ -33,13 +33,12 @@ def controls(f: Findings) -> list[Control]:
 
 def control_floor(f: Findings) -> float | None:
     """The farthest from 1, relative, that the end of a control's `train` interval reached."""
-    ends = [end for c in controls(f) if c.operation == "train" for end in c.interval if end is not None]
-    return max((_away(end) for end in ends), default=None)
+    return max((_reach(c.interval) for c in controls(f) if c.operation == "train"), default=None)
 
 
-def _away(value: float) -> float:
-    """0.03 for 1.03 and for 1 / 1.03."""
-    return float(np.expm1(abs(np.log(value))))
+def _reach(interval: Interval) -> float:
+    """Relative: 0.03 for 1.03 and for 1 / 1.03."""
+    return float(np.expm1(interval.reach))
 
 
 def lag_1(f: Findings) -> float | None:
@@ -116,7 +115,7 @@ def _of_the_race(f: Findings) -> list[str]:
         )
     if fewest is not None and not controls(f):
         found.append("no control raced, so nothing says how far identical code strays from itself.")
-    astray = [c for c in controls(f) if c.operation == "train" and _strays(c.interval)]
+    astray = [c for c in controls(f) if c.operation == "train" and _reach(c.interval) > CONTROL_LEEWAY]
     for c in astray:
         found.append(f"the control came to {units.times(c.interval)} on {c.problem}; 1 was expected, within 3 %.")
     correlated = lag_1(f)
@@ -125,10 +124,6 @@ def _of_the_race(f: Findings) -> list[str]:
             f"successive samples are correlated ({units.number(correlated)} at lag 1); the generations carry the intervals."
         )
     return found
-
-
-def _strays(interval: Interval) -> bool:
-    return any(_away(end) > CONTROL_LEEWAY for end in interval if end is not None)
 
 
 def _of_the_entrants(f: Findings) -> list[str]:

@@ -12,11 +12,12 @@ from bench.report.findings import (
     algebra,
     failed,
     fastest,
+    grouped,
     like_with_like,
     name,
-    overheads,
     twins,
 )
+from bench.statistics import NEVER
 
 GOOD, REGRESSION, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -28,6 +29,11 @@ def exit_code(found: list[Findings]) -> int:
         return REGRESSION
     ran = any(f.outcome(e, p).word == "ok" for f in found for e in f.entrants for p in f.problems)
     return FAILED if any(map(failed, words)) or not ran else GOOD
+
+
+def worst(codes: Iterable[int]) -> int:
+    """A disagreement or a regression comes before a failed cell, and both before none."""
+    return max(codes, key=(GOOD, FAILED, REGRESSION).index, default=GOOD)
 
 
 def summary(record: Record, found: list[Findings]) -> str:
@@ -79,40 +85,26 @@ def _agree(f: Findings) -> str:
 
 def _overhead(f: Findings) -> str:
     """Each original's largest and smallest decided overhead, or that there is none to be seen."""
-    by_original: dict[str, list[Comparison]] = {name(original): [] for original, _ in twins(f)}
-    for problem in f.problems:
-        for c in overheads(f, problem):
-            if c.interval is not None:
-                by_original[name(c.a)].append(c)
-    costs: dict[str, list[str]] = {}
-    for original, found in by_original.items():
-        if found:
-            costs.setdefault(_cost(found), []).append(original)
+    found = [c for pair in twins(f) for p in f.problems if (c := f.compare(*pair, p)).interval is not None]
+    by_original = grouped(found, lambda c: name(c.a))
+    costs = grouped(by_original, lambda original: _cost(by_original[original]))
     if not costs:
         return "The autodiff overhead is not known: no backend ran beside its by-hand twin."
     return f"Autodiff overhead, time over that of the gradient derived by hand: {'; '.join(f'{units.listed(names)} {cost}' for cost, names in costs.items())}."
 
 
 def _cost(found: list[Comparison]) -> str:
-    decided = sorted((c for c in found if c.verdict != "undecided"), key=lambda c: -_value(c))
+    decided = sorted((c for c in found if c.verdict != "undecided"), key=lambda c: -c.ratio.value)
     rest = len(found) - len(decided)
     if not decided:
         return f"within the noise on {_all(len(found))}"
     ends = [decided[0]] if len(decided) == 1 else [decided[0], decided[-1]]
-    said = " and ".join(f"{_times(c)} on {c.problem}" for c in ends)
+    said = " and ".join(f"{units.times(c.ratio)} on {c.problem}" for c in ends)
     return said + (f" (within the noise on {rest} of {len(found)})" if rest else "")
 
 
 def _all(n: int) -> str:
     return "the one problem" if n == 1 else f"all {n} problems"
-
-
-def _value(c: Comparison) -> float:
-    return c.interval.value if c.interval else 1.0
-
-
-def _times(c: Comparison) -> str:
-    return units.times(c.interval) if c.interval else units.ABSENT
 
 
 def _like(f: Findings) -> str:
@@ -144,10 +136,8 @@ def _fastest(f: Findings) -> str:
     decided = [c for c in margins if c.verdict == "faster"]
     if not decided or f.reference is None:
         return f"{said}."
-    widest = min(decided, key=_value)
-    return (
-        f"{said}; most clearly {name(widest.a)} at {_times(widest)} the time of {name(widest.b)} on {widest.problem}."
-    )
+    widest = min(decided, key=lambda c: c.ratio.value)
+    return f"{said}; most clearly {name(widest.a)} at {units.times(widest.ratio)} the time of {name(widest.b)} on {widest.problem}."
 
 
 def _paid(f: Findings) -> str:
@@ -166,14 +156,14 @@ def _paid(f: Findings) -> str:
     paid = start.breaks_even(f, entrant, problem, "cold")
     if paid is None or f.reference is None:
         return f"{said}."
-    if paid.steps == start.NEVER:
+    if paid.steps == NEVER:
         return f"{said}; against {name(f.reference)} it never pays for itself."
     return f"{said}; against {name(f.reference)} it has paid for itself after {steps(paid)} steps."
 
 
 def steps(paid: start.BreakEven) -> str:
     """`350k [310k, 420k]`, or `never`."""
-    value, least, most = ("never" if x == start.NEVER else units.count(x) for x in paid)
+    value, least, most = ("never" if x == NEVER else units.count(x) for x in paid)
     return value if value == least == most else f"{value} [{least}, {most}]"
 
 
@@ -181,8 +171,8 @@ def _algebra(f: Findings) -> str:
     found = algebra(f)
     if not found:
         return ""
-    c = min(found, key=_value)
-    return f"Other algebra for the same loss: {name(c.a)} takes {_times(c)} the time of {name(c.b)} on {c.problem}."
+    c = min(found, key=lambda c: c.ratio.value)
+    return f"Other algebra for the same loss: {name(c.a)} takes {units.times(c.ratio)} the time of {name(c.b)} on {c.problem}."
 
 
 def _control(f: Findings) -> str:

@@ -10,7 +10,7 @@ from scipy import stats
 from bench.record import Samples
 from bench.report import start, sweep, tables, units, words
 from bench.report.findings import overheads
-from bench.statistics import Interval, welch
+from bench.statistics import NEVER, Interval, welch
 from tests.reported import IRIS, PAIR, entrant, only, reported
 from tests.sample_record import sample_record, step_seconds
 
@@ -73,7 +73,7 @@ def test_the_first_call_is_paid_for_when_the_steps_have_saved_it():
 
 
 def test_what_pays_in_some_generations_alone_says_so():
-    assert words.steps(start.BreakEven(1200, 900, start.NEVER)) == "1.20k [900, never]"
+    assert words.steps(start.BreakEven(1200, 900, NEVER)) == "1.20k [900, never]"
 
 
 def test_the_fit_finds_the_overhead_and_the_rate():
@@ -114,7 +114,7 @@ def test_a_fit_has_no_negative_term():
 
 @pytest.mark.parametrize(
     ("ours", "expected"),
-    [([1, 1, 1], sweep.ALWAYS), ([3, 3, 3], sweep.NEVER), ([4, 1, 1], 1e3), ([1, 1, 3], sweep.NEVER)],
+    [([1, 1, 1], sweep.ALWAYS), ([3, 3, 3], NEVER), ([4, 1, 1], 1e3), ([1, 1, 3], NEVER)],
 )
 def test_the_size_of_overtaking_lies_between_the_sizes_measured(ours: list[float], expected: float):
     flops = [1e2, 1e4, 1e6]
