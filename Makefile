@@ -1,4 +1,4 @@
-# `make bench` and `make test` do everything on a machine with Python 3.11 or later and no more.
+# `make bench` and `make test` do everything on a machine with Python 3.11 or later, a C++ compiler and no more.
 
 PYTHON ?= python3
 VENV := .venv

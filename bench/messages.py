@@ -3,14 +3,15 @@
 Answers have the types of the record that they go into: what the record could not hold is not read.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from bench.agree.evidence import Evidence
 from bench.backend import Dispatch
-from bench.problem import Arrays, Problem, decode, encode
+from bench.problem import Arrays, Problem
 from bench.record import Count, Nanoseconds, Operation, Positive, Share, Word
 
 
@@ -141,17 +142,34 @@ class Trouble(Struct, tag=True):
 Request = Load | Prepare | Testify | Pilot | Move | Turn | Tally | Weigh | Probe
 Answer = Loaded | Prepared | Evidence | Piloted | Turned | Tallied | Weighed | Probed | Done | Trouble
 
-_requests = msgspec.msgpack.Decoder(Request, dec_hook=decode)
-_answers = msgspec.msgpack.Decoder(Answer, dec_hook=decode)
+
+def _encode(value: Any) -> Any:
+    """msgspec hook: an array as (dtype, shape, bytes), so that nothing is ever unpickled."""
+    if isinstance(value, np.ndarray):
+        value = np.asarray(value, order="C")
+        return (value.dtype.str, value.shape, value.tobytes())
+    raise NotImplementedError(f"cannot send a {type(value).__name__}")
+
+
+def _decode(kind: type, value: Any) -> Any:
+    """msgspec hook: the inverse of `_encode`; ValueError when the bytes do not fill the shape."""
+    dtype, shape, data = value
+    if np.dtype(dtype).hasobject:
+        raise ValueError("arrays of objects are not accepted")
+    return np.frombuffer(data, dtype).reshape(shape).copy()
+
+
+_requests = msgspec.msgpack.Decoder(Request, dec_hook=_decode)
+_answers = msgspec.msgpack.Decoder(Answer, dec_hook=_decode)
 
 
 def pack(message: Request | Answer) -> bytes:
-    return msgspec.msgpack.encode(message, enc_hook=encode)
+    return msgspec.msgpack.encode(message, enc_hook=_encode)
 
 
-def request(message: bytes) -> Request:
+def unpack_request(message: bytes) -> Request:
     return _requests.decode(message)
 
 
-def answer(message: bytes) -> Answer:
+def unpack_answer(message: bytes) -> Answer:
     return _answers.decode(message)

@@ -91,8 +91,10 @@ def cast(arrays: Arrays, dtype: str) -> Arrays:
 
 def in_dtype(problem: Problem, dtype: str) -> Problem:
     """`problem` with every float converted; used for the float64 twin of a float32 problem."""
+    wider = array_dtype(dtype).itemsize / array_dtype(problem.dtype).itemsize
     return problem.replace(
         dtype=dtype,
+        bytes_moved=wider * problem.bytes_moved,
         params=cast(problem.params, dtype),
         batch=cast(problem.batch, dtype),
         held_out=cast(problem.held_out, dtype),
@@ -124,19 +126,3 @@ def steps(flops: float, wanted: int) -> tuple[int, int]:
     cost = flops + 1e6
     timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 5e8 / cost))
     return timed * int(min(wanted, max(3 * timed, 1.5e10 / cost)) // timed), timed
-
-
-def encode(value: Any) -> Any:
-    """msgspec hook: an array as (dtype, shape, bytes), so that nothing is ever unpickled."""
-    if isinstance(value, np.ndarray):
-        value = np.asarray(value, order="C")
-        return (value.dtype.str, value.shape, value.tobytes())
-    raise NotImplementedError(f"cannot send a {type(value).__name__}")
-
-
-def decode(kind: type, value: Any) -> Any:
-    """msgspec hook: the inverse of `encode`; ValueError when the bytes do not fill the shape."""
-    dtype, shape, data = value
-    if np.dtype(dtype).hasobject:
-        raise ValueError("arrays of objects are not accepted")
-    return np.frombuffer(data, dtype).reshape(shape).copy()

@@ -74,7 +74,7 @@ class Process:
             if not self._answers_within(deadline - self._spent):
                 self.end()
                 raise Failed("timed out", f"no answer to {_name(request)} within {deadline:g} s", self._last_output())
-            answer = messages.answer(self._connection.recv_bytes())
+            answer = messages.unpack_answer(self._connection.recv_bytes())
         except (EOFError, OSError):
             raise self._crashed(request) from None
         except msgspec.MsgspecError as error:

@@ -226,7 +226,7 @@ def main(socket: int) -> None:
     methods = {kind: getattr(worker, kind.__name__.lower()) for kind in messages.Request.__args__}
     while True:
         try:
-            ask = messages.request(parent.recv_bytes())
+            ask = messages.unpack_request(parent.recv_bytes())
         except EOFError:
             return
         parent.send_bytes(answer(methods[type(ask)], ask))

@@ -67,6 +67,12 @@ def test_every_file_that_is_linked_to_exists():
     assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
 
 
+def test_every_ratio_with_an_interval_stands_in_the_report():
+    told = re.findall(r"\d\.\d+ \[\d[^]]*\]", text("README.md"))
+    assert len(told) > 10
+    assert [ratio for ratio in told if ratio not in text("results/report.md")] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_named_in_code_exists(page: str):
     named = re.findall(r"`((?:bench|backends|tests|results)/[\w./]*)`", text(page))

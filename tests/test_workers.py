@@ -271,7 +271,7 @@ def warnings(record: Record) -> list[str]:
 
 def test_a_version_may_be_a_kind_of_string_of_its_own():
     given = answer(Worker().load, messages.Load(outsider("OfAVersion"), "cpu", "float32"))
-    assert messages.answer(given).versions == {"torch": "2.13.0+cpu"}
+    assert messages.unpack_answer(given).versions == {"torch": "2.13.0+cpu"}
 
 
 def test_the_blas_that_is_named_is_numpys_own_and_not_scipys():

@@ -218,4 +218,4 @@ def test_nothing_pickled_is_read_from_a_worker():
 
     with pytest.raises(msgspec.ValidationError, match="arrays of objects are not accepted"):
         array = {"loss": ["|O", [], b"cos\nsystem\n."]}
-        messages.answer(msgspec.msgpack.encode({"type": "Evidence"} | array))
+        messages.unpack_answer(msgspec.msgpack.encode({"type": "Evidence"} | array))
