@@ -198,7 +198,7 @@ def usable_cores() -> list[int]:
         cores = sorted(os.sched_getaffinity(0))
         with _affinity(cores[0]):
             return cores
-    except (OSError, AttributeError):
+    except OSError:
         return []
 
 

@@ -16,7 +16,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # a test starts is no such process, as pytest-benchmark would believe.
 if number := os.environ.pop("PYTEST_XDIST_WORKER", "").removeprefix("gw"):
     count = int(os.environ.pop("PYTEST_XDIST_WORKER_COUNT"))
-    if hasattr(os, "sched_setaffinity") and (own := sorted(os.sched_getaffinity(0))[int(number) :: count]):
+    if own := sorted(os.sched_getaffinity(0))[int(number) :: count]:
         os.sched_setaffinity(0, own)
 
 import numpy as np
