@@ -9,7 +9,7 @@ from bench.problem import Problem
 from bench.process import THREADS, Failed
 from bench.record import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
 from bench.statistics import spread
-from bench.workers import Workers
+from bench.workers import Workers, keeps_its_cache
 
 
 class Preparation:
@@ -70,7 +70,7 @@ class Preparation:
         worker, known = self.workers.of(entrant), (entrant.label, problem.digest)
         request = messages.Prepare(problem, self.workers.operations(entrant), worker.core)
         prepared = worker.ask(request, self.workers.deadline)
-        cache: Literal["cold", "warm"] = "warm" if known in self._compiled else "cold"
+        cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
         self._compiled.add(known)
         self.workers.cell(entrant, problem).first_calls += [
             FirstCall(generation=generation, operation=operation, seconds=seconds, cache=cache)

@@ -1,5 +1,6 @@
 """The workers of a generation, and the cells they fill: who fails loses its own cells and no other's."""
 
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,9 +29,17 @@ class Workers:
         """Those on a GPU start on one core, one after another: XLA times kernels on it while it compiles."""
         if not self.is_up(entrant):
             turn = len(self._processes) if entrant.device == "cpu" else 0
-            # A cache of its own, or it would find what another has compiled, and cold would not be cold.
-            cache = self._caches.setdefault(_key(entrant), self.cache / str(len(self._caches)))
-            self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], cache)
+            self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], self._cache(entrant))
+
+    def _cache(self, entrant: Entrant) -> Path:
+        """Its own, or it would find what another has compiled, and cold would not be cold.
+
+        On a GPU anew in each generation: a compiler chooses kernels there by timing them, and what it once
+        drew would be the draw of all generations, and no part of their spread.
+        """
+        if keeps_its_cache(entrant):
+            return self._caches.setdefault(_key(entrant), self.cache / str(len(self._caches)))
+        return Path(tempfile.mkdtemp(dir=self.cache))
 
     def end(self) -> None:
         for process in self._processes.values():
@@ -95,6 +104,11 @@ class Workers:
 
     def cell(self, entrant: Entrant, problem: Problem) -> Cell:
         return self.record.cell(entrant.label, problem.name, problem.dtype)
+
+
+def keeps_its_cache(entrant: Entrant) -> bool:
+    """From one generation to the next."""
+    return entrant.device == "cpu"
 
 
 def _key(entrant: Entrant) -> tuple[str, str]:

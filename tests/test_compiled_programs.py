@@ -44,3 +44,17 @@ def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
         problem = pose(size)
         backend.wait(backend.trainer(problem, NUM_STEPS)(backend.put(problem.params), backend.put(problem.batch)))
         assert torch._dynamo.utils.get_compilation_metrics()[-1].shape_env_guard_count == 0
+
+
+def test_tf32_is_the_algorithm_of_jax_products_on_a_gpu_and_not_a_hint():
+    import jax
+
+    from backends.jax import PRECISION, autodiff
+
+    problem = pose(SMALL["factorisation"])
+    with jax.default_matmul_precision(PRECISION["tf32"]):
+        traced = jax.jit(autodiff("factorisation")).trace(dict(problem.params), dict(problem.batch))
+        program = traced.lower(lowering_platforms=("cuda",)).as_text()
+    products = [line for line in program.splitlines() if "dot_general" in line]
+    assert len(products) == 3
+    assert all("lhs_precision_type = tf32" in line for line in products)

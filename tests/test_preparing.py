@@ -63,6 +63,17 @@ def test_no_entrant_finds_what_another_has_compiled_and_each_finds_its_own_again
     assert len(set(found[0])) == len(three)
 
 
+def test_on_a_gpu_each_generation_compiles_anew(tmp_path: Path):
+    """What autotuning drew once would be no part of the spread over the generations."""
+    entrant, found = Entrant(label="jax-scan@cuda", backend="jax-scan", device="cuda", dtype="float32"), set()
+    workers = Workers(SimpleNamespace(entrants=[entrant]), tmp_path, 60)
+    for _ in range(2):
+        workers.start(entrant)
+        found.add(psutil.Process(workers.of(entrant)._process.pid).environ()["JAX_COMPILATION_CACHE_DIR"])
+        workers.end()
+    assert len(found) == 2
+
+
 def test_on_the_core_that_races_one_is_asked_after_another(three: list[Entrant]):
     inside, most, asked = [], [], []
 

@@ -279,3 +279,16 @@ def test_the_blas_that_is_named_is_numpys_own_and_not_scipys():
     alone = "import backends; print(backends.load('numpy').versions)"
     found = [subprocess.run([sys.executable, "-c", c], cwd=ROOT, capture_output=True, text=True) for c in (code, alone)]
     assert found[0].stdout == found[1].stdout != ""
+
+
+def test_running_out_of_memory_is_told_though_another_error_was_raised_over_it():
+    """As by ending the capture of a CUDA graph."""
+
+    def capture(ask: messages.Pilot) -> None:
+        try:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    told = messages.unpack_answer(answer(capture, messages.Pilot(["train"])))
+    assert told.word == "out of memory"

@@ -15,6 +15,9 @@ from backends.jax import factorisation, mlp
 from bench.backend import Dispatch, Unsupported
 from bench.problem import Problem
 
+PRECISION = {"tf32": "TF32_TF32_F32"}
+"""The algorithm itself; "tensorfloat32" is a hint, which XLA's Triton kernels pass over."""
+
 LOSS = {"factorisation": factorisation.loss, "mlp": mlp.loss}
 
 # Without it, float64 and the int64 labels would not arrive bit for bit; float32 stays float32.
@@ -43,8 +46,9 @@ class Jax:
         return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
 
     def put(self, arrays):
-        # Copies, because JAX may keep a view of the NumPy array that it is given.
-        return jax.device_put({key: array.copy() for key, array in arrays.items()}, self.device)
+        # On the CPU, copies: JAX may keep a view of the NumPy array that it is given.
+        own = {key: array.copy() for key, array in arrays.items()} if self.device.platform == "cpu" else dict(arrays)
+        return jax.device_put(own, self.device)
 
     def get(self, tree):
         return jax.device_get(tree)
@@ -165,7 +169,7 @@ def scan_by_hand(device: str, dtype: str) -> Jax:
 def _jax(device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
     """Finds the device, and sets the precision of float32 products, whose default on Hopper is TF32."""
     jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda,cpu")
-    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if dtype == "tf32" else "highest")
+    jax.config.update("jax_default_matmul_precision", PRECISION.get(dtype, "highest"))
     try:
         place = jax.devices(device)[0]
     except RuntimeError:

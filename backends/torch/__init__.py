@@ -3,7 +3,7 @@
 A mode is a gradient (autodiff or by hand) and a loop that drives it; `Torch` joins the two.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,6 +35,8 @@ class Torch:
     gradient: Callable[[str], Callable]
     loop: Callable[[Callable, Problem, int], Callable]
     compile: Callable[[Callable, Problem], Callable] = lambda function, problem: function
+    graph_peaks: Sequence[int] = ()
+    """Of every capture, the bytes: what a graph computes with lies in a pool of its own, which no replay allocates."""
 
     @property
     def versions(self) -> dict[str, str]:
@@ -78,7 +80,7 @@ class Torch:
     def peak_device_bytes(self) -> int | None:
         if self.device == "cpu":
             return None
-        peak = torch.cuda.max_memory_allocated()
+        peak = max([torch.cuda.max_memory_allocated(), *self.graph_peaks[-1:]])
         torch.cuda.reset_peak_memory_stats()
         return peak
 
@@ -173,7 +175,7 @@ def scanned_steps(
     return lambda params, batch: program(params, batch, rate, steps)
 
 
-def captured_steps(value_and_grad: Callable, problem: Problem, num_steps: int) -> Callable:
+def captured_steps(peaks: list[int], value_and_grad: Callable, problem: Problem, num_steps: int) -> Callable:
     """The eager loop, captured as a CUDA graph at the first call; inputs copied in, outputs out."""
     train = step_by_step(value_and_grad, problem, num_steps)
     captured: list[Any] = []
@@ -187,8 +189,10 @@ def captured_steps(value_and_grad: Callable, problem: Problem, num_steps: int) -
             step_by_step(value_and_grad, problem, min(num_steps, 3))(*inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
+        torch.cuda.reset_peak_memory_stats()
         with torch.cuda.graph(graph):
             outputs = train(*inputs)
+        peaks.append(torch.cuda.max_memory_allocated())
         captured.extend((graph, inputs, outputs))
 
     def replay(params, batch):
@@ -303,4 +307,5 @@ def _scanned(device: str, dtype: str, gradient) -> Torch:
 def _captured(device: str, dtype: str, gradient) -> Torch:
     if device == "cpu":
         raise Unsupported("not on cpu", "a CUDA graph needs a CUDA device; on the CPU the whole descent is torch-scan")
-    return _torch(device, dtype, "descent", gradient, captured_steps)
+    peaks: list[int] = []
+    return _torch(device, dtype, "descent", gradient, partial(captured_steps, peaks), graph_peaks=peaks)
