@@ -12,7 +12,6 @@ from bench.store import save
 
 IRIS, MLP = "factorisation/iris", "mlp/iris"
 PAIR = ("torch-eager", "torch-eager-by-hand")
-ROOT = Path(__file__).parents[1]
 
 
 def only(record: Record) -> Findings:

@@ -10,8 +10,8 @@ from bench.agree.reference import distance
 from bench.workloads import pose
 from tests.faults import backends as faulty
 
-SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 REFERENCES: dict[tuple[str, str], Reference] = {}
+from tests.conftest import SMALL
 
 
 def judged(backend, problem="factorisation", dtype="float32"):

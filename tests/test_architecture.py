@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.running import ROOT
+
 FRAMEWORKS = {"torch", "jax", "jaxlib"}
 
 PLAIN = {"backends", "bench", "collections", "dataclasses", "functools", "importlib", "typing"}

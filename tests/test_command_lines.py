@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.record import Record
-from bench.store import read, save
+from bench.store import save
+from tests.running import QUICK, ROOT, the_record
 from tests.sample_record import sample_record
 
-ROOT = Path(__file__).parents[1]
-SMALL = "factorisation/24x6r2"
 RACE = ("-m", "pytest", str(ROOT / "bench"), "--benchmark-only")
 AGREE = ("-m", "bench.agree")
 REPORT = ("-m", "bench.report")
@@ -38,11 +36,6 @@ def race(folder: Path, *arguments: str | Path, path: Path = ROOT) -> subprocess.
     """A small one; what it measures goes to `folder`."""
     few = ("--quick", "--results", folder, "--device", "cpu")
     return run(folder, *RACE, *few, *arguments, path=path)
-
-
-def the_record(folder: Path) -> Record:
-    (path,) = folder.glob("20*.json")
-    return read(path)
 
 
 # Mistakes.
@@ -70,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "foreign.json").write_text('{"benchmarks": []}')
     (made / "truncated.json").write_text('{"schema": 1, "id": "2026')
     (made / "empty.json").write_text("")
-    save(sample_record(["numpy"], [SMALL]), made / "whole.json")
+    save(sample_record(["numpy"], [QUICK]), made / "whole.json")
     return made
 
 
@@ -140,7 +133,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
     )
     named = ("numpy", "mine:factory", "jax-step", "tests.faults.backends:SignFlipped")
     chosen = [word for name in named for word in ("--backend", name)]
-    done = race(folder, "--problem", SMALL, "-k", "test_loss", *chosen, "--benchmark-json", folder / "b.out", path=own)
+    done = race(folder, "--problem", QUICK, "-k", "test_loss", *chosen, "--benchmark-json", folder / "b.out", path=own)
     return folder, done
 
 
@@ -163,12 +156,12 @@ def test_a_backend_that_disagrees_fails_and_leaves_no_timing(raced):
     assert re.search(r"(FAILED|ERROR) .*SignFlipped", done.stdout)
     assert "disagrees: gradient at the start" in done.stdout
     timed = json.loads((folder / "b.out").read_text())["benchmarks"]
-    assert {b["fullname"] for b in timed} == {f"bench/test_race.py::test_loss[{SMALL}-{who}]" for who in TIMED}
-    assert the_record(folder).cell("tests.faults.backends:SignFlipped", SMALL, "float32").samples == []
+    assert {b["fullname"] for b in timed} == {f"bench/test_race.py::test_loss[{QUICK}-{who}]" for who in TIMED}
+    assert the_record(folder).cell("tests.faults.backends:SignFlipped", QUICK, "float32").samples == []
 
 
 def test_a_cell_that_failed_is_told_in_a_sentence_and_by_no_source(tmp_path):
-    done = race(tmp_path, "--problem", SMALL, "--backend", "tests.faults.breaks_on_import:factory", "-k", "test_loss")
+    done = race(tmp_path, "--problem", QUICK, "--backend", "tests.faults.breaks_on_import:factory", "-k", "test_loss")
     assert done.returncode == 3
     assert "failed: ImportError: libcudart.so.99" in done.stdout
     assert "conftest.py" not in done.stdout
@@ -185,7 +178,7 @@ def test_k_selects_what_races(raced):
 
 
 def test_k_selects_the_devices_that_race(tmp_path: Path):
-    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", SMALL)
+    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", QUICK)
     done = race(tmp_path, *chosen, "-k", "test_loss and not cuda and not jax")
     assert done.returncode == 0, done.stdout
     assert the_record(tmp_path).settings.devices == ["cpu"]
@@ -194,8 +187,8 @@ def test_k_selects_the_devices_that_race(tmp_path: Path):
 def test_the_json_of_pytest_benchmark_holds_exactly_the_samples_of_the_record(raced):
     folder, _ = raced
     for timed in json.loads((folder / "b.out").read_text())["benchmarks"]:
-        label = timed["name"].removeprefix(f"test_loss[{SMALL}-").removesuffix("]")
-        samples = the_record(folder).cell(label, SMALL, "float32").samples
+        label = timed["name"].removeprefix(f"test_loss[{QUICK}-").removesuffix("]")
+        samples = the_record(folder).cell(label, QUICK, "float32").samples
         expected = [n / s.calls / 1e9 for s in samples for n in s.nanoseconds]
         assert timed["stats"]["data"] == pytest.approx(expected, rel=1e-6)
         assert timed["stats"]["rounds"] == len(expected) > 0
@@ -207,5 +200,5 @@ def test_pytest_benchmark_compares_it(raced):
     done = run(folder, "-m", "pytest_benchmark", "compare", folder / "b.json")
     (folder / "b.json").rename(folder / "b.out")
     assert done.returncode == 0, done.stderr
-    assert f"benchmark 'loss {SMALL} float32'" in done.stdout
+    assert f"benchmark 'loss {QUICK} float32'" in done.stdout
     assert all(re.search(rf"^{name} ", done.stdout, re.MULTILINE) for name in TIMED), done.stdout

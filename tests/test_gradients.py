@@ -10,12 +10,12 @@ import backends
 from backends.by_hand import VALUE_AND_GRAD, gram
 from bench.workloads import pose
 
-SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 ALGORITHMS = [
     ("factorisation", VALUE_AND_GRAD["factorisation"]),
     ("mlp", VALUE_AND_GRAD["mlp"]),
     ("factorisation", gram.value_and_grad),
 ]
+from tests.conftest import SMALL
 
 
 @pytest.mark.parametrize(("workload", "value_and_grad"), ALGORITHMS, ids=["factorisation", "mlp", "gram"])

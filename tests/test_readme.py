@@ -5,11 +5,11 @@ import shlex
 import subprocess
 import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.running import ROOT
+
 PAGES = ("README.md", "CONTRIBUTING.md")
 
 

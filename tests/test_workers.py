@@ -19,9 +19,9 @@ from bench.usage import Meter
 from bench.worker import Worker, answer, starts
 from bench.workers import Workers
 from bench.workloads import pose
+from tests.running import ROOT
 
 IRIS = "factorisation/iris"
-ROOT = Path(__file__).parents[1]
 
 
 def raced(folder: Path, *backends: str, generations: int = 1) -> Record:

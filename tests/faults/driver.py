@@ -5,8 +5,9 @@ from pathlib import Path
 
 from bench import command, session
 from bench.choice import Choice, choice_of
+from tests.running import QUICK
 
-PROBLEMS = ["factorisation/24x6r2", "factorisation/12x8r2"]
+PROBLEMS = [QUICK, "factorisation/12x8r2"]
 GENERATIONS = 3
 
 

@@ -13,9 +13,10 @@ from bench.report import words
 from bench.report.findings import all_findings
 from bench.store import read
 from tests.faults.left_behind import MARK, left_behind
+from tests.running import QUICK
 
 HERE = "tests.faults.backends:"
-SMALL, LARGER = "factorisation/24x6r2", "factorisation/300x50r5"
+LARGER = "factorisation/300x50r5"
 
 FORM, NORM = "form: gradient at the start", "gradient at the start, by norm: "
 AT_ONCE = [
@@ -64,7 +65,7 @@ NEVER_LOADED = [
 ON_THE_LARGER = [
     ("WrongWhenLarge", "disagrees", NORM),
     ("Remembering", "failed", "it cannot have computed its answers"),
-    ("Deaf", "skipped", f"timed out on {SMALL}, which is smaller"),
+    ("Deaf", "skipped", f"timed out on {QUICK}, which is smaller"),
 ]
 
 
@@ -79,17 +80,17 @@ def raced(folder, names, problems, **choice):
 @pytest.fixture(scope="module")
 def at_once(tmp_path_factory):
     names = [HERE + name for name, *_ in AT_ONCE] + [name for name, *_ in NEVER_LOADED]
-    return raced(tmp_path_factory.mktemp("at once"), names, [SMALL], deadline=200)
+    return raced(tmp_path_factory.mktemp("at once"), names, [QUICK], deadline=200)
 
 
 @pytest.fixture(scope="module")
 def patient(tmp_path_factory):
     """With a deadline that the hanging ones miss, on two sizes."""
     names = [HERE + name for name, *_ in ON_THE_LARGER] + ["tests.faults.hangs_on_import:factory"]
-    return raced(tmp_path_factory.mktemp("patient"), names, [SMALL, LARGER], deadline=12)
+    return raced(tmp_path_factory.mktemp("patient"), names, [QUICK, LARGER], deadline=12)
 
 
-def found(record, name, problem=SMALL):
+def found(record, name, problem=QUICK):
     outcome = record.cell(name, problem, record.settings.dtypes[0]).outcome
     return outcome.word, outcome.reason
 
@@ -104,7 +105,7 @@ def test_each_fault_has_its_word_and_its_reason(at_once, name, word, why):
 @pytest.mark.parametrize("label", ["numpy", "control"])
 def test_the_honest_beside_them_are_ok_and_timed(at_once, label):
     assert found(at_once, label) == ("ok", "")
-    operations = [s.operation for s in at_once.cell(label, SMALL, "float32").samples]
+    operations = [s.operation for s in at_once.cell(label, QUICK, "float32").samples]
     assert sorted(operations) == ["loss", "train", "value_and_grad"]
 
 
@@ -139,7 +140,7 @@ def test_an_endless_loop_that_ignores_sigterm_times_out(patient):
     assert found(patient, HERE + "Deaf") == ("timed out", "no answer to prepare within 12 s")
 
 
-@pytest.mark.parametrize("problem", [SMALL, LARGER])
+@pytest.mark.parametrize("problem", [QUICK, LARGER])
 def test_a_hang_on_import_times_out_once_for_all_cells(patient, problem):
     assert found(patient, "tests.faults.hangs_on_import:factory", problem) == (
         "timed out",
@@ -147,7 +148,7 @@ def test_a_hang_on_import_times_out_once_for_all_cells(patient, problem):
     )
 
 
-@pytest.mark.parametrize("problem", [SMALL, LARGER])
+@pytest.mark.parametrize("problem", [QUICK, LARGER])
 def test_nobody_waits_on_account_of_those_that_hang(patient, problem):
     assert found(patient, "numpy", problem) == ("ok", "")
 
@@ -160,14 +161,14 @@ def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path, monkeypatch):
     """It lies on the parent's path alone."""
     (tmp_path / "mislaid.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    record = raced(tmp_path, ["mislaid:factory"], [SMALL], operations=["loss"])
+    record = raced(tmp_path, ["mislaid:factory"], [QUICK], operations=["loss"])
     assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
     assert words.exit_code(all_findings(record)) == words.FAILED
 
 
 def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
     name = HERE + "AThousandthLong"
-    record = raced(tmp_path, [name], [SMALL], dtypes=["float64"], operations=["value_and_grad"])
+    record = raced(tmp_path, [name], [QUICK], dtypes=["float64"], operations=["value_and_grad"])
     assert found(record, name)[0] == "disagrees"
     assert found(record, "numpy") == ("ok", "")
 
@@ -179,7 +180,7 @@ def test_a_forgotten_thread_limit_is_refused(tmp_path, kind):
     """Seen by CPU time over wall clock while the machine has a second core to give, else by where it may run."""
     name = HERE + kind
     for attempt in range(10):
-        word, reason = found(raced(tmp_path / str(attempt), [name], [SMALL], operations=["train"]), name)
+        word, reason = found(raced(tmp_path / str(attempt), [name], [QUICK], operations=["train"]), name)
         if word != "ok":
             break
         time.sleep(attempt)
@@ -197,7 +198,7 @@ def test_who_races_alone_is_held_to_what_the_machine_can_do_too(tmp_path):
 
 def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
     name = HERE + "Pretender"
-    asked = Choice([name], [SMALL], ["cuda"], operations=["train"], generations=1, pace="quick")
+    asked = Choice([name], [QUICK], ["cuda"], operations=["train"], generations=1, pace="quick")
     word, reason = found(session.run(asked, tmp_path, say=lambda line: None), f"{name}@cuda")
     assert word == "failed"
     assert "took no device memory" in reason
@@ -205,10 +206,10 @@ def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path):
 
 def test_times_that_jump_tenfold_are_called_unsteady_and_kept(tmp_path):
     name = HERE + "Moody"
-    record = raced(tmp_path, [name], [SMALL], operations=["train"], generations=3)
+    record = raced(tmp_path, [name], [QUICK], operations=["train"], generations=3)
     word, reason = found(record, name)
     assert word == "unsteady", reason
-    assert len(record.cell(name, SMALL, "float32").samples) == 3
+    assert len(record.cell(name, QUICK, "float32").samples) == 3
     assert found(record, "numpy") == ("ok", "")
 
 

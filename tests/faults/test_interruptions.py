@@ -22,8 +22,8 @@ from bench.record import Record
 from bench.store import read
 from tests.faults.driver import GENERATIONS, PROBLEMS
 from tests.faults.left_behind import MARK, left_behind
+from tests.running import QUICK, ROOT, the_record
 
-ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("KILLS", "20"))
 SEED = int(os.environ.get("KILLS_SEED", "0"))
 
@@ -52,11 +52,6 @@ def finished(folder: Path) -> Record:
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return the_record(folder)
-
-
-def the_record(folder: Path) -> Record:
-    (path,) = folder.glob("*.json")
-    return read(path)
 
 
 def timeless(record: Record) -> dict:
@@ -221,9 +216,10 @@ import sys
 from pathlib import Path
 from bench import command, session
 from bench.choice import Choice
+from tests.running import QUICK
 
 def race():
-    choice = Choice(["numpy", "tests.faults.hangs_on_import:factory"], ["factorisation/24x6r2"], ["cpu"])
+    choice = Choice(["numpy", "tests.faults.hangs_on_import:factory"], [QUICK], ["cpu"])
     session.run(choice, Path(sys.argv[1]), lambda line: print(line, flush=True))
 
 sys.exit(command.ended(race))
@@ -255,7 +251,7 @@ def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):
     assert left_behind() == []
 
 
-ONE = ["--problem", "factorisation/24x6r2", "--backend", "numpy"]
+ONE = ["--problem", QUICK, "--backend", "numpy"]
 
 
 @pytest.mark.parametrize(

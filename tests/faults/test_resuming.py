@@ -15,15 +15,14 @@ from bench.problem import UsageError
 from bench.record import Gpu, Race, Record
 from bench.store import read, save, sole_writer
 from tests.faults.backends import NAMED
+from tests.running import QUICK, ROOT
 
-ROOT = Path(__file__).parents[2]
-SMALL = "factorisation/24x6r2"
 FOREIGN = "tests.faults.leaves_a_trace:factory"
 
 
 def begun(path: Path, *names: str) -> Record:
     """A record in `path` of a race that has only just been begun."""
-    choice = Choice(names or ["numpy"], [SMALL], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    choice = Choice(names or ["numpy"], [QUICK], ["cpu"], operations=["loss"], pace="quick", generations=1)
     record, _ = session.start(choice)
     save(record, path)
     return record
@@ -111,7 +110,7 @@ def test_a_new_race_writes_over_nothing(tmp_path):
     taken = [tmp_path / f"{now + timedelta(seconds=s):%Y-%m-%dT%H%M%SZ}.json" for s in range(30)]
     for path in taken:
         path.write_text("mine")
-    choice = Choice(["numpy"], [SMALL], ["cpu"], operations=["loss"], pace="quick", generations=1)
+    choice = Choice(["numpy"], [QUICK], ["cpu"], operations=["loss"], pace="quick", generations=1)
     record = session.run(choice, tmp_path, lambda line: None)
     assert record.id.endswith("Z-2")
     assert read(tmp_path / f"{record.id}.json").id == record.id
@@ -161,7 +160,7 @@ def other_data(record):
 
 
 def no_plan(record):
-    record.races = [Race(0, SMALL, "float32", 1, {"loss": 2}, {})]
+    record.races = [Race(0, QUICK, "float32", 1, {"loss": 2}, {})]
 
 
 def no_problem(record):

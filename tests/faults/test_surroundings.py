@@ -14,16 +14,15 @@ from bench import session
 from bench.choice import Choice, choice_of
 from bench.problem import UsageError
 from bench.store import read, sole_writer
+from tests.running import QUICK, ROOT
 
-ROOT = Path(__file__).parents[2]
 HERE = "tests.faults.backends:"
-SMALL = "factorisation/24x6r2"
-BENCH = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--problem", SMALL]
+BENCH = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--problem", QUICK]
 
 
 def race(folder, names=("numpy",), **choice):
     settings = {"operations": ["loss"], "pace": "quick", "generations": 1} | choice
-    return session.run(Choice(names, [SMALL], ["cpu"], **settings), folder, lambda line: None)
+    return session.run(Choice(names, [QUICK], ["cpu"], **settings), folder, lambda line: None)
 
 
 def command(*arguments, cwd=ROOT, **environment) -> subprocess.CompletedProcess:
@@ -76,7 +75,7 @@ def test_a_disk_that_fills_up_during_the_run_costs_nothing_that_was_done(tmp_pat
             if "generation 2" in line:
                 fill(folder)
 
-        choice = Choice(["numpy"], [SMALL], ["cpu"], operations=["loss"], pace="quick", generations=2)
+        choice = Choice(["numpy"], [QUICK], ["cpu"], operations=["loss"], pace="quick", generations=2)
         with pytest.raises(UsageError, match=r"No space left on device\); make room for it, and go on with --resume"):
             session.run(choice, folder, say)
         (path,) = folder.glob("*.json")
@@ -140,7 +139,7 @@ def odd(tmp_path_factory):
     shutil.copy(ROOT / "pyproject.toml", home)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     bare = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TERM": "dumb"}
-    arguments = ["-m", "pytest", home / "bench", "--benchmark-only", "--quick", "--problem", SMALL]
+    arguments = ["-m", "pytest", home / "bench", "--benchmark-only", "--quick", "--problem", QUICK]
     raced = command(*arguments, "--backend", "numpy", "--results", "my results", cwd=elsewhere, **bare)
     told = command("-m", "bench.report", "--results", "my results", cwd=elsewhere, **bare | {"PYTHONPATH": str(home)})
     return elsewhere / "my results", raced, told
@@ -169,7 +168,7 @@ def test_the_last_line_of_a_race_is_its_summary(odd):
 
 # The exit codes: 0 good, 1 disagreement, 2 usage, 3 cells failed, 130 interrupted.
 
-ONE = ["--problem", SMALL, "--backend", "numpy"]
+ONE = ["--problem", QUICK, "--backend", "numpy"]
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 import backends
 from bench.record import Record
 from tests.browser import IN_A_BROWSER, Page, overflow, shown, violations, written
+from tests.running import ROOT
 from tests.sample_record import fail, sample_record
 
-ROOT = Path(__file__).parents[2]
 IRIS = "factorisation/iris"
 
 Visit = Callable[..., Page]

@@ -11,7 +11,8 @@ import pytest
 
 from bench.record import SCHEMA, Record
 from bench.store import save
-from tests.reported import IRIS, MLP, PAIR, ROOT, called, reported, without_samples
+from tests.reported import IRIS, MLP, PAIR, called, reported, without_samples
+from tests.running import ROOT
 from tests.sample_record import sample_record
 
 LIBRARIES = "import jinja2, matplotlib.figure, msgspec, rich.console, scipy.special, tabulate"

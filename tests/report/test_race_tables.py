@@ -11,7 +11,7 @@ from bench.record import Record
 from bench.report import text, words
 from bench.report.findings import all_findings
 from bench.store import newest, read
-from tests.reported import ROOT
+from tests.running import ROOT
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,16 @@
+"""What the tests that run whole commands and races share."""
+
+from pathlib import Path
+
+from bench.record import Record
+from bench.store import read
+
+ROOT = Path(__file__).parents[1]
+QUICK = "factorisation/24x6r2"
+"""The problem that is raced where any would do."""
+
+
+def the_record(folder: Path) -> Record:
+    """The only one there; a test may have other JSON beside it."""
+    (path,) = folder.glob("20*.json")
+    return read(path)
