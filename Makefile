@@ -10,6 +10,7 @@ SHELL := /bin/bash
 
 bench: $(VENV)/installed
 	$(BIN)/python -m pytest bench/ --benchmark-only; raced=$$?; \
+	case $$raced in 2|130) exit $$raced;; esac; \
 	$(BIN)/python -m bench.report; reported=$$?; \
 	exit $$(( raced > reported ? raced : reported ))
 
@@ -23,7 +24,7 @@ test: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; run make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,page]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,page,histogram]'
 	@$(BIN)/python -m backends
 	@touch $@
 

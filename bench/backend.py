@@ -23,7 +23,8 @@ class Unsupported(Exception):
 class Backend(Protocol):
     """One library, in one execution mode, on one device, in one dtype.
 
-    What its functions return may still be computing: only `wait` blocks.  They leave their
+    The formulas are those of the workload's page, `bench/workloads/<workload>.py`; arrays and losses have the
+    problem's dtype.  What its functions return may still be computing: only `wait` blocks.  They leave their
     arguments untouched.  `params`, `batch` and `grads` are flat dicts with the problem's keys.
     """
 

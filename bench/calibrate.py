@@ -120,23 +120,23 @@ def begun(folder: Path) -> Calibration:
         trials=[Trial(problem=problem) for problem in PROBLEMS],
     )
     known = calibration.read(folder) or new
-    if _conditions(known) != _conditions(new):
+    if other := [what for what, value in _conditions(new).items() if _conditions(known)[what] != value]:
         raise UsageError(
-            f"{folder / calibration.FILE} is of another machine, version or setting;"
+            f"{folder / calibration.FILE} was made with another {' and another '.join(other)};"
             " give --results another folder, or remove it to begin anew"
         )
     return known
 
 
-def _conditions(of: Calibration) -> tuple[Any, ...]:
-    return (
-        of.machine,
-        of.commit,
-        of.versions,
-        of.generations,
-        of.seconds_per_race,
-        [trial.problem for trial in of.trials],
-    )
+def _conditions(of: Calibration) -> dict[str, Any]:
+    return {
+        "machine": of.machine,
+        "commit": of.commit,
+        "set of versions": of.versions,
+        "number of generations": of.generations,
+        "time for a race": of.seconds_per_race,
+        "choice of problems": [trial.problem for trial in of.trials],
+    }
 
 
 def summary(found: Calibration) -> list[str]:

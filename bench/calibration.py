@@ -71,7 +71,7 @@ def read(folder: Path) -> Calibration | None:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(
-            f"{path} is not a calibration of this suite ({error}); run `python -m bench.calibrate` anew"
+            f"{path} is not a calibration of this suite ({error}); remove it, and `python -m bench.calibrate` makes one anew"
         ) from None
 
 

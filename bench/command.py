@@ -1,5 +1,6 @@
 """How every command here ends: a sentence, and one of five exit codes."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -23,6 +24,11 @@ def ended(work: Callable[[], int]) -> int:
         # The reader of a pipe left; what is still buffered must not raise once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return GOOD
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        warn(f"cannot write the output ({error.strerror}); make room for it")
+        return USAGE
 
 
 def warn(line: str) -> None:

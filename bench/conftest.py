@@ -1,15 +1,16 @@
 """`pytest bench/ --benchmark-only`: the options, and the one race that all tests here replay."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from bench import progress
+from bench import command, progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Entrant, Record
-from bench.report import words
+from bench.report import tables, words
 from bench.report.findings import all_findings, failed
 from bench.report.text import wrapped
 from bench.report.units import inert
@@ -24,7 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("race", "what races, and how long")
     add_options(group.addoption)
     group.addoption(
-        "--quick", action="store_true", help="a look of about a minute: 3 generations, so its intervals are wide"
+        "--quick",
+        action="store_true",
+        help="a look of about a minute: 3 generations, so its intervals are wide; Iris, without torch's compiled modes",
     )
     group.addoption("--rigorous", action="store_true", help="20 generations instead of 8")
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
@@ -39,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     try:
         config.stash[CHOICE] = _choice(config)
+        if config.getoption("benchmark_histogram", None) and not find_spec("pygal"):
+            raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
         if not config.option.collectonly:
             resumed = config.option.resume
             with sole_writer(resumed.parent if resumed else config.option.results):
@@ -54,8 +59,11 @@ def _choice(config: pytest.Config) -> Choice:
     if option.resume:
         given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
         given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
+        given |= {"--results": option.results != RESULTS}
         if extra := [name for name, value in given.items() if value]:
-            raise UsageError(f"--resume takes what races from the record; leave out {', '.join(extra)}")
+            raise UsageError(
+                f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"
+            )
         return choice_of(option.resume, option.backend, option.deadline)
     choice = Choice(
         backends=option.backend,
@@ -84,7 +92,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What was selected is what races."""
     config, choice = session.config, session.config.stash[CHOICE]
-    places = [item.callspec.params["place"] for item in session.items if hasattr(item, "callspec")]
+    callspecs = [item.callspec for item in session.items if hasattr(item, "callspec")]
+    places = [callspec.params["place"] for callspec in callspecs if "place" in callspec.params]
     if places and config.option.resume is None:
         choice.backends = [b for b in choice.backends if any(e.backend == b for e, _ in places)]
         choice.devices = [d for d in choice.devices if any(e.device == d for e, _ in places)]
@@ -129,6 +138,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if status is pytest.ExitCode.INTERRUPTED:  # by Ctrl-C; pytest.exit brings a plain number
         session.exitstatus = words.INTERRUPTED
     elif status is pytest.ExitCode.NO_TESTS_COLLECTED:
+        command.warn("nothing was selected, so nothing raced; give -k a part of a name that --collect-only lists")
         session.exitstatus = words.USAGE
     elif record is not None:
         session.exitstatus = words.exit_code(all_findings(record)) or (status and words.FAILED)
@@ -144,5 +154,8 @@ TABLES = (
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     record = config.stash.get(RECORD, None)
     if record is not None:
-        for told in (TABLES, words.summary(record, all_findings(record))):
+        found = all_findings(record)
+        why = [item for f in found for section in tables.reasons(f) for item in section.items]
+        raced = [TABLES] if any(cell.samples for cell in record.cells) else []
+        for told in (*raced, *why, words.summary(record, found)):
             terminalreporter.write_line("\n" + wrapped(told))

@@ -62,9 +62,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that was interrupted")
     options = parser.parse_args(arguments)
+    if options.resume and options.results != RESULTS / "interface":
+        raise UsageError("--resume goes on where the record lies; leave out --results")
     for name in options.backend:
         if name not in BARE:
             raise UsageError(f"no bare loop for {name!r}; choose from {', '.join(BARE)}")
+    options.backend = list(dict.fromkeys(options.backend))
     return options
 
 

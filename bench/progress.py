@@ -6,6 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 
 
+def _print(line: str) -> None:
+    """Who reads it may have left; what goes on does not end by that."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def reporter() -> Iterator[Callable[[str], None]]:
     """A function to say a line with; on a terminal the last one stays in view with a spinner."""
@@ -15,7 +21,7 @@ def reporter() -> Iterator[Callable[[str], None]]:
         return f"{time.monotonic() - began:4.0f} s  {line}"
 
     if not sys.stderr.isatty():
-        yield lambda line: print(stamped(line), file=sys.stderr, flush=True)
+        yield lambda line: _print(stamped(line))
         return
     from rich.console import Console
     from rich.markup import escape

@@ -9,9 +9,11 @@ import itertools
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -229,7 +231,14 @@ def _trouble(error: Exception, backend: str) -> messages.Trouble:
     own, absent = backend.partition(":")[0], getattr(error, "name", None) or ""
     if isinstance(error, ModuleNotFoundError) and absent.partition(".")[0] != own.partition(".")[0]:
         return messages.Trouble("not installed", f"{error}; install it to race this backend")
-    return messages.Trouble("failed", said)
+    # Where an import failed is for nobody to mend; where anything else did, its author wants to know.
+    return messages.Trouble("failed", said if isinstance(error, ImportError) else f"{said} ({_where(error)})")
+
+
+def _where(error: Exception) -> str:
+    """`mine.py, line 12, in train`: the last line that was running."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}, in {last.name}"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

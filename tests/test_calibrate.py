@@ -15,7 +15,17 @@ def test_a_calibration_of_the_same_conditions_goes_on(tmp_path: Path):
     assert calibrate.begun(tmp_path).races == 5
 
 
-@pytest.mark.parametrize("what", ["machine", "versions", "commit", "generations", "seconds_per_race", "trials"])
+CONDITIONS = {
+    "machine": "machine",
+    "versions": "set of versions",
+    "commit": "commit",
+    "generations": "number of generations",
+    "seconds_per_race": "time for a race",
+    "trials": "choice of problems",
+}
+
+
+@pytest.mark.parametrize("what", CONDITIONS)
 def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path: Path, what: str):
     known = calibrate.begun(tmp_path)
     match what:
@@ -29,6 +39,7 @@ def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path
             setattr(known, what, "1234567" if what == "commit" else 99)
     calibration.save(known, tmp_path)
     before = (tmp_path / calibration.FILE).read_bytes()
-    with pytest.raises(UsageError, match="of another machine, version or setting; give --results another folder, or"):
+    told = CONDITIONS[what]
+    with pytest.raises(UsageError, match=f"was made with another {told}; give --results another folder, or remove it"):
         calibrate.begun(tmp_path)
     assert (tmp_path / calibration.FILE).read_bytes() == before

@@ -202,3 +202,14 @@ def test_pytest_benchmark_compares_it(raced):
     assert done.returncode == 0, done.stderr
     assert f"benchmark 'loss {QUICK} float32'" in done.stdout
     assert all(re.search(rf"^{name} ", done.stdout, re.MULTILINE) for name in TIMED), done.stdout
+
+
+def test_a_reader_of_the_progress_who_leaves_ends_no_race(tmp_path: Path):
+    few = ("--quick", "--results", tmp_path, "--device", "cpu", "--problem", QUICK, "--backend", "numpy")
+    command = [sys.executable, *map(str, (*RACE, *few))]
+    racing = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert racing.stderr is not None
+    assert "generation 1" in racing.stderr.readline()
+    racing.stderr.close()
+    assert racing.wait(timeout=120) == 0
+    assert the_record(tmp_path).status == "complete"

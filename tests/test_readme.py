@@ -2,12 +2,15 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from bench.store import newest
 from tests.running import ROOT
 
 PAGES = ("README.md", "CONTRIBUTING.md")
@@ -71,6 +74,24 @@ def test_every_ratio_with_an_interval_stands_in_the_report():
     told = re.findall(r"\d\.\d+ \[\d[^]]*\]", text("README.md"))
     assert len(told) > 10
     assert [ratio for ratio in told if ratio not in text("results/report.md")] == []
+
+
+@pytest.mark.parametrize("folder", ["results", "results/sweep"])
+def test_the_reports_here_are_what_this_version_says_of_their_records(folder: str, tmp_path: Path):
+    """Or else reading a record would change what is committed."""
+    if (beside := ROOT / folder / "calibration.json").exists():
+        shutil.copy(beside, tmp_path)
+    record = newest(ROOT / folder)
+    command = [sys.executable, "-m", "bench.report", str(record), "--results", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    now, committed = tmp_path, ROOT / folder
+    assert (now / "report.md").read_text() == (committed / "report.md").read_text()
+    assert paragraphs(now / "report.html") == paragraphs(committed / "report.html")
+
+
+def paragraphs(page: Path) -> list[str]:
+    """What the page says; its curves have more digits than every processor computes alike."""
+    return re.findall(r"<p\b.*?</p>", page.read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES)

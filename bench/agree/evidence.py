@@ -46,6 +46,8 @@ class Evidence(Answers, tag=True):
     """The same descent twice gave the same bits."""
     untouched: bool
     """params and batch were left as they were."""
+    kept: bool
+    """A call left the output of the one before as it was."""
     wait_seconds: float
     """A descent, until `wait` returned."""
     fetch_seconds: float
@@ -103,9 +105,18 @@ def testify(
         others=[descend(backend, operations, other)[0] for other in others],
         repeats=same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
         untouched=same_bits(backend.get(params), problem.params) and same_bits(backend.get(batch), problem.batch),
+        kept=_kept(backend, operations, params, backend.put(decoy.params), batch),
         wait_seconds=wait_seconds,
         fetch_seconds=fetch_seconds,
     )
+
+
+def _kept(backend: Backend, operations: Operations, params: Any, other: Any, batch: Any) -> bool:
+    """Whether one timed call's output is the same after another call, from another start."""
+    trained, losses = backend.wait(operations["train"](params, batch))
+    before = _arrays(backend.get(trained) | {"losses": backend.get(losses)})
+    backend.wait(operations["train"](other, batch))
+    return same_bits(backend.get(trained) | {"losses": backend.get(losses)}, before)
 
 
 def _patience(backend: Backend, operations: Operations, params: Any, batch: Any) -> tuple[float, float]:
@@ -126,7 +137,7 @@ def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple
     params, batch, losses = backend.put(problem.params), backend.put(problem.batch), []
     for _ in range(problem.num_steps // problem.timed_steps):
         params, part = backend.wait(operations["train"](params, batch))
-        losses.append(np.asarray(backend.get(part)))
+        losses.append(np.array(backend.get(part)))
     return _arrays(backend.get(params)), np.concatenate(losses)
 
 
@@ -141,4 +152,5 @@ def same_bits(ours: Arrays, theirs: Arrays) -> bool:
 
 
 def _arrays(tree: Any) -> Arrays:
-    return {key: np.asarray(value) for key, value in tree.items()}
+    """Copies: what a backend returned may be a buffer that it writes to again."""
+    return {key: np.array(value) for key, value in tree.items()}

@@ -126,19 +126,30 @@ def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate
 
 
 def _manners(evidence: Evidence) -> list[Gate]:
-    """Promises that are kept or broken: repeatable, arguments untouched, wait waits."""
+    """Promises that are kept or broken, each with a sentence for either."""
     lazy = evidence.fetch_seconds > max(evidence.wait_seconds, _copy_allowance(evidence))
+    waited = f"wait returned after {evidence.wait_seconds * 1e3:.2f} ms, and fetching the result took {evidence.fetch_seconds * 1e3:.2f} ms more"
     promises = {
-        "repeatable": (evidence.repeats, "the same descent twice gives the same bits"),
-        "arguments untouched": (evidence.untouched, "params and batch are left as they were given"),
-        "waits": (
-            not lazy,
-            f"wait returned after {evidence.wait_seconds * 1e3:.2f} ms, and fetching the result took {evidence.fetch_seconds * 1e3:.2f} ms more",
+        "repeatable": (
+            evidence.repeats,
+            "the same descent twice gives the same bits",
+            "the same descent twice gave different bits",
         ),
+        "arguments untouched": (
+            evidence.untouched,
+            "params and batch are left as they were given",
+            "params or batch were changed by the call they were given to",
+        ),
+        "outputs kept": (
+            evidence.kept,
+            "a call leaves the output of the one before as it was",
+            "a call changed the output of the one before",
+        ),
+        "waits": (not lazy, waited, waited),
     }
     return [
-        Gate(name=name, error=float(not kept), tolerance=0.0, passed=kept, what=what)
-        for name, (kept, what) in promises.items()
+        Gate(name=name, error=float(not kept), tolerance=0.0, passed=kept, what=true if kept else false)
+        for name, (kept, true, false) in promises.items()
     ]
 
 

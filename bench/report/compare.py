@@ -187,10 +187,13 @@ def summary(found: list[Change]) -> str:
 
 
 def exit_code(b: Record, found: list[Change], fail_on_regression: bool) -> int:
-    """What `b` alone comes to, and 1 where a cell became slower and that was asked for."""
-    if fail_on_regression and any(c.verdict == "slower" for c in found):
-        return words.REGRESSION
-    return words.exit_code(all_findings(b))
+    """What `b` alone comes to; where that was asked for, 1 if a cell became slower, 3 if one of A's is not compared."""
+    code = words.exit_code(all_findings(b))
+    if not fail_on_regression:
+        return code
+    slower = any(c.verdict == "slower" for c in found)
+    lost = any(c.interval is None and c.seconds_a is not None for c in found) or all(c.interval is None for c in found)
+    return words.worst([code, words.REGRESSION if slower else words.GOOD, words.FAILED if lost else words.GOOD])
 
 
 def refuse_unlike(a: Record, b: Record) -> None:

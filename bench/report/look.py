@@ -194,7 +194,8 @@ def log_ticks(low: float, high: float, gap: float) -> list[float]:
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     steps = [(m, 1) for m in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))]
     for mantissas, every in [*steps, *(((1,), every) for every in (2, 3, 6, 12, 24, 48))]:
-        ticks = [m * 10.0**d for d in decades if d % every == 0 for m in mantissas if low <= m * 10.0**d <= high]
+        powers = [float(f"1e{d}") for d in decades if d % every == 0]
+        ticks = [m * power for power in powers for m in mantissas if low <= m * power <= high]
         if len(ticks) > 1 and min(np.diff(np.log(ticks))) >= gap * np.log(high / low):
             return ticks
     return [float(f"{np.sqrt(low * high):.1g}")]

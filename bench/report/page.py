@@ -56,7 +56,7 @@ def trusted(record: Record, found: list[Findings], calibration: Calibration | No
 def _calibrated(calibration: Calibration | None) -> list[str]:
     if calibration is None or not calibration.races:
         return [
-            "The harness was not calibrated: there is no results/calibration.json; `python -m bench.calibrate` makes one."
+            "The harness was not calibrated: there is no calibration.json beside the record; `python -m bench.calibrate --results DIR` makes one in DIR."
         ]
     return [
         f"The harness was tried on identical code, and on code slowed on purpose, in {units.plural(calibration.races, 'race')}"

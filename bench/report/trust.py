@@ -58,7 +58,7 @@ def half_width(f: Findings) -> float | None:
 
 def generations(f: Findings) -> int | None:
     """The fewest that any timed cell has; None when none was timed."""
-    counts = [len(f.samples(e, p)) for p in f.problems for e in f.entrants]
+    counts = [len(f.samples(e, p, o)) for p in f.problems for e in f.entrants for o in OPERATIONS]
     return min((n for n in counts if n), default=None)
 
 

@@ -90,7 +90,7 @@ def _read(path: str, suffixes: tuple[str, ...]):
         return dict(loaded) if path.endswith(".npz") else loaded
     except Exception as error:
         raise UsageError(
-            f"{path} cannot be read as numbers ({error}); save it again as a {' or '.join(suffixes)} file of numbers"
+            f"{path} cannot be read as numbers ({error}); save it again as a {' or '.join(suffixes)} file of numbers{', separated by commas' if path.endswith('.csv') else ''}"
         ) from None
 
 
@@ -98,7 +98,10 @@ def _read_csv(path: str) -> Array:
     lines = [line for line in Path(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     if not lines:
         raise ValueError("the file is empty")
-    return np.loadtxt(lines, delimiter=",", ndmin=2, skiprows=int(_is_header(lines[0])))
+    rows = lines[int(_is_header(lines[0])) :]
+    if not rows:
+        raise ValueError("there is a header and no row")
+    return np.loadtxt(rows, delimiter=",", ndmin=2)
 
 
 def _is_header(line: str) -> bool:

@@ -42,8 +42,11 @@ GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 LARGE = 1024
 """Rows and columns beyond which no full singular value decomposition is made."""
 
-_SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,6})", re.ASCII)
-_FILE = re.compile(r"(.+\.\w+):r(\d{1,6})", re.DOTALL | re.ASCII)
+ROOM = 100
+"""Times the squares of a matrix that its loss may reach, or be smaller by, and float32 still hold it."""
+
+_SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
+_FILE = re.compile(r"(.+\.\w+):r(\d{1,18})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
@@ -60,7 +63,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         path, rank = match[1], int(match[2])
         A = data.matrix_file(path)
         _check(size, A.shape[0], A.shape[1], rank)
-        _check_scale(path, A, dtype)
+        _check_scale(path, A)
         return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
     if match := _SIZE.fullmatch(size):
         m, n, rank = map(int, match.groups())
@@ -127,14 +130,17 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         )
 
 
-def _check_scale(path: str, A: Array, dtype: str) -> None:
-    """UsageError unless `dtype` holds the sum of the squares of A, which the loss is about."""
-    info, squares = np.finfo(array_dtype(dtype)), float(np.vdot(A, A))
+def _check_scale(path: str, A: Array) -> None:
+    """UsageError unless float32 holds the sum of the squares of A, which the loss is about, with room to spare.
+
+    Whatever the dtype: tolerances are measured by what rounding to float32 does.
+    """
+    info, squares = np.finfo(np.float32), float(np.vdot(A, A))
     if not A.any():
         raise UsageError(f"the matrix in {path} is zero, and there is nothing to factorise; give another")
-    if not float(info.tiny) < squares < float(info.max):
+    if not ROOM * float(info.tiny) < squares < float(info.max) / ROOM:
         raise UsageError(
-            f"the squares of the numbers in {path} sum to {squares:.3g}, which {dtype} does not hold;"
+            f"the squares of the numbers in {path} sum to {squares:.3g}, which float32 does not hold;"
             " scale the matrix and save it again"
         )
 

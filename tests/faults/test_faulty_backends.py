@@ -41,8 +41,8 @@ AT_ONCE = [
     ("WrongInTurns", "disagrees", "a timed call of train ended on loss"),
     ("EndsWhenTimed", "crashed", "the process ended with exit code 7 during pilot"),
     ("InAChild", "ok", ""),
-    ("InAChildElsewhere", "failed", "left its core: a thread of its own, or of a process that it started"),
-    ("InAnOrphan", "failed", " core"),  # left its, or used more than one, whichever is seen first
+    ("InAChildElsewhere", "failed", " core"),  # left its, or used more than one, whichever is seen first
+    ("InAnOrphan", "failed", " core"),
     ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
     ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
     ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),

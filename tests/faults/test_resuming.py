@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bench import session
-from bench.choice import Choice, choice_of
+from bench.choice import RESULTS, Choice, choice_of
 from bench.problem import UsageError
 from bench.record import Gpu, Race, Record
 from bench.store import read, save, sole_writer
@@ -196,17 +196,18 @@ def test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is(tmp_path, chang
 
 def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
     begun(tmp_path / "given.json")
-    done = pytest_bench("--resume", str(tmp_path / "given.json"), "--quick", "--problem", "mlp/iris")
+    elsewhere = ("--results", str(tmp_path / "elsewhere"))
+    done = pytest_bench("--resume", str(tmp_path / "given.json"), "--quick", "--problem", "mlp/iris", *elsewhere)
     assert done.returncode == 2
-    assert "leave out --problem, --quick" in done.stderr
+    assert "leave out --problem, --quick, --results" in done.stderr
 
 
 def test_resuming_elsewhere_does_not_wait_for_a_run_in_the_usual_folder(tmp_path):
     record = begun(tmp_path / "given.json")
     complete(record)
     save(record, tmp_path / "given.json")
-    with sole_writer(tmp_path / "usual"):
-        done = pytest_bench("--resume", str(tmp_path / "given.json"), "--results", str(tmp_path / "usual"))
+    with sole_writer(RESULTS):
+        done = pytest_bench("--resume", str(tmp_path / "given.json"))
     assert "another run is writing" not in done.stdout + done.stderr
     assert "is complete; there is nothing left to resume" in done.stdout + done.stderr
 

@@ -203,8 +203,8 @@ def test_agreement_ends_with_its_code_and_a_line(more, code, summary):
     ],
 )
 def test_a_race_ends_with_its_code_and_a_line(tmp_path, more, code, summary):
-    given = [] if "--resume" in more else ["--quick", *ONE]
-    done = command("-m", "pytest", "bench/", "--benchmark-only", "--results", tmp_path, *given, *more)
+    given = [] if "--resume" in more else ["--quick", *ONE, "--results", tmp_path]
+    done = command("-m", "pytest", "bench/", "--benchmark-only", *given, *more)
     assert done.returncode == code, done.stdout + done.stderr
     assert summary in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -56,7 +56,7 @@ KEPT_BY = {
         (SURROUNDED, "test_a_second_run_in_the_folder_is_sent_away_with_2_and_a_sentence"),
         (RESUMING, "test_a_new_race_writes_over_nothing"),
     ],
-    "a record is cut off, altered, or of another schema": [
+    "a record is cut off, does not fit together, or is of another schema": [
         (RECORDS, "test_a_record_cut_off_at_any_byte_is_refused"),
         (RECORDS, "test_a_record_that_is_not_one_is_refused_in_a_sentence"),
         (RESUMING, "test_a_half_written_record_is_neither_resumed_nor_written_over"),

@@ -57,6 +57,15 @@ def test_a_regression_fails_when_asked_to(slower: dict[str, float], expected: in
     assert compared(a, b, tmp_path)[0] == 0
 
 
+def test_a_regression_is_not_ruled_out_where_a_cell_is_not_compared(tmp_path: Path):
+    a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR[:1], [IRIS], seed=1)
+    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == words.FAILED
+    assert compared(b, a, tmp_path, "--fail-on-regression")[0] == words.GOOD, "what A had not is no loss"
+    assert compared(a, b, tmp_path)[0] == words.GOOD
+    slower = sample_record(PAIR[:1], [IRIS], seed=1, slower={PAIR[0]: 1.5})
+    assert compared(a, slower, tmp_path, "--fail-on-regression")[0] == words.REGRESSION
+
+
 def test_equal_runs_seldom_differ_in_any_of_their_cells():
     """At 95 % for each of the 24 cells two pairs of three would show a change; together, one in twenty."""
     runs = [

@@ -20,7 +20,7 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Record, d
     folder = tmp_path_factory.mktemp("race")
     command = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--results", folder]
     command += ["--problem", "factorisation/12x8r2", "--backend", "numpy", "--backend", "numpy-inplace"]
-    command += ["--benchmark-json", folder / "b.out"]
+    command += ["--benchmark-json", folder / "b.out", "--benchmark-histogram", folder / "drawn"]
     done = subprocess.run(
         [sys.executable, *map(str, command)],
         cwd=ROOT,
@@ -43,11 +43,15 @@ def test_a_table_of_train_says_how_many_steps_a_call_are(race: tuple[list[str], 
     assert "the time of one" in " ".join(lines)
 
 
+def test_the_histograms_of_pytest_benchmark_are_drawn(race: tuple[list[str], Record, dict]):
+    assert len([line for line in race[0] if "Generated histogram: results/drawn" in line]) == 3
+
+
 def test_the_rows_and_the_races_own_lines_fit_eighty_columns(race: tuple[list[str], Record, dict]):
     lines, _, _ = race
     begin = lines.index(next(line for line in lines if line.startswith("bench/test_race.py")))
-    pytest_benchmarks = ("  Outliers:", "  OPS:")
-    own = [line for line in lines[begin:] if not line.startswith(pytest_benchmarks)]
+    pytest_benchmarks = ("  Outliers:", "  OPS:", "Generated histogram:")
+    own = [line for line in lines[begin:] if not line.startswith(pytest_benchmarks)]  # its words and file names
     assert len([line for line in own if line.startswith("numpy-inplace ")]) == 3
     assert [line for line in own if len(line) > 80] == []
 

@@ -76,6 +76,13 @@ def test_a_quiet_run_gets_no_warning(whole: Record):
     assert trust.warnings(whole, all_findings(whole)) == []
 
 
+def test_a_quick_run_without_descents_is_called_one():
+    record = _quick(sample_record(PAIR, [IRIS], generations=3))
+    for cell in record.cells:
+        cell.samples = [s for s in cell.samples if s.operation != "train"]
+    assert trust.caveats(record, all_findings(record)) == ["A quick run of only 3 generations: its intervals are wide."]
+
+
 def _quick(record: Record) -> Record:
     record.settings.quick = True
     return record
