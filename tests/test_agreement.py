@@ -8,10 +8,10 @@ from bench.agree import Reference, evidence, gates, judge
 from bench.agree.evidence import operations
 from bench.agree.reference import distance
 from bench.workloads import pose
+from tests.conftest import SMALL
 from tests.faults import backends as faulty
 
 REFERENCES: dict[tuple[str, str], Reference] = {}
-from tests.conftest import SMALL
 
 
 def judged(backend, problem="factorisation", dtype="float32"):

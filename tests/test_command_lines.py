@@ -213,3 +213,12 @@ def test_a_reader_of_the_progress_who_leaves_ends_no_race(tmp_path: Path):
     racing.stderr.close()
     assert racing.wait(timeout=120) == 0
     assert the_record(tmp_path).status == "complete"
+
+
+def test_a_full_disk_under_the_output_is_one_sentence(tmp_path: Path):
+    save(sample_record(["numpy"], [QUICK]), tmp_path / "whole.json")
+    command = [sys.executable, *REPORT, str(tmp_path / "whole.json"), "--results", str(tmp_path / "out")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.stderr.startswith("cannot write the output (No space left on device); make room for it")
+    assert "Traceback" not in done.stderr

@@ -9,13 +9,13 @@ from jax.test_util import check_grads
 import backends
 from backends.by_hand import VALUE_AND_GRAD, gram
 from bench.workloads import pose
+from tests.conftest import SMALL
 
 ALGORITHMS = [
     ("factorisation", VALUE_AND_GRAD["factorisation"]),
     ("mlp", VALUE_AND_GRAD["mlp"]),
     ("factorisation", gram.value_and_grad),
 ]
-from tests.conftest import SMALL
 
 
 @pytest.mark.parametrize(("workload", "value_and_grad"), ALGORITHMS, ids=["factorisation", "mlp", "gram"])

@@ -50,7 +50,7 @@ AT_ONCE = [
     ("Exiting", "crashed", "the process ended with exit code 0 during prepare"),
     ("LeavesAChild", "crashed", "the process ended with exit code 0 during prepare"),
     ("Babbling", "crashed", "the process was ended by SIGABRT during prepare"),
-    ("Raising", "failed", "ValueError: no such luck"),
+    ("Raising", "failed", "ValueError: no such luck (backends.py, line "),
     ("Starved", "out of memory", "Unable to allocate"),
     ("NeverHeardOf", "crashed", "its answer to load could not be read"),
     ("OwnMeasure", "crashed", "its answer to load could not be read"),

@@ -196,7 +196,7 @@ def stopped_at_once(process: subprocess.Popen) -> str:
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP], ids=lambda told: told.name)
-def test_who_is_told_to_end_stops_at_once_and_leaves_the_record_alone(told, tmp_path, monkeypatch):
+def test_who_is_told_to_end_stops_at_once_and_leaves_nothing_behind(told, tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))

@@ -40,7 +40,7 @@ KEPT_BY = {
     "Ctrl-C": [(INTERRUPTED, "test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130")],
     "Ctrl-C twice, SIGTERM, or the terminal is closed": [
         (INTERRUPTED, "test_ctrl_c_twice_stops_at_once_and_corrupts_nothing"),
-        (INTERRUPTED, "test_who_is_told_to_end_stops_at_once_and_leaves_the_record_alone"),
+        (INTERRUPTED, "test_who_is_told_to_end_stops_at_once_and_leaves_nothing_behind"),
         (INTERRUPTED, "test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs"),
     ],
     "the run is killed": [
