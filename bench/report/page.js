@@ -118,7 +118,11 @@
   function arrived() {
     const at = read();
     show();
-    if (at) { write(at); document.getElementById(at)?.scrollIntoView(); }
+    if (!at) return;
+    write(at);
+    // A part stays where it was scrolled to only once those above it have their heights.
+    document.documentElement.classList.add("whole");
+    document.getElementById(at)?.scrollIntoView();
   }
   form.addEventListener("change", changed);
   form.addEventListener("submit", (event) => event.preventDefault());
