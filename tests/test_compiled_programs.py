@@ -46,6 +46,12 @@ def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
         assert torch._dynamo.utils.get_compilation_metrics()[-1].shape_env_guard_count == 0
 
 
+@pytest.mark.parametrize(("name", "problem"), PROGRAMS)
+def test_a_second_process_finds_the_program_on_the_disk(name: str, problem: str):
+    trained(name, problem)
+    assert trained(name, problem)["inductor"]["fxgraph_cache_hit"] == 1
+
+
 def test_tf32_is_the_algorithm_of_jax_products_on_a_gpu_and_not_a_hint():
     import jax
 

@@ -263,6 +263,8 @@ def compiler(device: str, fullgraph: bool = False) -> Callable[[Callable, Proble
 
     # A second problem would be taken for the first with other shapes, and be given a program for any shape.
     torch._dynamo.config.automatic_dynamic_shapes = False
+    # A scan is kept on the disk, as any other program is; the body of its loop is part of the key.
+    torch._inductor.config.unsafe_marked_cacheable_functions = {"torch.ops.higher_order.scan": str(torch.__version__)}
     # The bounds of this pass are read once, when the compiler is imported.
     torch._inductor.config.post_grad_fusion_options = PRODUCTS_AS_LOOPS
     import torch._inductor.compile_fx

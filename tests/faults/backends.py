@@ -260,17 +260,15 @@ class Remembering(Wrong):
 
 
 class Moody(Wrong):
-    """Every second timed call takes ten times as long."""
+    """Every second timed call takes ten times as long, and every one long enough to be a sample by itself."""
 
     def trainer(self, problem, num_steps):
         right, calls = self._backend.trainer(problem, num_steps), [0]
 
         def train(params, batch):
             calls[0] += 1
-            began, output = time.perf_counter(), right(params, batch)
-            if calls[0] // 2 % 2:
-                time.sleep(9 * (time.perf_counter() - began))
-            return output
+            time.sleep(0.02 if calls[0] // 2 % 2 else 0.002)
+            return right(params, batch)
 
         return train
 
