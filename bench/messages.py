@@ -70,7 +70,7 @@ class Move(Struct, tag=True):
 
 
 class Turn(Struct, tag=True):
-    """One untimed call and one timed sample of `calls` calls, each from a start of its own."""
+    """Untimed calls from one start, and one timed sample of `calls` calls, each from a start of its own."""
 
     operation: Operation
     calls: int

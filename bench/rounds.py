@@ -19,7 +19,7 @@ SHORTEST_SAMPLE = 1e-3
 MOST_CALLS = 1000
 
 FEWEST_PAIRS = 3
-"""Rounds there and back, however long they take: the median of three outvotes one that was disturbed.  With one,
+"""Rounds there and back, however long they take: the median of six outvotes two that were disturbed.  With one pair,
 a slowdown of 10 % in calls of 44 ms was missed in 3 of 20 trials."""
 
 

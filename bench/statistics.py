@@ -2,8 +2,8 @@
 
 Successive samples of a process are correlated and every process has a speed of its own, so the unit
 of replication is the generation (one set of processes): Kalibera and Jones, "Rigorous benchmarking
-in reasonable time", ISMM 2013.  Within a generation the median of the paired log ratios of its
-there-and-back pairs; over the generations Student's t, 95 %.
+in reasonable time", ISMM 2013.  Within a generation the median of the log ratios of its rounds,
+there and back; over the generations Student's t, 95 %.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,18 +58,18 @@ def spread(samples: Iterable[Samples]) -> Spread:
 
 
 def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
-    """log(time of a / time of b): a median over the pairs of each generation that has both."""
+    """log(time of a / time of b): a median over the rounds of each generation that has both.
+
+    A drift raises the ratio on the way there by what it lowers it on the way back.  Both stand by themselves: a
+    disturbance spoils one of them, and a mean of the two would be spoilt by either.
+    """
     theirs = {s.generation: seconds(s) for s in b}
     return np.array([_paired_median(seconds(s), theirs[s.generation]) for s in a if s.generation in theirs])
 
 
 def _paired_median(a: np.ndarray, b: np.ndarray) -> float:
-    """There and back are averaged first, which cancels a drift that is linear over the pair."""
-    rounds = min(len(a), len(b)) // 2 * 2
-    if rounds == 0:
-        return float(np.median(np.log(a)) - np.median(np.log(b)))
-    difference = np.log(a[:rounds]) - np.log(b[:rounds])
-    return float(np.median(difference.reshape(-1, 2).mean(axis=1)))
+    rounds = min(len(a), len(b))
+    return float(np.median(np.log(a[:rounds] / b[:rounds])))
 
 
 def ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Interval | None:

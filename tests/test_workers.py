@@ -113,7 +113,7 @@ def test_a_heap_that_grows_in_a_race_finds_pages_that_were_touched_before(tmp_pa
     assert int(faults) < 100  # of 7812 pages
 
 
-def test_garbage_is_collected_before_the_untimed_call_and_not_after_it():
+def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them_and_a_short_call_is_warmed_by_many():
     """Collecting drives a call's data out of the caches, and took 65 ms between the two calls of torch-eager."""
     worker, problem, log = Worker(), pose(IRIS), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
@@ -129,7 +129,9 @@ def test_garbage_is_collected_before_the_untimed_call_and_not_after_it():
     finally:
         gc.callbacks.pop()
         gc.unfreeze()
-    assert log == ["start", "stop", "call", "call", "call"]
+    assert log[:2] == ["start", "stop"]
+    assert log[2:] == ["call"] * (len(log) - 2)
+    assert len(log) - 2 > 10
     assert left_for_the_collector < 1000
 
 
