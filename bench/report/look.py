@@ -160,7 +160,8 @@ def log_axis(axis: Any, values: Sequence[float], written: Callable[[float], str]
     """Few ticks at 1, 2, 5 of a decade in their own unit; `axis` is an XAxis or a YAxis."""
     low, high = min(values) / margin, max(values) * margin
     # A label at the side of an axis takes less of its length than one below it, which also reaches over its ends.
-    gap, end = (0.1, 1.0) if axis.axis_name == "y" else (0.21, (high / low) ** 0.06)
+    letters = max(len(short(written(float(f"{value:.1g}")))) for value in values)
+    gap, end = (0.1, 1.0) if axis.axis_name == "y" else (0.043 * letters, (high / low) ** 0.06)
     ticks = log_ticks(low * end, high / end, gap)
     set_scale, set_limits = (getattr(axis.axes, f"set_{axis.axis_name}{what}") for what in ("scale", "lim"))
     set_scale("log")
@@ -192,7 +193,9 @@ def short(text: str) -> str:
 def log_ticks(low: float, high: float, gap: float) -> list[float]:
     """The densest of 1-2-5, 1-3, decades, every second decade ... that leaves `gap` of the axis between two; or its middle."""
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    steps = [(m, 1) for m in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))]
+    steps = [
+        (m, 1) for m in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 2, 4), (1, 3), (1,))
+    ]
     for mantissas, every in [*steps, *(((1,), every) for every in (2, 3, 6, 12, 24, 48))]:
         powers = [float(f"1e{d}") for d in decades if d % every == 0]
         ticks = [m * power for power in powers for m in mantissas if low <= m * power <= high]
