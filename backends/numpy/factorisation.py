@@ -11,6 +11,7 @@ class InPlace:
     def __init__(self, problem):
         A = problem.batch["A"]
         self.R = np.empty_like(A)
+        self.r = self.R.reshape(-1)
         self.grads = {key: np.empty_like(p) for key, p in problem.params.items()}
 
     def loss(self, params, batch):
@@ -18,8 +19,7 @@ class InPlace:
         self.R -= batch["A"]
         if self.R.size > LONG:
             return np.vecdot(self.R, self.R).sum()
-        r = self.R.reshape(-1)
-        return r @ r
+        return self.r @ self.r
 
     def value_and_grad(self, params, batch):
         loss = self._half_gradient(params, batch)
