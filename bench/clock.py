@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 from time import perf_counter_ns
 from typing import Any
 
+SHORTEST_SAMPLE = 1e-3
+"""Seconds; shorter calls are batched into one sample."""
+
 
 def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) -> tuple[int, list[Any]]:
     """Nanoseconds for `wait(call(start, batch))` on every start, one after another, and the outputs.

@@ -13,9 +13,6 @@ from bench.process import Failed
 from bench.record import OPERATIONS, Entrant, Operation, Race, Samples
 from bench.workers import Workers
 
-SHORTEST_SAMPLE = 1e-3
-"""Seconds; shorter calls are batched into one sample."""
-
 MOST_CALLS = 1000
 
 FEWEST_PAIRS = 3
@@ -59,12 +56,12 @@ class Rounds:
         return plan
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
-        """By operation and entrant: the calls that make a sample of SHORTEST_SAMPLE."""
+        """By operation and entrant: the calls that make a sample of `clock.SHORTEST_SAMPLE`."""
         piloted = self._ask_each(racing, lambda e: messages.Pilot(self.workers.operations(e)))
         calls: dict[str, dict[str, int]] = {operation: {} for operation in self.workers.record.settings.operations}
         for entrant, found in piloted:
             for operation, seconds in found.call_seconds.items():
-                calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(SHORTEST_SAMPLE / seconds))
+                calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
         return calls
 
     def _rehearse(self, plan: Race, operation: Operation, racing: list[Entrant], seed: int) -> None:

@@ -26,7 +26,7 @@ from bench.backend import Backend, Unsupported
 from bench.problem import Arrays, Problem, array_dtype, epsilon, nudged
 from bench.workloads import WORKLOADS
 
-WARM_UP = {"cpu": 1e-3, "cuda": 0.05}
+WARM_UP = {"cpu": clock.SHORTEST_SAMPLE, "cuda": 0.05}
 """Seconds of untimed calls before each sample.  On the CPU as long as the shortest sample: after a single call, samples
 of 8 calls took 6 % longer a call than those of 100, of the same code.  On a GPU a heuristic: one that had nothing to do
 has lowered its clock."""

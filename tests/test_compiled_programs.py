@@ -47,7 +47,7 @@ def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
 
 
 @pytest.mark.parametrize(("name", "problem"), PROGRAMS)
-def test_a_second_process_finds_the_program_on_the_disk(name: str, problem: str):
+def test_a_program_is_found_on_the_disk_when_it_is_compiled_again(name: str, problem: str):
     trained(name, problem)
     assert trained(name, problem)["inductor"]["fxgraph_cache_hit"] == 1
 

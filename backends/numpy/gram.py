@@ -16,7 +16,7 @@ class Gram:
     def descend(self, params, batch, rate, num_steps):
         norm = gram.squared_norm(np, batch)
 
-        def value_and_grad(xp, params, batch):  # a partial takes a fiftieth of a step on Iris longer to call
+        def value_and_grad(xp, params, batch):  # a partial takes a hundredth of a step on Iris longer to call
             return gram.value_and_grad(xp, params, batch, norm)
 
         return descend(value_and_grad, params, batch, rate, num_steps)
