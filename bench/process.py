@@ -168,6 +168,8 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "MALLOC_TRIM_THRESHOLD_": str(2**40),
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave device memory to the neighbours
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
+        # That g++ knows the processor's vector units.  Finding out takes 5 s of every new cache, which are no program's.
+        "TORCHINDUCTOR_VEC_ISA_OK": "1",
         "TORCHINDUCTOR_CACHE_DIR": str(cache),
         # JAX keeps nothing by itself: without these its warm first calls would be cold ones.
         "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
