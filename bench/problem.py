@@ -118,11 +118,11 @@ def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
 def steps(flops: float, wanted: int) -> tuple[int, int]:
     """(num_steps, timed_steps) for a problem whose step takes `flops`.
 
-    A rule from the problem alone, so that every machine is asked for the same work: about 0.5 Gflop
+    A rule from the problem alone, so that every machine is asked for the same work: about 0.3 Gflop
     in a timed call, if a step also costs the flops of 10 us, and 15 Gflop in the whole descent,
-    which is a whole number of timed calls - one compiled program serves both.  Some 5 to 10 ms a
+    which is a whole number of timed calls - one compiled program serves both.  Some 3 to 10 ms a
     call are long enough for a clock, and short enough for ten rounds of fourteen entrants.
     """
     cost = flops + 1e6
-    timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 5e8 / cost))
+    timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 3e8 / cost))
     return timed * int(min(wanted, max(3 * timed, 1.5e10 / cost)) // timed), timed
