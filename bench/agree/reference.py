@@ -9,7 +9,7 @@ import numpy as np
 
 import backends
 from bench.agree.evidence import Answers, answers, descend, operations
-from bench.problem import Array, Arrays, Problem, cast, epsilon, in_dtype, nudged
+from bench.problem import Array, Arrays, Problem, array_dtype, cast, epsilon, in_dtype, nudged
 from bench.workloads import WORKLOADS, pose
 
 SEEDS = range(8)
@@ -114,15 +114,18 @@ class Reference:
 
     @cached_property
     def _branches(self) -> list[dict[str, float]]:
-        """How far the float64 reference is led from the truth by starts, and an end, that rounding could have made."""
-        rng, truth = np.random.default_rng(0), self.truth
+        """How far the reference is led from the truth by starts, and an end, that rounding could have made.
+
+        In the problem's own dtype: half the time in float32, and what that adds is one rounding of MARGIN.
+        """
+        rng, truth, dtype = np.random.default_rng(0), self.truth, str(array_dtype(self.problem.dtype))
 
         def moved(params: Arrays) -> Arrays:
-            return nudged(cast(params, "float64"), rng, epsilon(self.problem.dtype))
+            return nudged(cast(params, dtype), rng, epsilon(self.problem.dtype))
 
         def distant(params: Arrays, decoy: Arrays, end: Arrays) -> dict[str, float]:
             run = self.problem.replace(params=params), self.decoy.replace(params=decoy), end
-            return distances(self._answers("numpy", "float64", *run), truth)
+            return distances(self._answers("numpy", dtype, *run), truth)
 
         points = [[moved(p) for p in (self.problem.params, self.decoy.params, self.end)] for _ in range(NUDGED_RUNS)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
