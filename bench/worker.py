@@ -81,7 +81,7 @@ class Worker:
         return testify(self.backend, self.operations, self.problem, ask.end, ask.decoy, ask.others)
 
     def pilot(self, ask: messages.Pilot) -> messages.Piloted:
-        """The faster of two calls, for calls that take their time; the fastest of ten for short ones."""
+        """The faster of two calls; the fastest of a dozen where so short that several may make one sample."""
         seeds = itertools.count(2)  # 0 and 1 are those of the rehearsals
 
         def fastest(operation: str) -> float:
