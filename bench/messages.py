@@ -31,12 +31,17 @@ class Loaded(Struct, tag=True):
     """No name from outside: the parent loads it, and tolerances are measured by it."""
 
 
+class Pin(Struct, tag=True):
+    """Every thread to `core`, where there is one."""
+
+    core: int | None
+
+
 class Prepare(Struct, tag=True):
-    """Compile `operations` for the problem on `core` and call each once, timed."""
+    """Compile `operations` for the problem and call each once, timed."""
 
     problem: Problem
     operations: list[Operation]
-    core: int | None
 
 
 class Prepared(Struct, tag=True):
@@ -61,10 +66,9 @@ class Piloted(Struct, tag=True):
     call_seconds: dict[Operation, Positive]
 
 
-class Move(Struct, tag=True):
-    """Pin every thread to `core`, let the heap have room for a step, and count from now what is done between turns."""
+class Begin(Struct, tag=True):
+    """Let the heap have room for a step, and count from now what is done between turns."""
 
-    core: int | None
     step_bytes: float
     """That a step must move."""
 
@@ -86,7 +90,7 @@ class Turned(Struct, tag=True):
 
 
 class Tally(Struct, tag=True):
-    """What the process did since `Move`, in its turns and outside of them."""
+    """What the process did since `Begin`, in its turns and outside of them."""
 
 
 class Tallied(Struct, tag=True):
@@ -95,7 +99,7 @@ class Tallied(Struct, tag=True):
     busy_threads: Count
     compilations: Count
     strays: Count
-    """Threads, of its own or of a process that it started, that may run on another core than that of `Move`."""
+    """Threads, of its own or of a process that it started, that may run on another core than that of `Pin`."""
 
 
 class Weigh(Struct, tag=True):
@@ -139,7 +143,7 @@ class Trouble(Struct, tag=True):
     reason: str
 
 
-Request = Load | Prepare | Testify | Pilot | Move | Turn | Tally | Weigh | Probe
+Request = Load | Pin | Prepare | Testify | Pilot | Begin | Turn | Tally | Weigh | Probe
 Answer = Loaded | Prepared | Evidence | Piloted | Turned | Tallied | Weighed | Probed | Done | Trouble
 
 

@@ -68,7 +68,7 @@ class Preparation:
 
     def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:
         worker, known = self.workers.of(entrant), (entrant.label, problem.digest)
-        request = messages.Prepare(problem, self.workers.operations(entrant), worker.core)
+        request = messages.Prepare(problem, self.workers.operations(entrant))
         prepared = worker.ask(request, self.workers.deadline)
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
         self._compiled.add(known)

@@ -48,7 +48,6 @@ class Process:
     """What it answered to Load, once it has."""
 
     def __init__(self, entrant: Entrant, core: int | None, cache: Path):
-        self.entrant, self.core = entrant, core
         self._mark, self._spent, self._said = secrets.token_hex(8), 0.0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()

@@ -29,8 +29,8 @@ class Rounds:
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
         core, seed = self.workers.cores[-1], _seed(self.workers.record.settings.seed, generation, self.problem.name)
-        move = messages.Move(core, self.problem.bytes_moved)
-        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: move)]
+        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
+        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Begin(self.problem.bytes_moved))]
         race = self._plan(generation, racing, seed, earlier)
         for operation in self.workers.record.settings.operations:
             self._rounds(race, operation, self._able(racing, operation))

@@ -56,8 +56,12 @@ class Worker:
             rounds_like=getattr(self.backend, "rounds_like", "numpy"),
         )
 
-    def prepare(self, ask: messages.Prepare) -> messages.Prepared:
+    def pin(self, ask: messages.Pin) -> messages.Done:
         usage.pin(ask.core)
+        self._core = ask.core
+        return messages.Done()
+
+    def prepare(self, ask: messages.Prepare) -> messages.Prepared:
         self.problem, self.operations = ask.problem, {}
         self.batch = self.backend.wait(self.backend.put(ask.problem.batch))
         params = self.backend.wait(self.backend.put(ask.problem.params))
@@ -90,16 +94,15 @@ class Worker:
                 return clock.seconds(lambda: self._call(operation, start))[0]
 
             first = min(one(), one())
-            return min(first, *(one() for _ in range(10))) if first < 0.01 else first
+            return min(first, *(one() for _ in range(10))) if first < 2 * clock.SHORTEST_SAMPLE else first
 
         with self._turns.measured():
             return messages.Piloted({op: fastest(op) for op in ask.operations})
 
-    def move(self, ask: messages.Move) -> messages.Done:
-        usage.pin(ask.core)
+    def begin(self, ask: messages.Begin) -> messages.Done:
         if self.device == "cpu":
             usage.give_room(ask.step_bytes)
-        self._core, self._turns, self._calls, self._compiled = ask.core, usage.Meter(), usage.Meter(), 0
+        self._turns, self._calls, self._compiled = usage.Meter(), usage.Meter(), 0
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
         return messages.Done()
 

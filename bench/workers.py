@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from bench import messages
@@ -15,7 +16,7 @@ T = TypeVar("T")
 
 
 class Workers:
-    """One process for each entrant, started when it first enters; dealt out over the cores until they race."""
+    """One process for each entrant, started when it first enters."""
 
     def __init__(self, record: Record, cache: Path, deadline: float) -> None:
         """`cache`: where the entrants keep what they compiled, each in a folder of its own;
@@ -26,10 +27,9 @@ class Workers:
         self._caches: dict[tuple[str, str], Path] = {}
 
     def start(self, entrant: Entrant) -> None:
-        """Those on a GPU start on one core, one after another: XLA times kernels on it while it compiles."""
         if not self.is_up(entrant):
-            turn = len(self._processes) if entrant.device == "cpu" else 0
-            self._processes[_key(entrant)] = Process(entrant, self.cores[turn % len(self.cores)], self._cache(entrant))
+            core = self.cores[len(self._processes) % len(self.cores)]
+            self._processes[_key(entrant)] = Process(entrant, core, self._cache(entrant))
 
     def _cache(self, entrant: Entrant) -> Path:
         """Its own, or it would find what another has compiled, and cold would not be cold.
@@ -58,16 +58,31 @@ class Workers:
         return self.of(entrant).ask(request, self.deadline)
 
     def each(self, entrants: list[Entrant], problem: Problem, work: Callable[[Entrant], T]) -> list[tuple[Entrant, T]]:
-        """`work` on every entrant, one at a time on each core; who fails loses this cell and is left out."""
-        cores = {self.of(e).core for e in entrants}
-        groups = [[e for e in entrants if self.of(e).core == core] for core in cores]
+        """`work` on every entrant, one at a time on each core; who fails loses this cell and is left out.
 
-        def one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
-            return [(e, self.attempt(e, problem, work)) for e in group]
+        Those on a GPU go one after another: XLA times kernels on it while it compiles.
+        """
+        on_gpu = [e for e in entrants if e.device == "cuda"]
+        groups = [on_gpu, *([e] for e in entrants if e.device == "cpu")]
+        free: SimpleQueue[int | None] = SimpleQueue()
+        for core in self.cores:
+            free.put(core)
 
-        with ThreadPoolExecutor(max(1, len(groups))) as pool:
+        def on_one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
+            core = free.get()
+
+            def alone(entrant: Entrant) -> T:
+                self.ask(entrant, messages.Pin(core))
+                return work(entrant)
+
             try:
-                answers = {_key(e): answer for group in pool.map(one_core, groups) for e, answer in group}
+                return [(e, self.attempt(e, problem, alone)) for e in group]
+            finally:
+                free.put(core)
+
+        with ThreadPoolExecutor(len(self.cores)) as pool:
+            try:
+                answers = {_key(e): answer for group in pool.map(on_one_core, groups) for e, answer in group}
             except KeyboardInterrupt:
                 # The pool would wait for answers that may take minutes; none comes from a dead worker.
                 for process in self._processes.values():

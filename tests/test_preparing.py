@@ -45,7 +45,7 @@ def three() -> list[Entrant]:
 def test_a_first_call_holds_the_making_of_its_program_and_train_comes_first():
     worker = Worker()
     worker.backend = AheadOfTime()
-    seconds = worker.prepare(messages.Prepare(pose(IRIS), list(OPERATIONS), core=None)).first_call_seconds
+    seconds = worker.prepare(messages.Prepare(pose(IRIS), list(OPERATIONS))).first_call_seconds
     assert list(seconds) == ["train", "loss", "value_and_grad"]
     assert seconds["train"] > 0.2 > seconds["loss"]
     assert set(worker.operations) == set(OPERATIONS)
@@ -117,7 +117,7 @@ def test_a_process_that_has_ended_holds_no_file_open_and_its_last_words_are_kept
     ended = Process(three[0], None, tmp_path)
     with pytest.raises(Failed) as failed:
         ended.ask(messages.Load("tests.faults.backends:Babbling", "cpu", "float32"), 60)
-        ended.ask(messages.Prepare(pose(IRIS), ["train"], None), 60)
+        ended.ask(messages.Prepare(pose(IRIS), ["train"]), 60)
     assert "last words" in failed.value.output
     assert psutil.Process().num_fds() == before
 

@@ -4,6 +4,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_what_jax_compiles_is_kept_for_the_next_generation(tmp_path: Path):
         worker = Process(entrant, process.usable_cores()[-1], tmp_path)
         try:
             worker.ask(messages.Load("jax-step", "cpu", "float32"), 120)
-            worker.ask(messages.Prepare(pose("factorisation/12x8r2"), ["train"], worker.core), 120)
+            worker.ask(messages.Prepare(pose("factorisation/12x8r2"), ["train"]), 120)
         finally:
             worker.end()
         return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*-cache")}
@@ -117,8 +118,8 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them_and_a_
     """Collecting drives a call's data out of the caches, and took 65 ms between the two calls of torch-eager."""
     worker, problem, log = Worker(), pose(IRIS), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
-    worker.prepare(messages.Prepare(problem, ["loss"], None))
-    worker.move(messages.Move(None, step_bytes=0))
+    worker.prepare(messages.Prepare(problem, ["loss"]))
+    worker.begin(messages.Begin(step_bytes=0))
     worker.operations["loss"] = lambda params, batch, loss=worker.operations["loss"]: (
         log.append("call") or loss(params, batch)
     )
@@ -139,13 +140,14 @@ def test_an_eager_torch_never_loads_the_compiler():
     """A race that imports it in its first turn collects its hundred thousand objects in every other."""
     code = f"""
 import sys
+import time
 from bench import messages
 from bench.worker import Worker
 from bench.workloads import pose
 worker = Worker()
 worker.load(messages.Load("torch-eager", "cpu", "float32"))
-worker.prepare(messages.Prepare(pose("{IRIS}"), ["train"], None))
-worker.move(messages.Move(None, step_bytes=0))
+worker.prepare(messages.Prepare(pose("{IRIS}"), ["train"]))
+worker.begin(messages.Begin(step_bytes=0))
 worker.turn(messages.Turn("train", calls=1, seed=0))
 print("torch._dynamo" in sys.modules)
 """
@@ -154,16 +156,28 @@ print("torch._dynamo" in sys.modules)
 
 
 @pytest.mark.alone
-def test_those_on_a_gpu_share_one_core_so_that_one_at_a_time_gets_ready_on_it(tmp_path: Path):
-    entrants = [Entrant(label=f"{i}", backend="jax-step", device="cuda", dtype="float32") for i in range(3)]
-    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
-    workers = Workers(record, tmp_path, 60)
+@pytest.mark.parametrize(("device", "at_once"), [("cpu", len(process.usable_cores())), ("cuda", 1)])
+def test_each_core_serves_one_entrant_at_a_time_and_those_on_a_gpu_go_one_after_another(
+    tmp_path: Path, device: str, at_once: int
+):
+    record, (problem,) = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
+    entrants = [Entrant(label=f"{i}", backend="numpy", device=device, dtype="float32") for i in range(4)]
+    workers, running, counts = Workers(record, tmp_path, 60), [], []
+
+    def work(entrant: Entrant) -> str:
+        running.append(entrant)
+        time.sleep(0.3)
+        counts.append(len(running))
+        running.remove(entrant)
+        return entrant.label
+
     try:
         for entrant in entrants:
             workers.start(entrant)
-        assert len({workers.of(entrant).core for entrant in entrants}) == 1
+        assert workers.each(entrants, problem, work) == [(e, e.label) for e in entrants]
     finally:
         workers.end()
+    assert max(counts) == at_once
 
 
 @pytest.mark.parametrize("name", [IRIS, "mlp/iris"])
