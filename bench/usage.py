@@ -55,6 +55,11 @@ def _others_seconds() -> float:
     return seconds
 
 
+def unknown_seconds() -> float:
+    """By which the CPU time of all living descendants may be overrated: it is told in ticks, a user's and the system's."""
+    return 2 * len(_descendants()) / os.sysconf("SC_CLK_TCK")
+
+
 def _descendants() -> list[psutil.Process]:
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -134,7 +134,7 @@ class Worker:
         before = self._threads_before
         busy = [seconds - before.get(thread, 0.0) for thread, seconds in usage.thread_seconds().items()]
         return messages.Tallied(
-            cores_used=self._calls.cpu / max(self._calls.wall, 1e-9),
+            cores_used=max(0.0, self._calls.cpu - usage.unknown_seconds()) / max(self._calls.wall, 1e-9),
             idle_cpu_share=max(0.0, cpu - self._turns.cpu - self._turns.looking) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,

@@ -16,7 +16,7 @@ from bench.process import Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
-from bench.usage import Meter
+from bench.usage import Meter, unknown_seconds
 from bench.worker import Worker, answer, starts
 from bench.workers import Workers
 from bench.workloads import pose
@@ -200,6 +200,15 @@ def test_what_a_child_computes_counts_whether_it_is_gone_or_lives_on(then: str):
                 child.wait()
         child.stdin.close()
     assert usage.cpu > 0.2
+
+
+def test_what_a_living_child_computes_is_known_to_two_ticks_of_the_kernel():
+    """Ten turns of 2 ms were taken for 1.11 cores."""
+    assert unknown_seconds() == 0
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert unknown_seconds() == 2 / os.sysconf("SC_CLK_TCK")
+        child.communicate()
+    assert unknown_seconds() == 0
 
 
 # What a race makes of it.
