@@ -267,8 +267,12 @@ class Moody(Wrong):
 
         def train(params, batch):
             calls[0] += 1
-            time.sleep(0.02 if calls[0] // 2 % 2 else 0.002)
-            return right(params, batch)
+            began = time.monotonic()
+            output = right(params, batch)
+            time.sleep(0.002)
+            if calls[0] // 2 % 2:
+                time.sleep(9 * (time.monotonic() - began))
+            return output
 
         return train
 
