@@ -72,6 +72,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", places, ids=["-".join((_at(n, d), t)) for n, d, t in places], indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest of the last files first, or one of two processes ends with it when the other has nothing left to do."""
+    items.sort(key=lambda item: item.path.name != "test_workers.py")
+
+
 def _at(name: str, device: str) -> str:
     return name if device == "cpu" else f"{name}@{device}"
 

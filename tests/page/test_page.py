@@ -51,9 +51,9 @@ def test_nothing_is_too_faint_in_the_dark(visit: Visit, small_file: Path):
     assert violations(page, runOnly=["color-contrast"]) == []
 
 
-def test_the_dark_page_is_dark(visit: Visit, file: Path):
+def test_the_dark_page_is_dark(visit: Visit, small_file: Path):
     for scheme, low, high in (("light", 240, 256), ("dark", 0, 40)):
-        page = visit(file, color_scheme=scheme)
+        page = visit(small_file, color_scheme=scheme)
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         drawn = page.evaluate("getComputedStyle(document.querySelector('.chart svg path')).fill")
         for colour in (paper, drawn):
@@ -72,9 +72,9 @@ def test_a_phone_scrolls_no_page_sideways_and_tables_in_their_own_frames(visit: 
     ]
 
 
-def test_without_javascript_every_table_is_shown_and_no_control_that_does_nothing(visit: Visit, file: Path):
-    page = visit(file, java_script_enabled=False)
-    text = file.read_text()
+def test_without_javascript_every_table_is_shown_and_no_control_that_does_nothing(visit: Visit, small_file: Path):
+    page = visit(small_file, java_script_enabled=False)
+    text = small_file.read_text()
     for summary in page.locator("summary").all():
         summary.click()
     tables = page.locator("table")

@@ -20,21 +20,21 @@ Visit = Callable[..., Page]
 pytestmark = IN_A_BROWSER
 
 
-def test_what_is_downloaded_is_the_record(visit: Visit, whole: Record, file: Path):
-    page = visit(file)
-    folder, got = file.parents[1], {}
+def test_what_is_downloaded_is_the_record(visit: Visit, small: Record, small_file: Path):
+    page = visit(small_file)
+    folder, got = small_file.parents[1], {}
     for link in page.locator("a[data-file]").all():
         with page.expect_download() as download:
             link.click()
         got[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
-    name = units.slug(whole.id)
+    name = units.slug(small.id)
     assert got == {
         f"{name}.json": (folder / "0.json").read_bytes(),
         f"{name}.csv": got[f"{name}.csv"],
-        "report.md": (file.parent / "report.md").read_bytes(),
+        "report.md": (small_file.parent / "report.md").read_bytes(),
     }
     rows = list(csv.DictReader(got[f"{name}.csv"].decode().splitlines()))
-    samples = [(c, s) for c in whole.cells for s in c.samples]
+    samples = [(c, s) for c in small.cells for s in c.samples]
     assert len(rows) == len(samples)
     for row, (cell, s) in zip(rows, samples, strict=True):
         assert (row["entrant"], row["problem"], row["operation"], row["calls"]) == (
@@ -46,17 +46,17 @@ def test_what_is_downloaded_is_the_record(visit: Visit, whole: Record, file: Pat
         assert [int(row[f"nanoseconds_{i}"]) for i in range(len(s.nanoseconds))] == s.nanoseconds
 
 
-def test_without_javascript_the_record_can_be_taken_out_compressed(visit: Visit, file: Path):
-    page = visit(file, java_script_enabled=False)
+def test_without_javascript_the_record_can_be_taken_out_compressed(visit: Visit, small_file: Path):
+    page = visit(small_file, java_script_enabled=False)
     with page.expect_download() as download:
         page.locator("a[data-file]").first.click()
     assert download.value.suggested_filename.endswith(".json.gz")
-    assert gzip.decompress(Path(download.value.path()).read_bytes()) == (file.parents[1] / "0.json").read_bytes()
+    assert gzip.decompress(Path(download.value.path()).read_bytes()) == (small_file.parents[1] / "0.json").read_bytes()
 
 
-def test_the_page_forbids_itself_the_network_and_other_scripts(browser: Any, file: Path):
+def test_the_page_forbids_itself_the_network_and_other_scripts(browser: Any, small_file: Path):
     page = browser.new_page()
-    page.goto(file.as_uri())
+    page.goto(small_file.as_uri())
     refused = page.evaluate(
         """() => new Promise((done) => {
             const refused = [];
