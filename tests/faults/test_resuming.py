@@ -159,6 +159,10 @@ def other_data(record):
     record.problems[0].digest = "0" * 64
 
 
+def longer_calls(record):
+    record.problems[0].timed_steps *= 2
+
+
 def no_plan(record):
     record.races = [Race(0, QUICK, "float32", 1, {"loss": 2}, {})]
 
@@ -179,6 +183,7 @@ def no_problem(record):
         (by_another_library, r"was begun with numpy 1\.26\.4, and here is .*; install 1\.26\.4 again, or run anew"),
         (complete, "is complete; there is nothing left to resume"),
         (other_data, "factorisation/24x6r2 has other data or another start"),
+        (longer_calls, r"with calls of \d+ steps on factorisation/24x6r2, and here they are of \d+; run anew"),
         (no_problem, "was begun by another version of the suite"),
         (no_plan, "has a race without its plan of rounds and calls; it was altered, run anew"),
     ],

@@ -103,6 +103,13 @@ def test_unlike_records_are_refused_and_forced_get_no_verdict(unlike: str, tmp_p
     assert compared(a, b, tmp_path, "--force", "--fail-on-regression")[0] == 2
 
 
+def test_a_step_is_not_compared_with_one_of_a_longer_call_which_has_less_of_its_dispatch():
+    a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1)
+    b.problems[0].timed_steps //= 2
+    said = {c.operation: c.word for c in compare.changes(a, b)}
+    assert said == {"loss": "", "value_and_grad": "", "train": "calls of other lengths"}
+
+
 def test_cells_that_cannot_be_compared_say_why():
     a, b = sample_record(("numpy", *PAIR), [IRIS, MLP]), sample_record(("numpy", *PAIR), [IRIS], seed=1)
     fail(b, "torch-eager", "crashed")
