@@ -6,7 +6,7 @@ from bench import lab, messages
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
 from bench.problem import Problem
-from bench.process import THREADS, Failed
+from bench.process import THREADS
 from bench.record import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
 from bench.statistics import spread
 from bench.workers import Workers, keeps_its_cache
@@ -51,11 +51,7 @@ class Preparation:
         worker = self.workers.of(entrant)
         if worker.loaded is not None:
             return
-        try:
-            loaded = worker.ask(messages.Load(entrant.backend, entrant.device, entrant.dtype), self.workers.deadline)
-        except Failed as failed:
-            entrant.outcome, entrant.last_output = failed.outcome, failed.output
-            raise
+        loaded = worker.ask(messages.Load(entrant.backend, entrant.device, entrant.dtype), self.workers.deadline)
         worker.loaded = loaded
         entrant.outcome = Outcome(word="ok")
         entrant.import_seconds.append(loaded.import_seconds)

@@ -1,7 +1,7 @@
 """The process of one entrant, as the race sees it: started, asked, ended.
 
-Everything that must be fixed before a framework is imported is fixed here: environment, threads,
-affinity.  Spawned, never forked: JAX hangs in a forked child.
+Everything that must be fixed before a framework is imported is fixed here: environment, threads, and a
+core to begin on, from where `Pin` moves it.  Spawned, never forked: JAX hangs in a forked child.
 """
 
 import contextlib
@@ -64,13 +64,13 @@ class Process:
         self.alive = True
 
     def ask(self, request: messages.Request, deadline: float):
-        """The answer.  All about one problem, from Prepare on, may take `deadline` seconds together."""
+        """The answer.  All about one problem, from Prepare on, may take `deadline` seconds together; Pin is about none."""
         if isinstance(request, messages.Prepare):
             self._spent = 0.0
         began = time.monotonic()
         try:
             self._connection.send_bytes(messages.pack(request))
-            if not self._answers_within(deadline - self._spent):
+            if not self._answers_within(deadline if isinstance(request, messages.Pin) else deadline - self._spent):
                 self.end()
                 raise Failed("timed out", f"no answer to {_name(request)} within {deadline:g} s", self._last_output())
             answer = messages.unpack_answer(self._connection.recv_bytes())
@@ -167,7 +167,8 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "MALLOC_TRIM_THRESHOLD_": str(2**40),
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave device memory to the neighbours
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        # That g++ knows the processor's vector units.  Finding out takes 5 s of every new cache, which are no program's.
+        # That g++ can compile torch's vector library.  To try it took 5 to 10 s of CPU in every new cache, and 0.6 s in
+        # every process after; it is no program's affair.
         "TORCHINDUCTOR_VEC_ISA_OK": "1",
         "TORCHINDUCTOR_CACHE_DIR": str(cache),
         # JAX keeps nothing by itself: without these its warm first calls would be cold ones.

@@ -196,12 +196,12 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     ):
         raise UsageError(f"{path} was begun by another version of the suite, with other entrants; run anew")
     for problem, facts in zip(problems, record.problems, strict=True):
-        if (facts.name, facts.dtype, facts.digest) != (problem.name, problem.dtype, problem.digest):
-            raise UsageError(f"{problem.name} has other data or another start than when {path} was begun; run anew")
         if facts.timed_steps != problem.timed_steps:
             raise UsageError(
                 f"{path} was begun with calls of {facts.timed_steps} steps on {problem.name}, and here they are of {problem.timed_steps}; run anew"
             )
+        if (facts.name, facts.dtype, facts.digest) != (problem.name, problem.dtype, problem.digest):
+            raise UsageError(f"{problem.name} has other data or another start than when {path} was begun; run anew")
     for race in record.races:
         if any(operation not in plan for operation in choice.operations for plan in (race.rounds, race.calls)):
             raise UsageError(f"{path} has a race without its plan of rounds and calls; it was altered, run anew")

@@ -1,7 +1,7 @@
 """A worker: one backend in a process of its own.  Loads it, prepares a problem, waits for its turn.
 
-`python -m bench.worker FD` reads requests from the inherited socket FD and answers each.  Threads,
-environment and affinity were set by the parent before this process began; see `bench.process`.
+`python -m bench.worker FD` reads requests from the inherited socket FD and answers each.  Threads and
+environment were set by the parent before this process began, and the core that it began on; see `bench.process`.
 """
 
 import gc
@@ -44,9 +44,11 @@ class Worker:
     problem: Problem
     operations: Operations
     batch: Any
+    _core: int | None = None
 
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
+        usage.pin(self._core)  # again: a library may have started threads, or gone elsewhere
         self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,
@@ -134,7 +136,7 @@ class Worker:
         before = self._threads_before
         busy = [seconds - before.get(thread, 0.0) for thread, seconds in usage.thread_seconds().items()]
         return messages.Tallied(
-            cores_used=max(0.0, self._calls.cpu - usage.unknown_seconds()) / max(self._calls.wall, 1e-9),
+            cores_used=self._calls.cpu / max(self._calls.wall, 1e-9),
             idle_cpu_share=max(0.0, cpu - self._turns.cpu - self._turns.looking) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,

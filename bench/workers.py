@@ -62,14 +62,14 @@ class Workers:
 
         Those on a GPU go one after another: XLA times kernels on it while it compiles.
         """
-        on_gpu = [e for e in entrants if e.device == "cuda"]
+        on_gpu = [e for e in entrants if e.device != "cpu"]
         groups = [on_gpu, *([e] for e in entrants if e.device == "cpu")]
         free: SimpleQueue[int | None] = SimpleQueue()
         for core in self.cores:
             free.put(core)
 
         def on_one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
-            core = free.get()
+            core = free.get()  # there is one: as many threads as cores
 
             def alone(entrant: Entrant) -> T:
                 self.ask(entrant, messages.Pin(core))
@@ -98,6 +98,8 @@ class Workers:
         try:
             return work(entrant)
         except Failed as failed:
+            if self.of(entrant).loaded is None:
+                entrant.outcome = failed.outcome  # of all its cells
             self.fail(entrant, cell, failed)
             return None
 

@@ -24,6 +24,7 @@ class Telltale(Wrong):
     def versions(self):
         import jax
         import torch
+        import torch._inductor.config
 
         jax.numpy.ones((300, 300)).dot(jax.numpy.ones((300, 300))).block_until_ready()
         pools = threadpoolctl.threadpool_info()
@@ -32,8 +33,17 @@ class Telltale(Wrong):
             "threads of NumPy": str(max(p["num_threads"] for p in pools if "numpy" in p["filepath"])),
             "threads of torch": f"{torch.get_num_threads()}",
             "threads of XLA": str(sum("XLAEigen" in Path(f"/proc/self/task/{t}/comm").read_text() for t in _tasks())),
+            "g++ takes torch's vector library": str(torch._inductor.config.cpp.vec_isa_ok),
             "path": os.pathsep.join(sys.path),
         }
+
+
+class Placed(Wrong):
+    """Gives as its `versions` the cores it may run on."""
+
+    @property
+    def versions(self):
+        return {"cores": str(sorted(os.sched_getaffinity(0)))}
 
 
 def _tasks():

@@ -38,7 +38,7 @@ moved as the starts are: on mlp/8192x784-1024-10 one of 8 million pre-activation
 JAX took the other side, and was said to disagree."""
 
 AT_ONCE = 2
-"""Of the further runs; for more there may be no room: each lays out a problem and its decoy in float64."""
+"""Of the further runs; for more there may be no room: each lays out a problem and its decoy anew."""
 
 
 class Reference:
@@ -116,7 +116,8 @@ class Reference:
     def _branches(self) -> list[dict[str, float]]:
         """How far the reference is led from the truth by starts, and an end, that rounding could have made.
 
-        In the problem's own dtype: half the time in float32, and what that adds is one rounding of MARGIN.
+        In the problem's own dtype, for float32 is twice as fast.  Each then has a rounding of its own: of 162 tolerances 35
+        differ from those by float64, by -6 to +5 % and one by 19 %.
         """
         rng, truth, dtype = np.random.default_rng(0), self.truth, str(array_dtype(self.problem.dtype))
 

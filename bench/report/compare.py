@@ -88,10 +88,10 @@ def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, o
             word = f.outcome(own, problem).word
             return f"{units.ABSENT if word == 'ok' else word} in {which}"
     one, other = before.facts(problem), after.facts(problem)
-    if one and other and one.digest != other.digest:
-        return "other data"
     if one and other and operation == "train" and one.timed_steps != other.timed_steps:
         return "calls of other lengths"
+    if one and other and one.digest != other.digest:
+        return "other data"
     ours, theirs = _same(before, entrant), _same(after, entrant)
     return "other threads" if ours and theirs and ours.threads != theirs.threads else ""
 

@@ -61,7 +61,7 @@ KEPT_BY = {
         (RECORDS, "test_a_record_that_is_not_one_is_refused_in_a_sentence"),
         (RESUMING, "test_a_half_written_record_is_neither_resumed_nor_written_over"),
     ],
-    "a record is resumed on another machine or with other versions": [
+    "a record is resumed on another machine, with other versions or calls of another length": [
         (RESUMING, "test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is")
     ],
     "a record names code of its own": [
