@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -190,6 +191,7 @@ def test_pinning_is_no_part_of_what_a_problem_may_take(tmp_path: Path):
         worker.ask(messages.Load("numpy", "cpu", "float32"), 60)
         worker._spent = 60
         worker.ask(messages.Pin(None), 60)
+        worker._process.send_signal(signal.SIGSTOP)  # or its answer may be there before the deadline is looked at
         with pytest.raises(process.Failed, match="timed out"):
             worker.ask(messages.Tally(), 60)
     finally:
