@@ -24,14 +24,18 @@ def by_hand(U, V, A):
 
 
 def stepped_loop(gradient, num_steps):
+    @jax.jit
+    def begin(U, V):
+        return jnp.copy(U), jnp.copy(V), jnp.zeros(num_steps, U.dtype), jnp.int32(0)
+
     @partial(jax.jit, donate_argnums=(0, 1, 2, 3))
     def step(U, V, losses, i, A, rate):
         loss, dU, dV = gradient(U, V, A)
         return U - rate * dU, V - rate * dV, losses.at[i].set(loss), i + 1
 
     def train(params, batch, rate):
-        U, V, A = jnp.copy(params["U"]), jnp.copy(params["V"]), batch["A"]
-        losses, i = jnp.zeros(num_steps, rate.dtype), jnp.int32(0)
+        U, V, losses, i = begin(params["U"], params["V"])
+        A = batch["A"]
         for _ in range(num_steps):
             U, V, losses, i = step(U, V, losses, i, A, rate)
         return {"U": U, "V": V}, losses
