@@ -11,6 +11,7 @@ from typing import Any
 # Before NumPy is imported: a team of threads is slower on problems as small as these, and rounds differently.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see `bench.process`
 
 # Each of several test processes has cores of its own, so that what one of them races is not slowed by another; and what
 # a test starts is no such process, as pytest-benchmark would believe.
@@ -73,8 +74,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest of the last files first, or one of two processes ends with it when the other has nothing left to do."""
-    items.sort(key=lambda item: item.path.name != "test_workers.py")
+    """The longest of the last files first, or one of two processes ends with it when the other has nothing left to do.
+
+    Of these first the one whose programs others then find compiled on the disk.
+    """
+    first = ["test_backends_keep_the_protocol.py", "test_workers.py"]
+    items.sort(key=lambda item: first.index(item.path.name) if item.path.name in first else len(first))
 
 
 def _at(name: str, device: str) -> str:

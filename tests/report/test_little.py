@@ -42,14 +42,14 @@ def _on_two_devices(record: Record) -> Record:
 
 
 LITTLE = {
-    "one backend": (lambda: sample_record(["numpy"], control=False), words.GOOD),
+    "one backend": (lambda: sample_record(["numpy"], [IRIS, MLP], control=False), words.GOOD),
     "one problem": (lambda: sample_record(problems=[MLP]), words.GOOD),
     "one cell": (lambda: sample_record(["jax-scan"], [IRIS], control=False), words.GOOD),
-    "one generation": (lambda: sample_record(generations=1), words.GOOD),
+    "one generation": (lambda: sample_record(problems=[IRIS], generations=1), words.GOOD),
     "two rounds of two generations": (lambda: sample_record(problems=[IRIS], generations=2, rounds=2), words.GOOD),
     "no generation": (lambda: sample_record(problems=[IRIS], generations=0), words.GOOD),
-    "no numpy": (lambda: sample_record(PAIR), words.GOOD),
-    "no numbers": (lambda: without_samples(sample_record(PAIR)), words.GOOD),
+    "no numpy": (lambda: sample_record(PAIR, [IRIS, MLP]), words.GOOD),
+    "no numbers": (lambda: without_samples(sample_record(PAIR, [IRIS, MLP])), words.GOOD),
     "samples without a number": (lambda: _with_empty_samples(sample_record(PAIR, [IRIS])), words.GOOD),
     "no descent": (lambda: _with_losses_alone(sample_record(PAIR, [IRIS])), words.GOOD),
     "no facts": (lambda: _without_facts(sample_record(PAIR, [IRIS, MLP])), words.GOOD),

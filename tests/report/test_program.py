@@ -47,7 +47,8 @@ def test_the_report_takes_less_than_three_seconds_and_imports_no_framework(whole
 
 
 def test_the_same_record_gives_the_same_bytes(tmp_path: Path):
-    record = sample_record(("numpy", *PAIR, "jax-scan"))
+    sizes = [f"factorisation/{size}" for size in ("iris", "digits", "1000x100r10", "2000x1000r32")]
+    record = sample_record(("numpy", *PAIR), sizes)
     reported(record, tmp_path)
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     reported(record, tmp_path)
@@ -121,7 +122,7 @@ def test_usage_that_cannot_be_is_one_sentence(tmp_path: Path):
 
 
 def test_the_program_survives_a_reader_who_leaves(tmp_path: Path):
-    save(sample_record(PAIR), tmp_path / "a.json")
+    save(sample_record(PAIR, [IRIS]), tmp_path / "a.json")
     command = f"{sys.executable} -m bench.report {tmp_path / 'a.json'} --results {tmp_path} | true"
     done = subprocess.run(
         ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ}
