@@ -31,6 +31,10 @@ WARM_UP = {"cpu": clock.SHORTEST_SAMPLE, "cuda": 0.05}
 of 8 calls took 6 % longer a call than those of 100, of the same code.  On a GPU a heuristic: one that had nothing to do
 has lowered its clock."""
 
+LARGE = 2**25
+"""Bytes moved by a step, above which a problem needs the room of what the one before it left in cycles.  To look for that
+among all that a compiled mode of torch holds takes as long as a warm first call: a third of all that preparing is."""
+
 QUEUED = 5
 """Calls that follow one another without being waited for, to see what a device takes for one."""
 
@@ -78,7 +82,8 @@ class Worker:
         first = {operation: clock.seconds(partial(first_call, operation))[0] for operation in order}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
         # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
-        gc.unfreeze()
+        if ask.problem.bytes_moved > LARGE:
+            gc.unfreeze()
         gc.collect()
         gc.freeze()
         return messages.Prepared(first)

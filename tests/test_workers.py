@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them_and_a_
     assert log[2:] == ["call"] * (len(log) - 2)
     assert len(log) - 2 > 10
     assert left_for_the_collector < 1000
+
+
+def test_a_large_problem_has_the_room_of_what_the_one_before_left(monkeypatch: pytest.MonkeyPatch):
+    class Left:
+        """In a cycle, as a closure that knows itself."""
+
+        def __init__(self):
+            self.own = self
+
+    work, left = Worker(), Left()
+    work.load(messages.Load("numpy", "cpu", "float32"))
+    work.prepare(messages.Prepare(pose(IRIS), ["train"]))
+    gone = weakref.ref(left)
+    del left
+    try:
+        work.prepare(messages.Prepare(pose(IRIS), ["train"]))
+        assert gone() is not None, "what was alive stays alive, or this could not fail"
+        monkeypatch.setattr("bench.worker.LARGE", 0)
+        work.prepare(messages.Prepare(pose(IRIS), ["train"]))
+        assert gone() is None
+    finally:
+        gc.unfreeze()
 
 
 def test_an_eager_torch_never_loads_the_compiler():
