@@ -33,7 +33,7 @@ has lowered its clock."""
 
 LARGE = 2**25
 """Bytes moved by a step, above which a problem needs the room of what the one before it left in cycles.  To look for that
-among all that a compiled mode of torch holds takes as long as a warm first call: a third of all that preparing is."""
+among all that a compiled mode of torch holds takes as long as a warm first call, a third of a warm preparation."""
 
 QUEUED = 5
 """Calls that follow one another without being waited for, to see what a device takes for one."""

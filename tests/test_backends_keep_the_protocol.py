@@ -115,10 +115,7 @@ def test_params_after_the_descent_equal_the_references(subject: Subject):
     assert_all_close(params, true_descent(subject.problem, NUM_STEPS)[0], subject.unit)
 
 
-# Another number of steps, or another rate, is compiled anew: seconds of torch.compile.
-
-
-@pytest.mark.dtypes("float32")
+@pytest.mark.dtypes("float32")  # another number of steps is another program, and seconds of torch.compile
 def test_a_descent_of_one_step_takes_one_step(subject: Subject):
     params, losses = subject.trainer(1)(*subject.start)
     expected, first_loss = true_descent(subject.problem, 1)
@@ -126,7 +123,6 @@ def test_a_descent_of_one_step_takes_one_step(subject: Subject):
     assert_all_close(params, expected, subject.unit)
 
 
-@pytest.mark.dtypes("float32")
 def test_a_learning_rate_of_zero_leaves_the_params_exactly(subject: Subject):
     params, losses = subject.trainer(NUM_STEPS, learning_rate=0.0)(*subject.start)
     assert bits(params) == bits(dict(subject.problem.params))

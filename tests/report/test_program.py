@@ -48,7 +48,7 @@ def test_the_report_takes_less_than_three_seconds_and_imports_no_framework(whole
 
 def test_the_same_record_gives_the_same_bytes(tmp_path: Path):
     sizes = [f"factorisation/{size}" for size in ("iris", "digits", "1000x100r10", "2000x1000r32")]
-    record = sample_record(("numpy", *PAIR), sizes)
+    record = sample_record(("numpy", *PAIR), [*sizes, MLP])
     reported(record, tmp_path)
     first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     reported(record, tmp_path)
