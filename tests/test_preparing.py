@@ -51,13 +51,18 @@ def test_a_first_call_holds_the_making_of_its_program_and_train_comes_first():
     assert set(worker.operations) == set(OPERATIONS)
 
 
+def _environment(workers: Workers, entrant: Entrant) -> dict[str, str]:
+    """Of the worker's process, once it answers: while the kernel still loads the program, its environment reads empty."""
+    workers.ask(entrant, messages.Pin(None))
+    return psutil.Process(workers.of(entrant)._process.pid).environ()
+
+
 def test_no_entrant_finds_what_another_has_compiled_and_each_finds_its_own_again(tmp_path: Path, three: list[Entrant]):
     workers, found = Workers(SimpleNamespace(entrants=three), tmp_path, 60), []
     for _ in range(2):
         for entrant in three:
             workers.start(entrant)
-        processes = [psutil.Process(workers.of(entrant)._process.pid) for entrant in three]
-        found.append([p.environ()["TORCHINDUCTOR_CACHE_DIR"] for p in processes])
+        found.append([_environment(workers, entrant)["TORCHINDUCTOR_CACHE_DIR"] for entrant in three])
         workers.end()
     assert found[0] == found[1]
     assert len(set(found[0])) == len(three)
@@ -69,7 +74,7 @@ def test_on_a_gpu_each_generation_compiles_anew(tmp_path: Path):
     workers = Workers(SimpleNamespace(entrants=[entrant]), tmp_path, 60)
     for _ in range(2):
         workers.start(entrant)
-        found.add(psutil.Process(workers.of(entrant)._process.pid).environ()["JAX_COMPILATION_CACHE_DIR"])
+        found.add(_environment(workers, entrant)["JAX_COMPILATION_CACHE_DIR"])
         workers.end()
     assert len(found) == 2
 
