@@ -9,6 +9,9 @@ Oracle    Eckart and Young (1936): no factors of this rank have a smaller loss t
           singular value decomposition, the sum of the squares of the singular values it drops.
 Sizes     `iris`     150 x 4 centred, rank 2, uniform start: the lab report's exercise.
           `digits`   1797 x 64 centred, rank 16; a uniform start stays on a saddle here, so N(0, 0.1^2).
+                     After 400 steps 1.009 times the oracle.  No further: three pixels are 0 in all images, and their
+                     rows of V shrink until after 580 steps float32 holds them as subnormal numbers alone, with
+                     which an Intel Xeon took twelve times as long over a step.  (XLA flushes them to 0.)
           `MxNrR`    drawn: a rank-R matrix of signs plus unit noise, scaled to singular values near 1.
           `FILE:rR`  a person's own matrix, from a .npy or .csv file.
 Cost      A step does three products of 2 m n rank flops each (U V^T, R V, R^T U).  It cannot avoid
@@ -58,7 +61,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if size == "digits":
         features, _ = data.digits()
         params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
-        return _problem(size, dtype, seed, _centred(features), params, 3e-3, 1000)
+        return _problem(size, dtype, seed, _centred(features), params, 3e-3, 400)
     if match := _FILE.fullmatch(size):
         path, rank = match[1], int(match[2])
         A = data.matrix_file(path)
