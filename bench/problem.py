@@ -109,8 +109,13 @@ def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
     """`arrays` with each entry moved, relative to itself, by up to NUDGE times `unit` either way."""
 
     def nudge(array: Array) -> Array:
-        units = rng.integers(-NUDGE, NUDGE + 1, array.shape, np.int8).astype(array.dtype)
-        return array * (1 + array.dtype.type(unit) * units)
+        # Of a whole byte, which is drawn in half the time of a narrower range.
+        units = rng.integers(-128, 128, array.shape, np.int8) // np.int8(128 // NUDGE)
+        factors = units.astype(array.dtype)
+        factors *= array.dtype.type(unit)
+        factors += 1
+        factors *= array
+        return factors
 
     return {key: nudge(array) for key, array in arrays.items()}
 

@@ -109,7 +109,8 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
     """
     v = rng.standard_normal((count, params["U"].shape[1], 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)
-    return {key: p - (2 * (p @ v) * v.swapaxes(1, 2)).astype(p.dtype) for key, p in params.items()}
+    Q = np.eye(v.shape[1]) - 2 * v @ v.swapaxes(1, 2)
+    return {key: p @ Q.astype(p.dtype) for key, p in params.items()}
 
 
 def oracle(problem: Problem) -> float:
