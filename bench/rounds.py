@@ -31,7 +31,8 @@ class Rounds:
         core, seed = self.workers.cores[-1], _seed(self.workers.record.settings.seed, generation, self.problem.name)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Begin(self.problem.bytes_moved))]
-        race = self._plan(generation, racing, seed, earlier)
+        rounds, calls = (earlier.rounds, earlier.calls) if earlier else ({}, self._calls(racing))
+        race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
         for operation in self.workers.record.settings.operations:
             self._rounds(race, operation, self._able(racing, operation))
         for entrant, tally in self._ask_each(racing, lambda e: messages.Tally()):
@@ -39,21 +40,6 @@ class Rounds:
         if generation == 0:
             self._weigh(racing)
         self.workers.record.races.append(race)
-
-    def _plan(self, generation: int, racing: list[Entrant], seed: int, earlier: Race | None) -> Race:
-        """Calls and rounds: by a pilot in the first generation, the same in all others."""
-        if earlier is not None:
-            return Race(generation, self.problem.name, self.problem.dtype, seed, earlier.rounds, earlier.calls)
-        plan = Race(generation, self.problem.name, self.problem.dtype, seed, {}, self._calls(racing))
-        settings = self.workers.record.settings
-        for operation in settings.operations:
-            able = self._able(racing, operation)
-            # What a round really takes: the two calls, and all that goes on around them; the first has start-up costs.
-            rehearse = partial(self._rehearse, plan, operation, able)
-            round_seconds = min(clock.seconds(partial(rehearse, seed))[0] for seed in range(2))
-            pairs = round(settings.seconds_per_race / max(round_seconds, 1e-9) / 2)
-            plan.rounds[operation] = 2 * min(max(FEWEST_PAIRS, pairs), settings.most_rounds // 2)
-        return plan
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
         """By operation and entrant: the calls that make a sample of `clock.SHORTEST_SAMPLE`."""
@@ -64,20 +50,16 @@ class Rounds:
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
         return calls
 
-    def _rehearse(self, plan: Race, operation: Operation, racing: list[Entrant], seed: int) -> None:
-        """One round whose samples nobody keeps."""
-        for entrant in racing:
-            self._take_turn(plan, operation, entrant, seed)
-
     def _rounds(self, race: Race, operation: Operation, racing: list[Entrant]) -> None:
+        """As many as in the first generation; in that, as many as there is time for."""
         rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])
         taken: dict[str, list[int]] = {e.label: [] for e in racing}
-        for _ in range(race.rounds.get(operation, 0) // 2):
-            order = [racing[i] for i in rng.permutation(len(racing))]
-            for entrant in order + order[::-1]:
-                turned = self._take_turn(race, operation, entrant, int(rng.integers(2**62)))
-                if turned is not None:
-                    taken[entrant.label].append(turned.nanoseconds)
+        there_and_back = partial(self._there_and_back, race, operation, racing, rng, taken)
+        done = 0
+        if operation not in race.rounds:
+            done, race.rounds[operation] = self._first_pairs(there_and_back)
+        for _ in range(done, race.rounds[operation] // 2):
+            there_and_back()
         for entrant in racing:
             cell = self.workers.cell(entrant, self.problem)
             if cell.outcome.word == "ok" and (nanoseconds := taken[entrant.label]):
@@ -85,6 +67,29 @@ class Rounds:
                 cell.samples.append(
                     Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds)
                 )
+
+    def _first_pairs(self, there_and_back: Callable[[], None]) -> tuple[int, int]:
+        """(pairs of rounds that were run, rounds that there are to be): by the fastest of the fewest pairs."""
+        settings = self.workers.record.settings
+        most = settings.most_rounds // 2
+        fewest = min(FEWEST_PAIRS, most)
+        pair_seconds = min(clock.seconds(there_and_back)[0] for _ in range(fewest))
+        return fewest, 2 * min(max(fewest, round(settings.seconds_per_race / pair_seconds)), most)
+
+    def _there_and_back(
+        self,
+        race: Race,
+        operation: Operation,
+        racing: list[Entrant],
+        rng: np.random.Generator,
+        taken: dict[str, list[int]],
+    ) -> None:
+        """A round in a new order, and one in that order reversed; adds to what each has `taken`."""
+        order = [racing[i] for i in rng.permutation(len(racing))]
+        for entrant in order + order[::-1]:
+            turned = self._take_turn(race, operation, entrant, int(rng.integers(2**62)))
+            if turned is not None:
+                taken[entrant.label].append(turned.nanoseconds)
 
     def _take_turn(self, race: Race, operation: Operation, entrant: Entrant, seed: int) -> messages.Turned | None:
         turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)

@@ -13,11 +13,9 @@ import backends
 from bench import messages, process
 from bench.process import Failed, Process
 from bench.record import OPERATIONS, Entrant
-from bench.rounds import Rounds
 from bench.worker import Worker
 from bench.workers import Workers
 from bench.workloads import pose
-from tests.sample_record import sample_record
 
 IRIS = "factorisation/iris"
 LABELS = ("numpy", "control", "numpy-inplace")
@@ -77,34 +75,6 @@ def test_on_a_gpu_each_generation_compiles_anew(tmp_path: Path):
         found.add(_environment(workers, entrant)["JAX_COMPILATION_CACHE_DIR"])
         workers.end()
     assert len(found) == 2
-
-
-def test_on_the_core_that_races_one_is_asked_after_another(three: list[Entrant]):
-    inside, most, asked = [], [], []
-
-    def ask(entrant: Entrant, request: messages.Request) -> Any:
-        inside.append(entrant)
-        most.append(len(inside))
-        asked.append(type(request))
-        time.sleep(0.01)
-        inside.remove(entrant)
-        return (
-            messages.Piloted({"train": 1e-3}) if asked[-1] is messages.Pilot else messages.Weighed(0, None, 0, 0, None)
-        )
-
-    record = sample_record(LABELS, [IRIS], control=False)
-    workers = SimpleNamespace(
-        record=record,
-        ask=ask,
-        attempt=lambda entrant, problem, work: work(entrant),
-        operations=lambda entrant: ["train"],
-    )
-    workers.cell = lambda entrant, problem: record.cell(entrant.label, problem.name, problem.dtype)
-    rounds = Rounds(workers, SimpleNamespace(problem=pose(IRIS)))
-    rounds._calls(three)
-    rounds._weigh(three)
-    assert asked == [messages.Pilot] * 3 + [messages.Weigh] * 3
-    assert max(most) == 1
 
 
 def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(

@@ -1,0 +1,79 @@
+"""A race: on one core entrants take turns, in as many rounds as there is time for."""
+
+import itertools
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import messages, rounds
+from bench.record import Entrant, Race
+from bench.rounds import Rounds
+from bench.workloads import pose
+from tests.sample_record import sample_record
+
+IRIS = "factorisation/iris"
+LABELS = ("numpy", "control", "numpy-inplace")
+
+
+@pytest.fixture
+def three() -> list[Entrant]:
+    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
+
+
+def answering(ask) -> SimpleNamespace:
+    """Workers that answer as `ask` does, and fill a record."""
+    record = sample_record(LABELS, [IRIS], control=False)
+    return SimpleNamespace(
+        record=record,
+        ask=ask,
+        attempt=lambda entrant, problem, work: work(entrant),
+        operations=lambda entrant: ["train"],
+        cell=lambda entrant, problem: record.cell(entrant.label, problem.name, problem.dtype),
+    )
+
+
+def test_on_the_core_that_races_one_is_asked_after_another(three: list[Entrant]):
+    inside, most, asked = [], [], []
+
+    def ask(entrant: Entrant, request: messages.Request) -> Any:
+        inside.append(entrant)
+        most.append(len(inside))
+        asked.append(type(request))
+        time.sleep(0.01)
+        inside.remove(entrant)
+        return (
+            messages.Piloted({"train": 1e-3}) if asked[-1] is messages.Pilot else messages.Weighed(0, None, 0, 0, None)
+        )
+
+    race = Rounds(answering(ask), SimpleNamespace(problem=pose(IRIS)))
+    race._calls(three)
+    race._weigh(three)
+    assert asked == [messages.Pilot] * 3 + [messages.Weigh] * 3
+    assert max(most) == 1
+
+
+@pytest.mark.parametrize("pair_seconds, expected", [(10.0, 6), (1.4 / 4, 8), (1e-3, 10)])
+def test_there_are_as_many_rounds_as_there_is_time_for_and_in_every_generation_the_same(
+    three: list[Entrant], monkeypatch: pytest.MonkeyPatch, pair_seconds: float, expected: int
+):
+    taken: list[str] = []
+
+    def ask(entrant: Entrant, request: messages.Turn) -> messages.Turned:
+        taken.append(entrant.label)
+        return messages.Turned(1, 0.0, 0.0)
+
+    monkeypatch.setattr(rounds.clock, "seconds", lambda call: (next(seconds), call()))
+    monkeypatch.setattr(rounds.gates, "timed_call_agrees", lambda *asked: True)
+    workers = answering(ask)
+    workers.rounds_like = lambda entrant: "numpy"
+    workers.record.settings.seconds_per_race, workers.record.settings.most_rounds = 1.4, 10
+    first = Race(0, IRIS, "float32", 0, {}, {"train": {}})
+    for race in (first, Race(1, IRIS, "float32", 1, first.rounds, first.calls)):
+        seconds = itertools.chain([100.0], itertools.repeat(pair_seconds))  # the first is disturbed
+        Rounds(workers, SimpleNamespace(problem=pose(IRIS)))._rounds(race, "train", three)
+        assert race.rounds == {"train": expected}
+        assert sorted(taken) == sorted(LABELS * expected)
+        assert all(taken[i : i + 3] == taken[i + 3 : i + 6][::-1] for i in range(0, len(taken), 6))
+        taken.clear()
