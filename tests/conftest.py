@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import gc
 import os
 from functools import cache, cached_property
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see `bench.process`
+
+# Three libraries are half a million objects; to look through them again and again takes a tenth of the time.
+gc.set_threshold(200_000, 20, 100)
 
 # Each of several test processes has cores of its own, so that what one of them races is not slowed by another; and what
 # a test starts is no such process, as pytest-benchmark would believe.
