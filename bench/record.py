@@ -20,8 +20,6 @@ Count = Annotated[int, Meta(ge=0)]
 Nanoseconds = Annotated[int, Meta(gt=0)]
 Operation = Literal["loss", "value_and_grad", "train"]
 OPERATIONS: tuple[Operation, ...] = ("loss", "value_and_grad", "train")
-BY_HAND = "-by-hand"
-"""What the name of a by-hand twin adds to its original's, from which it differs in the gradient alone."""
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True):
@@ -259,21 +257,6 @@ class Record(Strict, kw_only=True):
         made = Cell(entrant=entrant, problem=problem, dtype=dtype)
         self.cells.append(made)
         return made
-
-    def original(self, twin: Entrant) -> Entrant | None:
-        """The entrant whose by-hand twin it is, where there is one."""
-        place = (twin.backend, twin.device, twin.dtype)
-        return next((e for e in self.entrants if (e.backend + BY_HAND, e.device, e.dtype) == place), None)
-
-    def left_out(self, entrant: Entrant, operation: Operation) -> str:
-        """Why the entrant does not race in it, '' where it does: what is another's to the last bit is not timed twice."""
-        if operation not in self.settings.operations:
-            return f"{operation} was not raced: a ladder of sizes is raced in train alone"
-        if entrant.dispatch == "descent" and operation != "train":
-            return f"{operation} of a mode that dispatches the whole descent is that of its step mode"
-        if operation == "loss" and self.original(entrant):
-            return "the loss of a by-hand twin is that of its original"
-        return ""
 
     def entrant(self, label: str, dtype: str) -> Entrant:
         return next(e for e in self.entrants if (e.label, e.dtype) == (label, dtype))

@@ -110,8 +110,9 @@ class Workers:
         entrant.last_output = failed.output or entrant.last_output
 
     def operations(self, entrant: Entrant) -> list[Operation]:
-        """Those that the entrant races in."""
-        return [op for op in self.record.settings.operations if not self.record.left_out(entrant, op)]
+        """A mode that dispatches the whole descent differs from its step mode in `train` alone."""
+        whole = entrant.dispatch == "descent"
+        return [op for op in self.record.settings.operations if op == "train" or not whole]
 
     def rounds_like(self, entrant: Entrant) -> str:
         """The NumPy backend whose rounding its tolerances are measured by."""

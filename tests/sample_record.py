@@ -235,14 +235,13 @@ def _cell(
             )
             for g in range(generations)
         ],
-        samples=[s for g in range(generations) for s in _samples(record, entrant, facts, g, rounds, step, noise, rng)],
+        samples=[s for g in range(generations) for s in _samples(entrant, facts, g, rounds, step, noise, rng)],
         peak_bytes=[int(3 * facts.bytes_moved)],
         cores_used=[1.0] * generations,
     )
 
 
 def _samples(
-    record: Record,
     entrant: Entrant,
     facts: ProblemFacts,
     generation: int,
@@ -251,12 +250,12 @@ def _samples(
     noise: float,
     rng: np.random.Generator,
 ) -> list[Samples]:
-    """Every process has a speed of its own, and every sample a little more."""
+    """Every process has a speed of its own, and every sample a little more; `train` alone for a whole descent."""
     found = []
     speed = np.exp(noise * rng.standard_normal())
     shares: dict[Operation, float] = {"loss": 1 / 3, "value_and_grad": 0.9, "train": float(facts.timed_steps)}
     for operation in OPERATIONS:
-        if record.left_out(entrant, operation):
+        if entrant.dispatch == "descent" and operation != "train":
             continue
         nanoseconds = 1e9 * 10 * step * shares[operation] * speed * np.exp(noise / 2 * rng.standard_normal(rounds))
         found.append(

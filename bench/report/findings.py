@@ -10,13 +10,14 @@ from math import inf
 from typing import NamedTuple, TypeVar
 
 from bench.choice import REFERENCE
-from bench.record import BY_HAND, Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
+from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
 
 ALGEBRA = ("numpy-gram", "numpy-inplace")
+TWIN = "-by-hand"
 DISPATCHES = ("operation", "step", "descent")
 LEFT_OUT = ("not ", "needs ", "skipped")
 """Beginnings of the words of cells that were never meant to run here; every other empty cell failed."""
@@ -152,11 +153,6 @@ class Findings:
             self._ratios[key] = ratio(self.samples(a, problem, of), self.samples(b, problem, to or of))
         return self._ratios[key]
 
-    def gradient(self, entrant: Entrant, problem: str) -> Interval | None:
-        """time(value_and_grad) / time(loss); a by-hand twin's loss is its original's, and need not be timed."""
-        timed = entrant if self.samples(entrant, problem, "loss") else self.record.original(entrant)
-        return self.ratio(entrant, timed, problem, "value_and_grad", "loss") if timed else None
-
     def control_interval(self, problem: str, operation: Operation = "train") -> Interval | None:
         """The same code against itself: time(control) / time(original)."""
         return self.ratio(self.control, self.original, problem, operation) if self.control and self.original else None
@@ -204,7 +200,7 @@ def fastest(f: Findings, problem: str) -> Entrant | None:
 
 def twins(f: Findings) -> list[tuple[Entrant, Entrant]]:
     """(with the library's autodiff, with the gradient derived by hand), for each that has both."""
-    pairs = [(e, f.named(e.backend + BY_HAND)) for e in f.racers]
+    pairs = [(e, f.named(e.backend + TWIN)) for e in f.racers]
     return [(e, twin) for e, twin in pairs if twin is not None]
 
 
@@ -217,7 +213,7 @@ def like_with_like(f: Findings, dispatch: str) -> list[tuple[Entrant, Entrant]]:
     """Pairs of libraries whose dispatches cover the same: (later in the record, earlier)."""
     first: dict[str, Entrant] = {}
     for e in f.racers:
-        if e.dispatch == dispatch and not e.backend.endswith(BY_HAND):
+        if e.dispatch == dispatch and not e.backend.endswith(TWIN):
             first.setdefault(e.library, e)
     return [(b, a) for a, b in combinations(first.values(), 2)]
 

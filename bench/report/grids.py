@@ -57,7 +57,7 @@ def _heat(f: Findings, operation: Operation) -> Heat:
         (
             key(e),
             name(e),
-            [_timed(*c[e.label], widest) if e.label in c else _empty(f, e, p, operation) for p, c in columns.items()],
+            [_timed(*c[e.label], widest) if e.label in c else _empty(f, e, p) for p, c in columns.items()],
         )
         for e in f.entrants
     ]
@@ -85,11 +85,11 @@ def _timed(seconds: float, c: Comparison | None, best: bool, widest: float) -> T
     return Tile(seconds, f"{value} x{' ~' if c.verdict == 'undecided' else ''}", bounds, shade)
 
 
-def _empty(f: Findings, e: Entrant, problem: str, operation: Operation) -> Tile:
+def _empty(f: Findings, e: Entrant, problem: str) -> Tile:
     outcome = f.outcome(e, problem)
     if outcome.word != "ok":
         return Tile(None, word=outcome.word, reason=units.clip(outcome.reason, 120))
-    reason = f.record.left_out(e, operation) or "no sample was taken"
+    reason = "one dispatch covers the whole descent" if e.dispatch == "descent" else "no sample was taken"
     return Tile(None, word=units.ABSENT, reason=reason)
 
 
@@ -118,7 +118,7 @@ def _agreed(f: Findings, e: Entrant, problem: str, found: list[Gated]) -> str:
 
 def gradient(f: Findings) -> Section:
     def cell(e: Entrant, problem: str) -> str:
-        found = f.gradient(e, problem)
+        found = f.ratio(e, e, problem, "value_and_grad", "loss")
         return units.interval(found) if found else units.ABSENT
 
     text = (

@@ -8,8 +8,8 @@ from zlib import crc32
 
 import numpy as np
 
-from bench.record import BY_HAND, Entrant
-from bench.report.findings import name
+from bench.record import Entrant
+from bench.report.findings import TWIN, name
 from bench.report.units import clip, inert
 
 # Okabe and Ito (2008): told apart with any colour vision.
@@ -66,10 +66,10 @@ def key(entrant: Entrant) -> str:
 
 def style(entrant: Entrant) -> dict[str, Any]:
     """Colour by library, marker by mode, hollow where the gradient is derived by hand."""
-    mode = entrant.backend.removesuffix(BY_HAND).partition("-")[2]
+    mode = entrant.backend.removesuffix(TWIN).partition("-")[2]
     known = LIBRARIES.get(entrant.library)
     colour = CONTROL if entrant.control else known or OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
-    hollow = entrant.backend.endswith(BY_HAND)
+    hollow = entrant.backend.endswith(TWIN)
     marker = "X" if entrant.control else MODES.get(mode, "h")
     face = "white" if hollow else colour
     return {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 5, "gid": key(entrant)}

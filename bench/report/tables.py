@@ -126,7 +126,7 @@ def _measurements(f: Findings, e: Entrant, problem: str) -> list[str]:
     if not f.samples(e, problem):
         return [word(f, e, problem)] * (6 if f.reference is None else 7)
     best = fastest(f, problem)
-    gradient = f.gradient(e, problem)
+    gradient = f.ratio(e, e, problem, "value_and_grad", "loss")
     against = (
         [] if f.reference is None else ["reference" if e is f.reference else judged(f.compare(e, f.reference, problem))]
     )

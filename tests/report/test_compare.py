@@ -37,7 +37,7 @@ def test_the_ratio_is_b_over_a():
     assert slower.interval is not None
     assert slower.interval.value == pytest.approx(1.5, rel=1e-3)
     assert slower.seconds_a == pytest.approx(step_seconds("torch-eager", IRIS), rel=1e-3)
-    assert found["torch-eager-by-hand", "value_and_grad"].verdict == "undecided"
+    assert found["torch-eager-by-hand", "loss"].verdict == "undecided"
 
 
 def test_one_disturbed_round_moves_nothing():

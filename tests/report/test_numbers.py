@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.record import OPERATIONS, Samples
+from bench.record import Samples
 from bench.report import start, sweep, tables, units, words
 from bench.report.findings import overheads
 from bench.statistics import NEVER, Interval, welch
@@ -55,32 +55,9 @@ def test_time_per_step_is_the_call_over_its_steps():
 
 def test_the_gradient_is_held_against_the_loss():
     f = only(sample_record(["numpy"], [IRIS], noise=0))
-    found = f.gradient(f.racers[0], IRIS)
+    found = f.ratio(f.racers[0], f.racers[0], IRIS, "value_and_grad", "loss")
     assert found is not None
     assert found.value == pytest.approx(2.7, rel=1e-3)
-
-
-def test_a_twins_gradient_is_held_against_the_loss_of_its_original_or_where_that_is_absent_its_own():
-    f = only(sample_record(PAIR, [IRIS], noise=0))
-    original, twin = (entrant(f, name) for name in PAIR)
-    assert f.samples(original, IRIS, "loss")
-    assert not f.samples(twin, IRIS, "loss")
-    found = f.gradient(twin, IRIS)
-    assert found is not None
-    assert found.value == pytest.approx(2.7 * step_seconds(PAIR[1], IRIS) / step_seconds(PAIR[0], IRIS), rel=1e-3)
-    alone = only(sample_record(["numpy", PAIR[1]], [IRIS], noise=0))
-    own = alone.gradient(entrant(alone, PAIR[1]), IRIS)
-    assert own is not None
-    assert own.value == pytest.approx(2.7, rel=1e-3)
-
-
-def test_what_is_not_timed_says_whose_it_is():
-    f = only(sample_record(["numpy", *PAIR, "jax-scan"], [IRIS], noise=0))
-    reasons = {e.backend: [f.record.left_out(e, op) for op in OPERATIONS] for e in f.racers}
-    assert reasons["numpy"] == reasons["torch-eager"] == ["", "", ""]
-    assert reasons["torch-eager-by-hand"] == ["the loss of a by-hand twin is that of its original", "", ""]
-    assert reasons["jax-scan"][2] == ""
-    assert all(reason.endswith("is that of its step mode") for reason in reasons["jax-scan"][:2])
 
 
 def test_the_first_call_is_paid_for_when_the_steps_have_saved_it():
