@@ -102,7 +102,7 @@ def in_dtype(problem: Problem, dtype: str) -> Problem:
 
 
 NUDGE = 8
-"""Units in the last place by which a start may be moved and still be the same question."""
+"""Units in the last place by which a start may be moved and still be the same question; a power of 2."""
 
 
 def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:

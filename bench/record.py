@@ -217,6 +217,7 @@ class Limits(Strict):
 class Settings(Strict, kw_only=True):
     generations: Count
     most_rounds: Annotated[int, Meta(ge=2)]
+    """There and back: two at least."""
     seconds_per_race: Positive
     slowest_step_seconds: Positive | None = None
     """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""

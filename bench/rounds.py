@@ -57,7 +57,8 @@ class Rounds:
         there_and_back = partial(self._there_and_back, race, operation, racing, rng, taken)
         done = 0
         if operation not in race.rounds:
-            done, race.rounds[operation] = self._first_pairs(there_and_back)
+            done, pairs = self._first_pairs(there_and_back) if racing else (0, 0)
+            race.rounds[operation] = 2 * pairs
         for _ in range(done, race.rounds[operation] // 2):
             there_and_back()
         for entrant in racing:
@@ -69,12 +70,12 @@ class Rounds:
                 )
 
     def _first_pairs(self, there_and_back: Callable[[], None]) -> tuple[int, int]:
-        """(pairs of rounds that were run, rounds that there are to be): by the fastest of the fewest pairs."""
+        """(pairs of rounds that were run, that there is time for): by the fastest of the fewest pairs."""
         settings = self.workers.record.settings
         most = settings.most_rounds // 2
         fewest = min(FEWEST_PAIRS, most)
         pair_seconds = min(clock.seconds(there_and_back)[0] for _ in range(fewest))
-        return fewest, 2 * min(max(fewest, round(settings.seconds_per_race / pair_seconds)), most)
+        return fewest, min(max(fewest, round(settings.seconds_per_race / pair_seconds)), most)
 
     def _there_and_back(
         self,

@@ -196,10 +196,15 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     ):
         raise UsageError(f"{path} was begun by another version of the suite, with other entrants; run anew")
     for problem, facts in zip(problems, record.problems, strict=True):
-        if facts.timed_steps != problem.timed_steps:
-            raise UsageError(
-                f"{path} was begun with calls of {facts.timed_steps} steps on {problem.name}, and here they are of {problem.timed_steps}; run anew"
-            )
+        lengths = {
+            "calls": (facts.timed_steps, problem.timed_steps),
+            "descents": (facts.num_steps, problem.num_steps),
+        }
+        for what, (before, here) in lengths.items():
+            if before != here:
+                raise UsageError(
+                    f"{path} was begun with {what} of {before} steps on {problem.name}, and here they are of {here}; run anew"
+                )
         if (facts.name, facts.dtype, facts.digest) != (problem.name, problem.dtype, problem.digest):
             raise UsageError(f"{problem.name} has other data or another start than when {path} was begun; run anew")
     for race in record.races:

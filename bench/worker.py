@@ -53,8 +53,6 @@ class Worker:
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
         usage.pin(self._core)  # again: a library may have started threads, or gone elsewhere
-        # A library stays; to look through it again and again took a sixth of the first preparation of compiled torch.
-        gc.freeze()
         self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,

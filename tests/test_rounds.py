@@ -75,5 +75,7 @@ def test_there_are_as_many_rounds_as_there_is_time_for_and_in_every_generation_t
         Rounds(workers, SimpleNamespace(problem=pose(IRIS)))._rounds(race, "train", three)
         assert race.rounds == {"train": expected}
         assert sorted(taken) == sorted(LABELS * expected)
+        cells = [workers.cell(entrant, pose(IRIS)) for entrant in three]
+        assert [len(cell.samples[-1].nanoseconds) for cell in cells] == [expected] * 3
         assert all(taken[i : i + 3] == taken[i + 3 : i + 6][::-1] for i in range(0, len(taken), 6))
         taken.clear()

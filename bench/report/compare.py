@@ -91,7 +91,7 @@ def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, o
     if one and other and operation == "train" and one.timed_steps != other.timed_steps:
         return "calls of other lengths"
     if one and other and one.digest != other.digest:
-        return "other data"
+        return "other data" if one.num_steps == other.num_steps else "descents of other lengths"
     ours, theirs = _same(before, entrant), _same(after, entrant)
     return "other threads" if ours and theirs and ours.threads != theirs.threads else ""
 

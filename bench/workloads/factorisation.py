@@ -10,8 +10,8 @@ Oracle    Eckart and Young (1936): no factors of this rank have a smaller loss t
 Sizes     `iris`     150 x 4 centred, rank 2, uniform start: the lab report's exercise.
           `digits`   1797 x 64 centred, rank 16; a uniform start stays on a saddle here, so N(0, 0.1^2).
                      After 400 steps 1.009 times the oracle.  No further: three pixels are 0 in all images, and their
-                     rows of V shrink until after 580 steps float32 holds them as subnormal numbers alone, with
-                     which an Intel Xeon took twelve times as long over a step.  (XLA flushes them to 0.)
+                     rows of V shrink, in float32 to subnormal numbers from some 590 steps on, with which NumPy
+                     and torch took ten times as long over a step on an Intel Xeon.  (XLA flushes them to 0.)
           `MxNrR`    drawn: a rank-R matrix of signs plus unit noise, scaled to singular values near 1.
           `FILE:rR`  a person's own matrix, from a .npy or .csv file.
 Cost      A step does three products of 2 m n rank flops each (U V^T, R V, R^T U).  It cannot avoid

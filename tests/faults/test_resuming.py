@@ -163,6 +163,10 @@ def longer_calls(record):
     record.problems[0].timed_steps *= 2
 
 
+def longer_descents(record):
+    record.problems[0].num_steps *= 2
+
+
 def no_plan(record):
     record.races = [Race(0, QUICK, "float32", 1, {"loss": 2}, {})]
 
@@ -184,6 +188,7 @@ def no_problem(record):
         (complete, "is complete; there is nothing left to resume"),
         (other_data, "factorisation/24x6r2 has other data or another start"),
         (longer_calls, r"with calls of \d+ steps on factorisation/24x6r2, and here they are of \d+; run anew"),
+        (longer_descents, r"with descents of \d+ steps on factorisation/24x6r2, and here they are of \d+; run anew"),
         (no_problem, "was begun by another version of the suite"),
         (no_plan, "has a race without its plan of rounds and calls; it was altered, run anew"),
     ],

@@ -110,6 +110,12 @@ def test_a_step_is_not_compared_with_one_of_a_longer_call_which_has_less_of_its_
     assert said == {"loss": "", "value_and_grad": "", "train": "calls of other lengths"}
 
 
+def test_where_the_descent_alone_is_another_it_is_not_said_of_the_data():
+    a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1)
+    b.problems[0].digest, b.problems[0].num_steps = "another", 2 * b.problems[0].num_steps
+    assert {c.word for c in compare.changes(a, b)} == {"descents of other lengths"}
+
+
 def test_cells_that_cannot_be_compared_say_why():
     a, b = sample_record(("numpy", *PAIR), [IRIS, MLP]), sample_record(("numpy", *PAIR), [IRIS], seed=1)
     fail(b, "torch-eager", "crashed")
