@@ -17,7 +17,7 @@ bench: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
+	$(BIN)/mypy -n 2
 	$(BIN)/python -m pytest tests --timeout=300 -q -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder --benchmark-disable
 	$(BIN)/python -m pytest tests --timeout=300 -q -m alone
 
