@@ -106,7 +106,7 @@ NUDGE = 8
 
 
 def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
-    """`arrays` with each entry moved, relative to itself, by up to NUDGE times `unit` either way."""
+    """`arrays` with each entry moved, relative to itself, by -NUDGE to NUDGE - 1 times `unit`."""
 
     def nudge(array: Array) -> Array:
         # Of a whole byte, which is drawn in half the time of a narrower range.
