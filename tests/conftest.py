@@ -32,13 +32,14 @@ from backends import by_hand
 from bench.backend import Backend, Unsupported
 from bench.choice import check_backend
 from bench.problem import Arrays, Problem, UsageError, in_dtype
-from bench.record import Record
+from bench.record import Entrant, Record
 from bench.workloads import pose
 from tests.sample_record import sample_record
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 """One problem a workload: torch.compile takes seconds over every new shape."""
 DTYPES = ("float32", "float64")
+LABELS = ("numpy", "control", "numpy-inplace")
 NUM_STEPS = 7
 
 
@@ -145,6 +146,12 @@ def loaded(name: str, device: str, dtype: str) -> Backend:
 @cache
 def subject_of(name: str, device: str, dtype: str, workload: str) -> Subject:
     return Subject(loaded(name, device, dtype), pose(SMALL[workload], dtype))
+
+
+@pytest.fixture
+def three() -> list[Entrant]:
+    """Entrants, LABELS by name, all of which are NumPy."""
+    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
 
 
 @pytest.fixture

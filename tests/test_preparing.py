@@ -18,7 +18,6 @@ from bench.workers import Workers
 from bench.workloads import pose
 
 IRIS = "factorisation/iris"
-LABELS = ("numpy", "control", "numpy-inplace")
 
 
 class AheadOfTime:
@@ -33,11 +32,6 @@ class AheadOfTime:
     def trainer(self, problem: Any, num_steps: int) -> Callable:
         time.sleep(0.2)
         return self._backend.trainer(problem, num_steps)
-
-
-@pytest.fixture
-def three() -> list[Entrant]:
-    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
 
 
 def test_a_first_call_holds_the_making_of_its_program_and_train_comes_first():

@@ -11,15 +11,10 @@ from bench import messages, rounds
 from bench.record import Entrant, Race
 from bench.rounds import Rounds
 from bench.workloads import pose
+from tests.conftest import LABELS
 from tests.sample_record import sample_record
 
 IRIS = "factorisation/iris"
-LABELS = ("numpy", "control", "numpy-inplace")
-
-
-@pytest.fixture
-def three() -> list[Entrant]:
-    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
 
 
 def answering(ask) -> SimpleNamespace:
