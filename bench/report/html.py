@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -57,15 +58,15 @@ def page(
     """`lead`: what two records come to; who won, where there is one."""
     return Page(
         title,
-        [] if lead else trust.caveats(record, list(found)),
+        [] if lead else trust.caveats(record, found),
         lead or [sentence for f in found[:1] for sentence in leaders.headline(f)],
         parts.facts(record),
         [
             parts.of(f, Section(f.title if len(found) > 1 else "", items=words.findings(f), tables=_winners(f)))
             for f in found
         ],
-        words.summary(record, list(found)),
-        words.exit_code(list(found)) == words.GOOD,
+        words.summary(record, found),
+        words.exit_code(found) == words.GOOD,
         shown,
         downloads,
         _choices(found, shown),
@@ -93,13 +94,25 @@ def render(shown: Page) -> bytes:
     """The same page gives the same bytes."""
     script = _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    written = _template().render(
+        page=shown,
+        policy=POLICY.format(f"sha256-{digest}"),
+        style=_trusted(_file("page.css")),
+        script=_trusted(script),
+        number=itertools.count(1).__next__,
+        unique=_Unique(),
+        workload=_Workloads(shown.problems),
+    )
+    return written.encode()
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Compiled once: that takes half as long again as a page of one problem."""
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=_inert
     )
     environment.globals |= {
-        "number": itertools.count(1).__next__,
-        "unique": _Unique(),
-        "workload": _Workloads(shown.problems),
         "numeric": _numeric,
         "value": units.value,
         "seconds": units.seconds,
@@ -108,11 +121,7 @@ def render(shown: Page) -> bytes:
         "shades": grids.SHADES,
     }
     environment.filters |= {"cell": _cell, "broken": _broken, "command": _command, "said": _said, "trusted": _trusted}
-    policy = POLICY.format(f"sha256-{digest}")
-    template = environment.from_string(_file("page.html.j2"))
-    return template.render(
-        page=shown, script=_trusted(script), style=_trusted(_file("page.css")), policy=policy
-    ).encode()
+    return environment.from_string(_file("page.html.j2"))
 
 
 def _file(file: str) -> str:
