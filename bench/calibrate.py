@@ -151,10 +151,6 @@ def summary(found: Calibration) -> list[str]:
     return lines
 
 
-def _say_of(say: Callable[[str], None], number: int, line: str) -> None:
-    say(f"race {number}, {line}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 for a disagreement, 2 for wrong usage, 3 when cells failed, 130 when interrupted; what was done is kept."""
     return command.ended(lambda: _calibrate(_options(arguments)))
@@ -176,15 +172,16 @@ def _calibrate(options: argparse.Namespace) -> int:
     with sole_writer(options.results), progress.reporter() as say:
         found = begun(options.results)
         codes = [_add_race(found, options.results, say) for _ in range(options.races)]
-    print("\n".join(summary(found)))
-    print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
+    with command.printing():
+        print("\n".join(summary(found)))
+        print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
     return words.worst(codes)
 
 
 def _add_race(found: Calibration, folder: Path, say: Callable[[str], None]) -> int:
     """One more race, counted and saved; its exit code."""
     number = found.races + 1
-    record = race(number, partial(_say_of, say, number))
+    record = race(number, lambda line: say(f"race {number}, {line}"))
     for trial in found.trials:
         tally(record, trial)
     found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")

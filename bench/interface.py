@@ -81,10 +81,11 @@ def _interface(options: argparse.Namespace) -> int:
     with progress.reporter() as say:
         record = session.run(choice, options.results, say, options.resume)
     found = lines(record, names)
-    print("time / time of the bare loop, with its 95 % interval")
-    print("\n".join(f"{line}  {word}" for line, word in found))
     counts = Counter(word for _, word in found)
-    print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
+    with command.printing():
+        print("time / time of the bare loop, with its 95 % interval")
+        print("\n".join(f"{line}  {word}" for line, word in found))
+        print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
     return words.worst([words.exit_code(all_findings(record)), words.REGRESSION if counts["above"] else words.GOOD])
 
 

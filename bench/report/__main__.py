@@ -111,11 +111,11 @@ def show(title: str, sections: Sequence[Section], summary: str, code: int) -> No
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-    print(terminal(title, sections, colour))
     shade = {words.GOOD: 32, words.FAILED: 33}.get(code, 31)
     line = wrapped(summary)
-    # Flushed here, where a reader who left is still handled.
-    print(f"\033[{shade}m{line}\033[0m" if colour else line, flush=True)
+    with command.printing():
+        print(terminal(title, sections, colour))
+        print(f"\033[{shade}m{line}\033[0m" if colour else line)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The program: soon done, the same bytes each time, one sentence for what cannot be."""
 
-import os
 import re
 import resource
 import subprocess
@@ -13,7 +12,7 @@ from bench.record import SCHEMA, Record
 from bench.store import save
 from tests.reported import IRIS, MLP, PAIR, called, reported, without_samples
 from tests.running import ROOT
-from tests.sample_record import sample_record
+from tests.sample_record import fail, sample_record
 
 LIBRARIES = "import jinja2, matplotlib.figure, msgspec, rich.console, scipy.special, tabulate"
 TIMES_THE_IMPORTS = 9
@@ -121,11 +120,9 @@ def test_usage_that_cannot_be_is_one_sentence(tmp_path: Path):
         assert (code, printed, len(error.splitlines())) == (2, "", 1)
 
 
-def test_the_program_survives_a_reader_who_leaves(tmp_path: Path):
-    save(sample_record(PAIR, [IRIS]), tmp_path / "a.json")
-    command = f"{sys.executable} -m bench.report {tmp_path / 'a.json'} --results {tmp_path} | true"
-    done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=True, env={**os.environ}
-    )
-    assert done.stderr == ""
+def test_the_exit_code_survives_a_reader_who_leaves(tmp_path: Path):
+    save(fail(sample_record(PAIR, [IRIS]), PAIR[1], "disagrees", "the loss"), tmp_path / "a.json")
+    command = f"set -o pipefail; {sys.executable} -m bench.report {tmp_path / 'a.json'} --results {tmp_path} | true"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
     assert (tmp_path / "report.md").exists()
