@@ -172,11 +172,18 @@ def _of_dtype(choice: Choice, dtype: str) -> list[Entrant]:
     # A backend that can run on no device that was asked for still gets its row, which says so.
     places = [(b, d) for b, d in everywhere if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
     found = [Entrant(label=_at(b, d), backend=b, device=d, dtype=dtype) for b, d in places]
-    return [*found, *(_control([e for e in found if e.device == d]) for d in dict.fromkeys(d for _, d in places))]
+    devices = dict.fromkeys(d for _, d in places)
+    return [*found, *(_control([e for e in found if e.device == d], choice.problems) for d in devices)]
 
 
-def _control(others: list[Entrant]) -> Entrant:
-    twice = next((e for e in others if e.backend == REFERENCE), others[0])
+def _control(others: list[Entrant], problems: Sequence[str]) -> Entrant:
+    kinds = {problem.partition("/")[0] for problem in problems}
+
+    def never_runs(e: Entrant) -> bool:
+        return (e.backend, e.device) in backends.NOT_ON or any((e.backend, kind) in backends.NOT_FOR for kind in kinds)
+
+    able = [e for e in others if not never_runs(e)] or others
+    twice = next((e for e in able if e.backend == REFERENCE), able[0])
     label = _at("control", twice.device)
     return Entrant(label=label, backend=twice.backend, device=twice.device, dtype=twice.dtype, control=True)
 

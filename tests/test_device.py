@@ -6,7 +6,7 @@ import pytest
 from bench import machine
 from bench.choice import Choice, entrants
 from bench.record import Record
-from bench.report import device, units
+from bench.report import device, parts, units
 from bench.report.findings import all_findings
 from tests.sample_record import sample_record, step_seconds
 
@@ -45,6 +45,28 @@ def test_each_device_has_a_control_of_its_own():
     controls = [f.control for f in all_findings(record)]
     assert [(e.label, e.backend) for e in controls] == [("control", "numpy"), ("control@cuda", "jax-scan")]
     assert [f.original.label for f in all_findings(record)] == ["numpy", "jax-scan@cuda"]
+
+
+@pytest.mark.parametrize(
+    ("backends", "problem", "device", "twice"),
+    [
+        (["numpy", "torch-eager"], PROBLEMS[0], "cuda", "torch-eager"),
+        (["numpy-gram", "torch-eager"], "mlp/iris", "cpu", "torch-eager"),
+        (["numpy-gram", "torch-eager"], PROBLEMS[0], "cpu", "numpy-gram"),
+        (["numpy"], PROBLEMS[0], "cuda", "numpy"),
+    ],
+)
+def test_who_enters_twice_can_run_there_where_anybody_can(backends, problem, device, twice):
+    (control,) = [e for e in entrants(Choice(backends, [problem], [device])) if e.control]
+    assert control.backend == twice
+
+
+def test_a_cell_on_a_gpu_is_repeated_beside_the_reference_on_the_cpu():
+    command = parts.command("jax-scan", PROBLEMS[0], "float32", "cuda")
+    options = [word.partition(" ") for word in command.split(" --")]
+    given = {what: [value for key, _, value in options if key == what] for what in ("backend", "device")}
+    raced = {(e.backend, e.device) for e in entrants(Choice(given["backend"], PROBLEMS[:1], given["device"]))}
+    assert {("numpy", "cpu"), ("jax-scan", "cuda")} <= raced
 
 
 def test_a_gpu_is_held_against_the_same_backend_on_the_cpu():

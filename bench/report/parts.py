@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import backends
 from bench.calibration import Calibration
 from bench.choice import REFERENCE
 from bench.record import Record
@@ -54,7 +55,7 @@ def parts(
         Part("start", "First call and break-even", [of(f, grids.first_call(f)) for f in found if f.problems]),
         Part("memory", "Memory", [of(f, grids.memory(f)) for f in found if f.problems]),
         Part("lab", "The lab report, reproduced", _lab(found, drawn)),
-        Part("trust", "How far to trust this", [Block(page.trusted(record, list(found), calibration))]),
+        Part("trust", "How far to trust this", [Block(page.trusted(record, found, calibration))]),
         Part("method", "Method", [Block(_method(record))]),
         Part("environment", "Environment", _environment(record, found)),
         Part("repeat", "Repeat a cell", _commands(record, found)),
@@ -202,5 +203,8 @@ def _command_table(f: Findings) -> Table:
 def command(backend: str, problem: str, dtype: str, device: str) -> str:
     """For a shell; whatever the names hold, it is one word each."""
     names = [f"--backend {shlex.quote(b)}" for b in dict.fromkeys((REFERENCE, backend))]
-    choice = [f"--problem {shlex.quote(problem)}", f"--dtype {shlex.quote(dtype)}", f"--device {shlex.quote(device)}"]
-    return " ".join(["pytest bench/ --benchmark-only", *names, *choice])
+    places = ["cpu", device] if (REFERENCE, device) in backends.NOT_ON else [device]
+    choice = [f"--problem {shlex.quote(problem)}", f"--dtype {shlex.quote(dtype)}"]
+    return " ".join(
+        ["pytest bench/ --benchmark-only", *names, *choice, *(f"--device {shlex.quote(d)}" for d in places)]
+    )
