@@ -12,7 +12,8 @@ def versions(name: str) -> str:
     """`torch 2.13.0+cpu` for a backend that loads, or why it does not."""
     code = "import sys, backends; print(', '.join(map(' '.join, backends.load(sys.argv[1]).versions.items())))"
     done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True)
-    return done.stdout.strip() or f"{name}: {done.stderr.strip().splitlines()[-1]}"
+    said = done.stderr.strip().splitlines() or [f"its process ended with {done.returncode} and without a word"]
+    return done.stdout.strip() or f"{name}: {said[-1]}"
 
 
 if __name__ == "__main__":

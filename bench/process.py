@@ -67,9 +67,10 @@ class Process:
         """The answer.  All about one problem, from Prepare on, may take `deadline` seconds together; Pin is about none."""
         if isinstance(request, messages.Prepare):
             self._spent = 0.0
+        packed = messages.pack(request)
         began = time.monotonic()
         try:
-            self._connection.send_bytes(messages.pack(request))
+            self._connection.send_bytes(packed)
             if not self._answers_within(deadline if isinstance(request, messages.Pin) else deadline - self._spent):
                 self.end()
                 raise Failed("timed out", f"no answer to {_name(request)} within {deadline:g} s", self._last_output())
@@ -98,7 +99,12 @@ class Process:
         return True
 
     def kill(self) -> None:
-        """The process, its group, and whatever else descends from it, at once; `ask` then says that it crashed."""
+        """The process, its group, and whatever else descends from it, at once; `ask` then says that it crashed.
+
+        Not once it was ended: its number may be another process's.
+        """
+        if self._connection.closed:
+            return
         self.alive = False
         for child in self._children():
             with contextlib.suppress(psutil.Error):
@@ -120,7 +126,7 @@ class Process:
             return []
 
     def end(self) -> None:
-        """Once: afterwards its number may be another process's."""
+        """Once."""
         if self._connection.closed:
             return
         self.kill()

@@ -71,13 +71,14 @@ def test_on_a_gpu_each_generation_compiles_anew(tmp_path: Path):
     assert len(found) == 2
 
 
+@pytest.mark.parametrize("again", [Process.end, Process.kill])
 def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(
-    tmp_path: Path, three: list[Entrant], monkeypatch: pytest.MonkeyPatch
+    again: Callable[[Process], None], tmp_path: Path, three: list[Entrant], monkeypatch: pytest.MonkeyPatch
 ):
     ended, killed = Process(three[0], None, tmp_path), []
     ended.end()
     monkeypatch.setattr(process.os, "killpg", lambda *asked: killed.append(asked))
-    ended.end()
+    again(ended)
     assert killed == []
 
 

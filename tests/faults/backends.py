@@ -396,6 +396,13 @@ class Killed(Training):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class DeadOnArrival:
+    """As a library that was built for another processor."""
+
+    def __init__(self, device, dtype):
+        os.kill(os.getpid(), signal.SIGILL)
+
+
 class Exiting(Training):
     """Ends as if all were well."""
 

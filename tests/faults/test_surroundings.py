@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.__main__ import versions
 from bench import session
 from bench.choice import Choice, choice_of
 from bench.problem import UsageError
@@ -226,3 +227,8 @@ def test_wrong_usage_ends_with_2_and_no_traceback(arguments):
     assert done.returncode == 2
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_library_that_dies_without_a_word_is_named_with_how_it_ended():
+    name = f"{HERE}DeadOnArrival"
+    assert versions(name) == f"{name}: its process ended with -4 and without a word"
