@@ -9,6 +9,9 @@ import psutil
 
 from bench.problem import Array, UsageError
 
+LARGEST = 2**32
+"""Bytes; one message holds no array of as many."""
+
 
 @cache
 def iris() -> tuple[Array, Array]:
@@ -35,8 +38,13 @@ def digits() -> tuple[Array, Array]:
 
 
 def check_fits(what: str, *shapes: tuple[int, int]) -> None:
-    """UsageError unless matrices of these shapes can be drawn in float64, kept beside two copies, here."""
-    needed, there = 3 * 8 * sum(rows * columns for rows, columns in shapes), psutil.virtual_memory().total
+    """UsageError unless matrices of these shapes can be drawn in float64, kept beside two copies, and sent to a worker."""
+    sizes = [8 * rows * columns for rows, columns in shapes]
+    if max(sizes) >= LARGEST:
+        raise UsageError(
+            f"{what!r} has a matrix of {max(sizes) / 2**30:.3g} GiB, and 4 is too much; choose a smaller size"
+        )
+    needed, there = 3 * sum(sizes), psutil.virtual_memory().total
     if needed > there:
         raise UsageError(
             f"{what!r} needs {needed / 2**30:.3g} GiB, and this machine has {there / 2**30:.3g}; choose a smaller size"

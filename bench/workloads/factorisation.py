@@ -71,7 +71,6 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if match := _SIZE.fullmatch(size):
         m, n, rank = map(int, match.groups())
         _check(size, m, n, rank)
-        data.check_fits(size, (m, n), (m, n), (m + n, rank))
         return _drawn(size, dtype, seed, m, n, rank)
     raise UsageError(
         f"no factorisation size {size!r}; choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in data.csv:r3"
@@ -116,6 +115,8 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
 def oracle(problem: Problem) -> float:
     """The squared error of the best approximation of this rank, by the singular value decomposition."""
     A, rank = np.asarray(problem.batch["A"], np.float64), problem.params["U"].shape[1]
+    if rank == min(A.shape):
+        return 0.0
     if min(A.shape) <= LARGE:
         return float(np.sum(np.linalg.svd(A, compute_uv=False)[rank:] ** 2))
     return float(np.sum(A**2) - np.sum(_largest_singular_values(A, rank) ** 2))
@@ -132,6 +133,7 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
         )
+    data.check_fits(size, (m, n), (m, n), (m + n, rank))
 
 
 def _check_scale(path: str, A: Array) -> None:

@@ -55,14 +55,14 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
     if match := _FILE.fullmatch(size):
         (features, labels), hidden = data.labelled_file(match[1]), int(match[2])
-        _check(size, hidden=hidden, examples=len(labels) - 1)
-        classes = int(labels.max()) + 1
-        data.check_fits(size, (len(features), hidden + classes), (features.shape[1] + classes, hidden))
-        return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden)
+        (rows, d), classes = features.shape, int(labels.max()) + 1
+        _check(size, rows, d, hidden, classes)
+        return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden, rows * 4 // 5, classes)
     if match := _SIZE.fullmatch(size):
         n, d, hidden, classes = map(int, match.groups())
-        _check(size, examples=n, features=d, hidden=hidden, classes=classes - 1)
-        data.check_fits(size, (n + max(1, n // 4), d + hidden + classes), (d + classes, hidden))
+        _check(size, n + max(1, n // 4) if n else 0, d, hidden, classes)
+        if classes > d:
+            raise UsageError(f"mlp {size!r} has more classes than features to tell them by; choose {d} classes at most")
         return _drawn(size, dtype, seed, n, d, hidden, classes)
     raise UsageError(
         f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in data.npz:h32"
@@ -120,10 +120,11 @@ def oracle(problem: Problem) -> None:
     """None: no bound on what this descent can reach is known."""
 
 
-def _check(size: str, **counts: int) -> None:
-    for what, count in counts.items():
+def _check(size: str, rows: int, d: int, hidden: int, classes: int) -> None:
+    for what, count in {"examples": rows, "features": d, "hidden": hidden, "classes": classes - 1}.items():
         if count < 1:
             raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
+    data.check_fits(size, (rows, d), (rows, hidden + classes), (d + classes, hidden))
 
 
 def _standardised(features: Array) -> Array:
@@ -158,11 +159,9 @@ def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classe
     return _scaled_problem(size, dtype, seed, x, scores.argmax(axis=1), hidden, n, classes)
 
 
-def _scaled_problem(
-    size: str, dtype: str, seed: int, x: Array, y: Array, hidden: int, n: int | None = None, classes: int | None = None
-) -> Problem:
+def _scaled_problem(size: str, dtype: str, seed: int, x: Array, y: Array, hidden: int, n: int, classes: int) -> Problem:
     """Start scaled by the fan-in (He et al. 2015), the rate by the batch, whose losses are summed."""
-    d, classes, n = x.shape[1], classes or int(y.max()) + 1, n or max(1, len(y) * 4 // 5)
+    d = x.shape[1]
     start = _normal_start(d, hidden, classes, seed)
     start["W1"] *= np.sqrt(2 / d)
     start["W2"] *= np.sqrt(2 / hidden)
