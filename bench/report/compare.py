@@ -67,7 +67,7 @@ Pair = tuple[Findings, Findings, Entrant, str, Operation]
 
 def _cells(before: Findings, after: Findings) -> list[Pair]:
     """Of both; an entrant is the same when its label is.  The control is no cell of its own."""
-    entrants = {e.label: e for e in [*before.racers, *after.racers]}
+    entrants = {e.label: e for e in [*after.racers, *before.racers]}
     problems = dict.fromkeys([*after.problems, *before.problems])
     cells = [(before, after, e, p, o) for e in entrants.values() for p in problems for o in OPERATIONS]
     # `train` alone stands for a cell that neither run timed; of the other operations nobody expects a number.

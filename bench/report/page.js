@@ -17,7 +17,7 @@
     }
     const unsorted = new Set(sorts.keys());
     for (const [id, column, down] of (wanted.get("sort") ?? "").split(",").map((text) => text.split("."))) {
-      const header = /^t\d+$/.test(id) && document.querySelectorAll(`#${id}.sortable thead th`)[column];
+      const header = /^t\d+$/.test(id) && document.querySelectorAll(`#${id}.sortable thead th`)[Number(column)];
       if (!header) continue;
       sorts.set(id, [Number(column), down === "down"]);
       unsorted.delete(id);

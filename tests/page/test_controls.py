@@ -51,7 +51,8 @@ def test_the_view_is_in_the_address_and_comes_back_from_it(visit: Visit, small_f
 
 
 @pytest.mark.parametrize(
-    "hash", ["#overhead", "#at=overhead", "#workload=none&sort=t1.99.up,x,t9999.0.up,<b>&at=nowhere", "#%"]
+    "hash",
+    ["#overhead", "#at=overhead", "#workload=none&sort=t1.99.up,t1.length.down,x,t9999.0.up,<b>&at=nowhere", "#%"],
 )
 def test_an_address_that_leads_to_a_part_or_to_nothing_does_no_harm(hash: str, visit: Visit, small_file: Path):
     page = visit(small_file, hash, laid_out=False)

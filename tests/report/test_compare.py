@@ -40,6 +40,13 @@ def test_the_ratio_is_b_over_a():
     assert found["torch-eager-by-hand", "loss"].verdict == "undecided"
 
 
+def test_what_changed_is_in_the_order_of_the_second():
+    a, b = (sample_record(PAIR, [IRIS], seed=seed) for seed in range(2))
+    b.entrants.reverse()
+    names = dict.fromkeys(c.entrant.backend for c in compare.changes(a, b))
+    assert list(names) == list(reversed(PAIR))
+
+
 def test_one_disturbed_round_moves_nothing():
     a, b = (sample_record(PAIR, [IRIS], noise=0) for _ in range(2))
     for cell in b.cells:
