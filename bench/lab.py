@@ -23,7 +23,7 @@ def lab_report(backend: str, reference: Reference, evidence: Evidence) -> LabRep
     the principal angles (Bjorck and Golub 1973) lie between the two column spaces, in degrees.
     """
     # Here, not above: they take seconds to import, and one problem alone needs them.
-    from scipy.linalg import orth, subspace_angles
+    from scipy.linalg import subspace_angles
     from sklearn.decomposition import PCA
 
     problem = reference.problem
@@ -36,7 +36,7 @@ def lab_report(backend: str, reference: Reference, evidence: Evidence) -> LabRep
         pca_scores=scores.tolist(),
         learnt=U.tolist(),
         r_squared=float(1 - np.sum((scores - mapped) ** 2) / np.sum((scores - scores.mean(axis=0)) ** 2)),
-        principal_angles_degrees=[float(a) for a in np.degrees(subspace_angles(orth(U), orth(scores)))],
+        principal_angles_degrees=[float(a) for a in np.degrees(subspace_angles(U, scores))],
         reconstruction_error=factorisation.quality(problem, evidence.params)["reconstruction_error"],
         svd_error=factorisation.oracle(problem),
     )

@@ -18,7 +18,7 @@ class Preparation:
     def __init__(self, workers: Workers) -> None:
         self.workers = workers
         self._references: dict[tuple[str, str], Reference] = {}
-        self._compiled: set[tuple[str, str]] = set()
+        self._compiled: set[tuple[str, str, str]] = set()
 
     def reference(self, problem: Problem) -> Reference:
         return self._references.setdefault((problem.name, problem.dtype), Reference(problem))
@@ -63,7 +63,7 @@ class Preparation:
         )
 
     def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:
-        worker, known = self.workers.of(entrant), (entrant.label, problem.digest)
+        worker, known = self.workers.of(entrant), (entrant.label, problem.name, problem.dtype)
         request = messages.Prepare(problem, self.workers.operations(entrant))
         prepared = worker.ask(request, self.workers.deadline)
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"

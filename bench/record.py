@@ -1,9 +1,11 @@
 """Record: everything one run found out, in one strict JSON file that grows as races finish."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
+
+from bench.backend import Dispatch
 
 SCHEMA = 2
 
@@ -19,7 +21,7 @@ Share = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Nanoseconds = Annotated[int, Meta(gt=0)]
 Operation = Literal["loss", "value_and_grad", "train"]
-OPERATIONS: tuple[Operation, ...] = ("loss", "value_and_grad", "train")
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True):
@@ -107,13 +109,13 @@ class Entrant(Strict):
     device: str
     dtype: str
     control: bool = False
-    dispatch: Literal["operation", "step", "descent", ""] = ""
+    dispatch: Dispatch | Literal[""] = ""
     versions: dict[str, str] = {}
     threads: Count = 0
     core: int | None = None
     """The core it was pinned to; None when it could not be pinned."""
     busy_threads: list[Count] = []
-    """Per race: threads that gained CPU time."""
+    """Per race: threads that took more than a twentieth of its CPU time."""
     idle_cpu_share: list[Share] = []
     """Per race: CPU time over wall time while others had their turn."""
     import_seconds: list[Positive] = []
@@ -208,7 +210,7 @@ class Limits(Strict):
 
     device: str
     matmul_flops_per_second: dict[str, Positive] = {}
-    """By `<dtype> <library>`: the largest square product that was tried."""
+    """By `<dtype> <library>`: of the product of two square matrices."""
     copy_bytes_per_second: Positive | None = None
     dispatch_seconds: dict[str, Positive] = {}
     """By `<dtype> <library>`: the time of a call that does next to nothing."""

@@ -21,7 +21,7 @@ Verdict = Literal["faster", "slower", "undecided"]
 
 
 class Interval(NamedTuple):
-    """An estimate and its 95 % interval; low and high are None below three generations."""
+    """An estimate and its interval, of 95 % unless more was asked for; low and high are None below three generations."""
 
     value: float
     low: float | None = None

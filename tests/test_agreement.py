@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import backends
-from bench.agree import Reference, evidence, gates, judge
+from bench.agree import Reference, evidence, gates
 from bench.agree.evidence import operations
 from bench.agree.reference import distance
 from bench.workloads import pose
@@ -21,7 +21,7 @@ def judged(backend, problem="factorisation", dtype="float32"):
     given = evidence.testify(
         backend, operations(backend, posed), posed, reference.end, reference.decoy, reference.others
     )
-    found = judge(reference, given)
+    found = gates.judge(reference, given)
     return [gate.name for gate in found if not gate.passed], gates.outcome(found).word
 
 
@@ -87,7 +87,7 @@ def test_what_disagrees_says_in_what_and_by_how_much():
     posed, backend = pose(SMALL["factorisation"]), faulty.DropsAStep()
     reference = Reference(posed)
     given = evidence.testify(backend, operations(backend, posed), posed, reference.end, reference.decoy, [])
-    found = [gate for gate in judge(reference, given) if not gate.passed]
+    found = [gate for gate in gates.judge(reference, given) if not gate.passed]
     assert {"trajectory", "trajectory of a decoy"} <= {gate.name for gate in found}
     for gate in found:
         reason = gates.outcome([gate]).reason
@@ -159,7 +159,7 @@ def test_an_error_below_the_least_possible_is_a_bug(monkeypatch):
         reference.others,
     )
     monkeypatch.setitem(reference.__dict__, "oracle", 16.0)
-    end = next(gate for gate in judge(reference, given) if gate.name == "end state")
+    end = next(gate for gate in gates.judge(reference, given) if gate.name == "end state")
     assert not end.passed
     assert "below the least possible" in end.what
 
@@ -170,7 +170,7 @@ def test_a_descent_that_blows_up_is_called_diverged():
     steady = Reference(pose("factorisation/12x8r2"))
     with np.errstate(all="ignore"):
         given = evidence.testify(backend, operations(backend, blown), blown, steady.end, steady.decoy, [])
-        assert gates.outcome(judge(steady, given)).word == "diverged"
+        assert gates.outcome(gates.judge(steady, given)).word == "diverged"
 
 
 def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():

@@ -13,7 +13,7 @@ from jax import lax, monitoring
 from backends import by_hand
 from backends.jax import factorisation, mlp
 from bench.backend import Dispatch, Unsupported
-from bench.problem import Problem
+from bench.problem import Problem, array_dtype
 
 PRECISION = {"tf32": "TF32_TF32_F32"}
 """The algorithm itself; "tensorfloat32" is a hint, which XLA's Triton kernels pass over."""
@@ -63,7 +63,7 @@ class Jax:
         return jax.jit(self.gradient(problem.workload))
 
     def trainer(self, problem: Problem, num_steps: int):
-        rate = jax.device_put(jnp.asarray(problem.learning_rate, _dtype(problem)), self.device)
+        rate = jax.device_put(jnp.asarray(problem.learning_rate, array_dtype(problem.dtype)), self.device)
         train = self.loop(self.gradient(problem.workload), problem, num_steps)
         return lambda params, batch: train(params, batch, rate)
 
@@ -107,7 +107,8 @@ def step_by_step(value_and_grad: Callable, problem: Problem, num_steps: int) -> 
     @jax.jit
     def begin(params):
         """What the first step may use up: one dispatch; four took an eighth of the time of 250 steps on Iris."""
-        return jnp.int32(0), jnp.zeros(num_steps, _dtype(problem)), *(jnp.copy(params[key]) for key in params_keys)
+        losses = jnp.zeros(num_steps, array_dtype(problem.dtype))
+        return jnp.int32(0), losses, *(jnp.copy(params[key]) for key in params_keys)
 
     @partial(jax.jit, donate_argnums=tuple(range(2 + n)))
     def step(i, losses, *arrays):
@@ -174,7 +175,3 @@ def _jax(device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
     except RuntimeError:
         raise Unsupported(f"not on {device}", f"jax {jax.__version__} sees no {device} device") from None
     return Jax(place, dispatch, gradient, loop)
-
-
-def _dtype(problem: Problem):
-    return next(iter(problem.params.values())).dtype

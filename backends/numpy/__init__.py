@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info
 
 from backends.numpy import factorisation, gram, mlp, plain
 from bench.backend import Unsupported
-from bench.problem import Array, Arrays, Problem
+from bench.problem import Array, Arrays, Problem, array_dtype
 
 
 class Algorithm(Protocol):
@@ -59,7 +59,7 @@ class NumPy:
 
     def trainer(self, problem: Problem, num_steps: int):
         descend = self.algorithm(problem).descend
-        rate = next(iter(problem.params.values())).dtype.type(problem.learning_rate)
+        rate = array_dtype(problem.dtype).type(problem.learning_rate)
         return lambda params, batch: descend(params, batch, rate, num_steps)
 
 

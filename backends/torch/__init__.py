@@ -156,13 +156,10 @@ def compiled_steps(
     return train
 
 
-def scanned_steps(
-    compile: Callable, device: str, value_and_grad: Callable, problem: Problem, num_steps: int
-) -> Callable:
+def scanned_steps(compile: Callable, value_and_grad: Callable, problem: Problem, num_steps: int) -> Callable:
     from torch._higher_order_ops.scan import scan
 
-    rate = torch.tensor(problem.learning_rate, dtype=torch.float64, device=device)
-    steps = torch.zeros(num_steps, device=device)
+    rate, steps = torch.tensor(problem.learning_rate, dtype=torch.float64), torch.zeros(num_steps)
 
     def descent(params, batch, rate, steps):
         def step(params, _):
@@ -303,7 +300,7 @@ def _scanned(device: str, dtype: str, gradient) -> Torch:
         )
     # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
     compile = compiler(device, fullgraph=True)  # or Inductor refuses the scan
-    return _torch(device, dtype, "descent", gradient, partial(scanned_steps, compile, device))
+    return _torch(device, dtype, "descent", gradient, partial(scanned_steps, compile))
 
 
 def _captured(device: str, dtype: str, gradient) -> Torch:

@@ -6,7 +6,6 @@
 """
 
 from bench.agree.evidence import Evidence
-from bench.agree.gates import judge
 from bench.agree.reference import Reference
 
-__all__ = ["Evidence", "Reference", "judge"]
+__all__ = ["Evidence", "Reference"]

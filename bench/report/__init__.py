@@ -16,5 +16,4 @@
              the same findings on a page of its own: who won, one quantity of every cell at a time, the parts in
              their order, what can be taken out; page.html.j2, page.css and page.js beside them
 `compare`    two records
-`folder`     the folder that all of it goes to
 """

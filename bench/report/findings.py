@@ -7,8 +7,9 @@ is NaN and nothing raises: what could not be computed is None, and `Findings.out
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from math import inf
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, get_args
 
+from bench.backend import Dispatch
 from bench.choice import REFERENCE
 from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
@@ -18,7 +19,7 @@ Key = TypeVar("Key")
 
 ALGEBRA = ("numpy-gram", "numpy-inplace")
 TWIN = "-by-hand"
-DISPATCHES = ("operation", "step", "descent")
+DISPATCHES = get_args(Dispatch)
 LEFT_OUT = ("not ", "needs ", "skipped")
 """Beginnings of the words of cells that were never meant to run here; every other empty cell failed."""
 

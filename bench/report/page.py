@@ -10,7 +10,7 @@ from bench.report.text import Picture, Section, Table
 
 
 def page(
-    record: Record, found: list[Findings], calibration: Calibration | None, pictures: Sequence[Picture]
+    record: Record, found: Sequence[Findings], calibration: Calibration | None, pictures: Sequence[Picture]
 ) -> list[Section]:
     """The same sections for the terminal and for Markdown."""
     sections = [Section("Verdict", [words.summary(record, found)], _words(found))]
@@ -37,13 +37,13 @@ def _measured(f: Findings) -> list[Section]:
     return [*(s._replace(title=f"{s.title} ({f.title})") for s in found if s is not None), *tables.reasons(f)]
 
 
-def _words(found: list[Findings]) -> list[str]:
+def _words(found: Sequence[Findings]) -> list[str]:
     if not found:
         return ["No backend entered, so there is nothing to compare."]
     return [f"{f'{f.title}: ' if len(found) > 1 else ''}{sentence}" for f in found for sentence in words.findings(f)]
 
 
-def trusted(record: Record, found: list[Findings], calibration: Calibration | None) -> Section:
+def trusted(record: Record, found: Sequence[Findings], calibration: Calibration | None) -> Section:
     noise = [text for f in found if (text := _noise(f))]
     # One in twenty: the reader of many verdicts is to know how many of them chance alone gives.
     chance = "A 95 % interval misses the truth one time in twenty: of a hundred verdicts on equal things some five are wrong."

@@ -105,7 +105,7 @@ def _drawn(table: Table) -> list[str]:
 
 
 def _clipped(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Every cell on one line, none too wide; a row that is short is filled up."""
+    """Every cell on one line, none too wide."""
     widths = [FIRST_COLUMN] + [COLUMN] * (len(table.headers) - 1)
     return (
         [clip(inert(header), min(width, FIRST_COLUMN)) for header, width in zip(table.headers, widths, strict=True)],
@@ -161,6 +161,6 @@ def _piped(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` for Markdown: no table border, no HTML, no emphasis, no formula, no link."""
+    """`text` for Markdown: no table border, no HTML, nothing bold or struck out, no code, no formula, no word that is a link."""
     text = re.sub(r"([\\`*|~$])", r"\\\1", prose(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"\](?=[(\[:])", r"\\]", text)

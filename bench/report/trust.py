@@ -1,5 +1,6 @@
 """How far the numbers can be trusted: the control, the calibration of the harness, and what should give pause."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,7 +67,7 @@ def _median(values: list[float]) -> float | None:
     return float(np.median(values)) if values else None
 
 
-def caveats(record: Record, all_findings: list[Findings]) -> list[str]:
+def caveats(record: Record, all_findings: Sequence[Findings]) -> list[str]:
     """What is to be known before any number is read: that the run did not end, or was too short for narrow intervals."""
     fewest = min((n for f in all_findings if (n := generations(f)) is not None), default=0)
     found = []
@@ -80,7 +81,7 @@ def caveats(record: Record, all_findings: list[Findings]) -> list[str]:
     return found
 
 
-def warnings(record: Record, all_findings: list[Findings]) -> list[str]:
+def warnings(record: Record, all_findings: Sequence[Findings]) -> list[str]:
     """What the run itself warned of, then what its numbers show, each in a sentence."""
     found = [*record.warnings, *caveats(record, all_findings), *_of_the_weather(record)]
     for f in all_findings:

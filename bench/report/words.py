@@ -1,6 +1,6 @@
 """The findings in sentences, the verdict on a run, and its exit code.  Every number is computed from the record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
@@ -22,7 +22,7 @@ from bench.statistics import NEVER
 GOOD, REGRESSION, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def exit_code(found: list[Findings]) -> int:
+def exit_code(found: Sequence[Findings]) -> int:
     """1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
     words = [cell.outcome.word for f in found for cell in f.empty_cells()]
     if "disagrees" in words:
@@ -36,7 +36,7 @@ def worst(codes: Iterable[int]) -> int:
     return max(codes, key=(GOOD, FAILED, REGRESSION).index, default=GOOD)
 
 
-def summary(record: Record, found: list[Findings]) -> str:
+def summary(record: Record, found: Sequence[Findings]) -> str:
     """The verdict line: how many cells agree and were timed, how many not, and why; then what makes it no final one."""
     cells = sum(len(f.entrants) * len(f.problems) for f in found)
     empty = [cell.outcome.word for f in found for cell in f.empty_cells()]
@@ -46,7 +46,7 @@ def summary(record: Record, found: list[Findings]) -> str:
     return " ".join([told, *trust.caveats(record, found)])
 
 
-def agreement_summary(found: list[Findings]) -> str:
+def agreement_summary(found: Sequence[Findings]) -> str:
     """The last line of `bench.agree`."""
     words = [f.outcome(e, p).word for f in found for e in f.entrants for p in f.problems]
     said = [f"{units.plural(words.count('ok'), 'cell')} of {len(words)} agree"]
