@@ -11,10 +11,19 @@ DeviceArrays = Mapping[str, Any]
 Dispatch = Literal["operation", "step", "descent"]
 
 
+UNSUPPORTED = ("not on ", "not for ", "needs ")
+"""How the words begin of what was never meant to run here."""
+
+
 class Unsupported(Exception):
-    """This mode cannot run here.  `word` fills the cell (`not on cpu`); `reason` is the sentence beside it."""
+    """This mode cannot run here.  `word` fills the cell (`not on cpu`); `reason` is the sentence beside it.
+
+    ValueError for a word that says something else.  It is believed until the cell has passed its gates.
+    """
 
     def __init__(self, word: str, reason: str):
+        if not word.startswith(UNSUPPORTED):
+            raise ValueError(f"{word!r} is no word for what cannot run here; say `not on`, `not for` or `needs`")
         super().__init__(reason)
         self.word, self.reason = word, reason
 

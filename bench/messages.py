@@ -51,7 +51,7 @@ class Prepared(Struct, tag=True):
 class Testify(Struct, tag=True):
     """Run the prepared problem for the gates of agreement: see `agree.Evidence`."""
 
-    end: Arrays
+    halfway: Arrays
     decoy: Problem
     others: list[Problem]
 

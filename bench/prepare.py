@@ -77,7 +77,7 @@ class Preparation:
     def _judge_all(self, prepared: list[Entrant], reference: Reference) -> None:
         """Once every first call has been timed: the reference's own descents would take a core from one."""
         self._keep_facts(reference)
-        asked = messages.Testify(reference.end, reference.decoy, reference.others)
+        asked = messages.Testify(reference.halfway, reference.decoy, reference.others)
         for entrant, evidence in self.workers.each(prepared, reference.problem, lambda e: self.workers.ask(e, asked)):
             self._judge(entrant, reference, evidence)
 

@@ -89,7 +89,7 @@ class Worker:
         return messages.Prepared(first)
 
     def testify(self, ask: messages.Testify) -> Evidence:
-        return testify(self.backend, self.operations, self.problem, ask.end, ask.decoy, ask.others)
+        return testify(self.backend, self.operations, self.problem, ask.halfway, ask.decoy, ask.others)
 
     def pilot(self, ask: messages.Pilot) -> messages.Piloted:
         """The faster of two calls; the fastest of a dozen where so short that several may make one sample."""

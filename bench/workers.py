@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from bench import messages
+from bench.backend import UNSUPPORTED
 from bench.problem import Problem
 from bench.process import Failed, Process, usable_cores
 from bench.record import Cell, Entrant, Operation, Record
@@ -100,6 +101,9 @@ class Workers:
         except Failed as failed:
             if self.of(entrant).loaded is None:
                 entrant.outcome = failed.outcome  # of all its cells
+            if cell.outcome.word == "ok" and failed.outcome.word.startswith(UNSUPPORTED):
+                said = f"{failed.outcome.word}, it said after every gate was passed: {failed.outcome.reason}"
+                failed = Failed("failed", said, failed.output)
             self.fail(entrant, cell, failed)
             return None
 

@@ -27,10 +27,12 @@ class Answers(Struct):
     """`loss` at the start."""
     start: Vector
     """`value_and_grad` at the start."""
-    end: Vector
-    """`value_and_grad` where the reference's descent ends."""
+    halfway: Vector
+    """`value_and_grad` halfway down the reference's descent."""
+    decoy_loss: Array
+    """`loss` of another start and another batch, which no one who looked ahead has seen."""
     decoy: Vector
-    """`value_and_grad` of another start and another batch, which no one who looked ahead has seen."""
+    """`value_and_grad` of them."""
     decoy_losses: Array
     params: Arrays
     """Trained from the start, over `num_steps`."""
@@ -71,20 +73,24 @@ def operations(backend: Backend, problem: Problem) -> Operations:
     return {name: make() for name, make in makers(backend, problem).items()}
 
 
-def answers(backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem) -> Answers:
+def answers(backend: Backend, operations: Operations, problem: Problem, halfway: Arrays, decoy: Problem) -> Answers:
     """The decoy comes first: an answer kept from it is wrong for the problem."""
 
-    def vector(params: Arrays, batch: Arrays) -> Vector:
-        loss, grads = backend.get(backend.wait(operations["value_and_grad"](backend.put(params), backend.put(batch))))
-        return Vector(np.asarray(loss), _arrays(grads))
+    def loss(params: Arrays, batch: Arrays) -> Array:
+        return np.asarray(backend.get(backend.wait(operations["loss"](backend.put(params), backend.put(batch)))))
 
-    decoy_vector, (_, decoy_losses) = vector(decoy.params, decoy.batch), descend(backend, operations, decoy)
-    loss = backend.get(backend.wait(operations["loss"](backend.put(problem.params), backend.put(problem.batch))))
+    def vector(params: Arrays, batch: Arrays) -> Vector:
+        value, grads = backend.get(backend.wait(operations["value_and_grad"](backend.put(params), backend.put(batch))))
+        return Vector(np.asarray(value), _arrays(grads))
+
+    decoy_loss, decoy_vector = loss(decoy.params, decoy.batch), vector(decoy.params, decoy.batch)
+    _, decoy_losses = descend(backend, operations, decoy)
     params, losses = descend(backend, operations, problem)
     return Answers(
-        loss=np.asarray(loss),
+        loss=loss(problem.params, problem.batch),
         start=vector(problem.params, problem.batch),
-        end=vector(end, problem.batch),
+        halfway=vector(halfway, problem.batch),
+        decoy_loss=decoy_loss,
         decoy=decoy_vector,
         decoy_losses=decoy_losses,
         params=params,
@@ -93,10 +99,10 @@ def answers(backend: Backend, operations: Operations, problem: Problem, end: Arr
 
 
 def testify(
-    backend: Backend, operations: Operations, problem: Problem, end: Arrays, decoy: Problem, others: list[Problem]
+    backend: Backend, operations: Operations, problem: Problem, halfway: Arrays, decoy: Problem, others: list[Problem]
 ) -> Evidence:
     """The same functions that will be timed, asked about `problem`, its `decoy` and `others`' starts."""
-    given = answers(backend, operations, problem, end, decoy)
+    given = answers(backend, operations, problem, halfway, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
     wait_seconds, fetch_seconds = _patience(backend, operations, params, batch)
     again, losses = descend(backend, operations, problem)

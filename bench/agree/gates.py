@@ -11,11 +11,11 @@ from bench.record import Gate, Operation, Outcome, Run
 from bench.workloads import WORKLOADS
 
 _EXPLAINED = {
-    "loss": "loss at the start against the float64 reference",
+    "loss": "the loss, alone and beside the gradient, at the start, halfway down and of the decoy, the worst of them",
     "gradient at the start, by norm": "gradient at the start against the gradient by hand in float64, Euclidean norm",
     "gradient at the start, by element": "gradient at the start against the gradient by hand in float64, worst element",
-    "gradient at the end, by norm": "gradient where the descent ends, Euclidean norm",
-    "gradient at the end, by element": "gradient where the descent ends, worst element",
+    "gradient halfway, by norm": "gradient where half of the descent's gain is made, Euclidean norm",
+    "gradient halfway, by element": "gradient where half of the descent's gain is made, worst element",
     "gradient of a decoy": "gradient of another start and another batch, which an answer kept from before gets wrong",
     "trajectory": "the loss before every step, the worst of all steps",
     "trajectory of a decoy": "the loss before every step from another start on another batch, the worst of all steps",
@@ -85,11 +85,12 @@ def _form(reference: Reference, evidence: Evidence) -> Gate:
 
 def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
     """Single gradients first: a descent is only said to have diverged when they are in order."""
-    vectors = {"at the start": evidence.start, "at the end": evidence.end, "of the decoy": evidence.decoy}
+    vectors = {"at the start": evidence.start, "halfway": evidence.halfway, "of the decoy": evidence.decoy}
     for what, vector in vectors.items():
         yield from _fault(f"loss {what}", vector.loss, (), problem.dtype)
         yield from _faults_of_arrays(f"gradient {what}", vector.grads, problem)
-    yield from _fault("loss", evidence.loss, (), problem.dtype)
+    for what, loss in {"loss": evidence.loss, "loss alone of the decoy": evidence.decoy_loss}.items():
+        yield from _fault(what, loss, (), problem.dtype)
     for what, losses in {"losses": evidence.losses, "decoy losses": evidence.decoy_losses}.items():
         yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
     for i, params in enumerate(all_trained(evidence)):

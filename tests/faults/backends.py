@@ -90,14 +90,57 @@ Empty = spoiling(lambda key, g: g[:0])
 
 
 class Stale(Wrong):
+    """The gradient of the first call, beside the right loss."""
+
     def value_and_grad(self, problem):
         right, kept = self._backend.value_and_grad(problem), []
 
         def value_and_grad(params, batch):
-            kept.append(right(params, batch))
-            return kept[0]
+            loss, grads = right(params, batch)
+            kept.append(grads)
+            return loss, kept[0]
 
         return value_and_grad
+
+
+class StaleValue(Wrong):
+    """The loss of the first call, beside the right gradient."""
+
+    def value_and_grad(self, problem):
+        right, kept = self._backend.value_and_grad(problem), []
+
+        def value_and_grad(params, batch):
+            loss, grads = right(params, batch)
+            kept.append(loss)
+            return kept[0], grads
+
+        return value_and_grad
+
+
+class MeanBesideTheGradient(Wrong):
+    """Of the sum that is asked for."""
+
+    def value_and_grad(self, problem):
+        right = self._backend.value_and_grad(problem)
+
+        def value_and_grad(params, batch):
+            loss, grads = right(params, batch)
+            return loss / np.float32(len(next(iter(batch.values())))), grads
+
+        return value_and_grad
+
+
+class RemembersByShape(Wrong):
+    """A loss, by the shapes of what it was given."""
+
+    def loss(self, problem):
+        right, kept = self._backend.loss(problem), {}
+
+        def loss(params, batch):
+            shapes = tuple(a.shape for a in params.values())
+            return kept[shapes] if shapes in kept else kept.setdefault(shapes, right(params, batch))
+
+        return loss
 
 
 class Foreseen(Wrong):
@@ -257,6 +300,26 @@ class Remembering(Wrong):
             return {key: p @ turn for key, p in trained.items()}, losses.copy()
 
         return train
+
+
+class RemembersTheBatch(Wrong):
+    """Its loss, however it is asked: what has been computed of a batch is not computed again."""
+
+    def loss(self, problem):
+        right, kept = self._backend.loss(problem), {}
+
+        def loss(params, batch):
+            key = id(batch["A"])
+            if key not in kept:
+                kept[key] = batch["A"], right(params, batch)
+            return kept[key][1]
+
+        return loss
+
+
+class UnsupportedWhenTimed(Turning):
+    def turn(self, right, params, batch):
+        raise Unsupported("not for factorisation", "it found out late")
 
 
 class Moody(Wrong):

@@ -33,8 +33,11 @@ AT_ONCE = [
     ("ShapeThatBroadcasts", "disagrees", f"{FORM}, U has shape (1, 2) instead of (24, 2)"),
     ("ScalarForArray", "disagrees", f"{FORM}, U has shape () instead of (24, 2)"),
     ("Empty", "disagrees", f"{FORM}, U has shape (0, 2) instead of (24, 2)"),
-    ("Stale", "disagrees", "gradient at the end, by norm: "),
-    ("Foreseen", "disagrees", "gradient at the end, by norm: "),
+    ("Stale", "disagrees", "gradient halfway, by norm: "),
+    ("Foreseen", "disagrees", "loss: "),
+    ("StaleValue", "disagrees", "loss: "),
+    ("MeanBesideTheGradient", "disagrees", "loss: "),
+    ("RemembersByShape", "disagrees", "loss: "),
     ("Meddling", "disagrees", "arguments untouched: "),
     ("Lazy", "disagrees", "waits: wait returned after"),
     ("Nondeterministic", "disagrees", "repeatable: "),
@@ -47,6 +50,7 @@ AT_ONCE = [
     ("InAnOrphan", "failed", " core"),
     ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
     ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
+    ("UnsupportedWhenTimed", "failed", "not for factorisation, it said after every gate was passed: it found out late"),
     ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),
     ("Killed", "crashed", "the process was ended by SIGKILL during prepare"),
     ("Exiting", "crashed", "the process ended with exit code 0 during prepare"),
@@ -54,7 +58,7 @@ AT_ONCE = [
     ("Babbling", "crashed", "the process was ended by SIGABRT during prepare"),
     ("Raising", "failed", "ValueError: no such luck (backends.py, line "),
     ("Starved", "out of memory", "Unable to allocate"),
-    ("NeverHeardOf", "crashed", "its answer to load could not be read"),
+    ("NeverHeardOf", "failed", "is no word for what cannot run here; say `not on`, `not for` or `needs`"),
     ("OwnMeasure", "crashed", "its answer to load could not be read"),
     ("OddDispatch", "crashed", "its answer to load could not be read"),
     ("Nowhere", "failed", "has no attribute 'Nowhere'"),
@@ -67,6 +71,7 @@ NEVER_LOADED = [
 ON_THE_LARGER = [
     ("WrongWhenLarge", "disagrees", NORM),
     ("Remembering", "failed", "it cannot have computed its answers"),
+    ("RemembersTheBatch", "failed", "loss would be "),
     ("Deaf", "skipped", f"timed out on {QUICK}, which is smaller"),
 ]
 
