@@ -65,6 +65,8 @@ def read(path: Path) -> Record:
         record = msgspec.json.decode(text, type=Record)
         if msgspec.to_builtins(record) != parts:
             raise ValueError("a key is missing")
+        if misfit := next(_misfits(record), ""):
+            raise ValueError(misfit)
         return record
     except (ValueError, RecursionError) as error:
         raise UsageError(
@@ -72,12 +74,30 @@ def read(path: Path) -> Record:
         ) from None
 
 
+def _misfits(record: Record) -> Iterator[str]:
+    """What of the record does not fit the rest of it, a phrase each."""
+    entrants = [(e.label, e.dtype) for e in record.entrants]
+    problems = [(p.name, p.dtype) for p in record.problems]
+    cells = [(c.entrant, c.problem, c.dtype) for c in record.cells]
+    for what, keys in {"entrant": entrants, "problem": problems, "cell": cells}.items():
+        yield from (f"{what} {' '.join(key)} stands twice" for key in set(keys) if keys.count(key) > 1)
+    for cell in record.cells:
+        name = f"cell {cell.entrant} {cell.problem} {cell.dtype}"
+        if (cell.entrant, cell.dtype) not in entrants or (cell.problem, cell.dtype) not in problems:
+            yield f"{name} is of no entrant and problem of its own"
+        if cell.outcome.word == "ok" and not (cell.gates and all(gate.passed for gate in cell.gates)):
+            yield f"{name} is ok and has not passed every gate"
+        if any(s.generation >= record.settings.generations for s in cell.samples):
+            yield f"{name} has samples of a generation that was not asked for"
+
+
 def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Path:
-    """The newest complete record in `folder`; UsageError when there is none.  Newer ones of another schema are told."""
+    """The newest complete record in `folder`; UsageError when there is none.  Of newer ones that are none it is told."""
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
         try:
-            if read(path).status == "complete":
+            if (status := read(path).status) == "complete":
                 return path
+            warn(f"passed over: {path} is {status}; name it to see what it holds, or go on with --resume")
         except OtherSchema as error:
             warn(f"passed over: {error}")
         except UsageError:

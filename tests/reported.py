@@ -48,5 +48,5 @@ def called(*arguments: str, terminal: bool = False) -> tuple[int, str, str]:
 
 def without_samples(record: Record) -> Record:
     for cell in record.cells:
-        cell.samples, cell.first_calls, cell.losses, cell.runs, cell.gates = [], [], [], [], []
+        cell.samples, cell.first_calls, cell.losses, cell.runs = [], [], [], []
     return record

@@ -122,7 +122,9 @@ def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
 
 def rename(record: Record, name: str) -> Record:
     """`record`, with `name` wherever somebody may write one; its backends keep theirs."""
-    record.cells[0].gates[0].passed, record.cells[0].gates[0].what = False, name
+    wrong = record.cells[-1]
+    wrong.outcome = Outcome(word="disagrees", reason=name)
+    wrong.gates[0].passed, wrong.gates[0].what = False, name
     record.id = record.commit = record.command = record.machine.cpu = name
     for cell in record.cells:
         cell.problem = f"{name}/{name}"

@@ -75,8 +75,9 @@ def test_the_newest_complete_record_is_taken(tmp_path: Path):
         record = sample_record(PAIR, [IRIS])
         record.id, record.status = name, status
         save(record, tmp_path / f"{name}.json")
-    code, printed, _ = called("--results", str(tmp_path))
+    code, printed, told = called("--results", str(tmp_path))
     assert (code, printed.splitlines()[-1].partition(":")[0]) == (0, "2024-02-02")
+    assert "2024-03-03.json is interrupted; name it to see what it holds, or go on with --resume" in told
 
 
 def test_pictures_of_an_earlier_report_go_and_others_stay(tmp_path: Path):
