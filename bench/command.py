@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 from bench.problem import UsageError
 from bench.report.units import inert
@@ -13,6 +14,7 @@ from bench.report.words import INTERRUPTED, USAGE
 
 def ended(work: Callable[[], int]) -> int:
     """The exit code of `work`; what a person did ends it in one sentence on stderr and no traceback."""
+    open_streams()
     try:
         return work()
     except UsageError as error:
@@ -26,6 +28,35 @@ def ended(work: Callable[[], int]) -> int:
             raise
         warn(f"cannot write the output ({error.strerror}); make room for it")
         return USAGE
+
+
+def open_streams() -> None:
+    """One that a shell has closed leads nowhere; otherwise the next file that is opened would have its number."""
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            setattr(sys, name, open(number, "w"))  # noqa: SIM115 - as long as the process
+
+
+class Patient:
+    """A stream that loses what cannot be written, and says so once where a disk is full: what goes on is worth more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._full = stream, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError as error:
+            if error.errno == errno.ENOSPC and not self._full:
+                warn(f"cannot write the output ({error.strerror}); what was measured is kept")
+                self._full = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        return len(text)
 
 
 @contextlib.contextmanager

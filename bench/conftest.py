@@ -1,5 +1,6 @@
 """`pytest bench/ --benchmark-only`: the options, and the one race that all tests here replay."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,7 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Before pytest's own reporter takes it: a race does not end because nobody reads what pytest says of it.
+    sys.stdout = command.Patient(sys.stdout)
     try:
+        if config.getoption("numprocesses", None):
+            raise UsageError("a race needs the machine to itself; leave out -n")
         config.stash[CHOICE] = _choice(config)
         if config.getoption("benchmark_histogram", None) and not find_spec("pygal"):
             raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
@@ -99,9 +104,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         choice.devices = [d for d in choice.devices if any(e.device == d for e, _ in places)]
         choice.problems = [p for p in choice.problems if any(problem == p for _, problem in places)]
         choice.dtypes = [d for d in choice.dtypes if any(e.dtype == d for e, _ in places)]
-        choice.operations = [
-            op for op in choice.operations if any(item.name.startswith(f"test_{op}[") for item in session.items)
-        ]
+        raced = choice.operations
+        choice.operations = [op for op in raced if any(item.name.startswith(f"test_{op}[") for item in session.items)]
+        if not choice.operations:
+            command.warn(f"what was selected is not raced here, where {', '.join(raced)} is; give another -k")
+            pytest.exit(returncode=words.USAGE)
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,28 @@ class Process:
         return self._output.read().decode("utf-8", "replace")[-KEPT_OUTPUT:]
 
 
+STEERING = (
+    "ATEN_",
+    "BLIS_",
+    "DNNL_",
+    "JAX_",
+    "KMP_",
+    "MKL_",
+    "NPY_",
+    "ONEDNN_",
+    "OPENBLAS_",
+    "PYTORCH_",
+    "TORCH",
+    "XLA_",
+)
+
+
+def steering(entrant: Entrant) -> dict[str, str]:
+    """What its libraries find in the environment that nobody here has put there: another kernel, no compiler."""
+    ours = _environment(entrant, Path())
+    return {name: value for name, value in os.environ.items() if name.startswith(STEERING) and name not in ours}
+
+
 def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
     threads = str(THREADS)
     return {

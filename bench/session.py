@@ -19,6 +19,7 @@ from pathlib import Path
 from bench import machine
 from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants, posed
 from bench.problem import Interrupted, Problem, UsageError
+from bench.process import steering
 from bench.race import Runner
 from bench.record import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
 from bench.report.findings import all_findings
@@ -26,17 +27,14 @@ from bench.report.trust import half_width
 from bench.report.units import inert
 from bench.store import read, save, sole_writer
 
-STEERS_BLAS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS")
-"""Environment variables that fix the kernels which a BLAS would choose by the processor."""
-
-
 TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
 """From `kill`, from a time limit, from a terminal that is closed."""
 
 
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
-    problems = posed(choice)
+    problems, entering = posed(choice), entrants(choice)
+    steered = {name: value for entrant in entering for name, value in steering(entrant).items()}
     pace = choice.pace
     record = Record(
         id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
@@ -57,12 +55,11 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             dtypes=list(choice.dtypes),
             quick=pace == "quick",
         ),
-        entrants=entrants(choice),
+        entrants=entering,
         problems=[_facts(problem) for problem in problems],
         warnings=[
-            f"{name}={os.environ[name]} was set, so NumPy may not multiply with this processor's own kernels; unset it."
-            for name in STEERS_BLAS
-            if name in os.environ
+            f"{name}={inert(value)} was set, which steers a library: what was timed may not be what others get; unset it."
+            for name, value in steered.items()
         ],
     )
     return record, problems

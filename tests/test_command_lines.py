@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -213,6 +214,35 @@ def test_a_reader_of_the_progress_who_leaves_ends_no_race(tmp_path: Path):
     racing.stderr.close()
     assert racing.wait(timeout=120) == 0
     assert the_record(tmp_path).status == "complete"
+
+
+@pytest.mark.parametrize("left", ["| head -n 1 > /dev/null", "> /dev/full"])
+def test_who_reads_no_more_of_what_pytest_says_ends_no_race(left: str, tmp_path: Path):
+    few = ("--quick", "--results", tmp_path, "--device", "cpu", "--problem", QUICK, "--backend", "numpy")
+    command = f"set -o pipefail; {shlex.join([sys.executable, *map(str, (*RACE, *few))])} {left}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert the_record(tmp_path).status == "complete"
+    assert done.stderr.count("cannot write the output") == ("full" in left)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_stream_that_is_closed_takes_no_answer_away(closed: str, tmp_path: Path):
+    save(sample_record(["numpy"], [QUICK]), tmp_path / "whole.json")
+    command = shlex.join([sys.executable, *REPORT, str(tmp_path / "whole.json"), "--results", str(tmp_path / "out")])
+    done = subprocess.run(["bash", "-c", f"{command} {closed}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (closed == "2>&-")
+
+
+@pytest.mark.parametrize(
+    ("more", "why"), [(("--sweep", "-k", "loss"), "where train is; give another -k"), (("-n", "2"), "leave out -n")]
+)
+def test_what_cannot_be_raced_starts_nothing(more: tuple[str, ...], why: str, folder: Path, tmp_path: Path):
+    done = run(folder, *RACE, "--problem", QUICK, "--backend", "numpy", "--results", str(tmp_path), *more)
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_a_full_disk_under_the_output_is_one_sentence(tmp_path: Path):

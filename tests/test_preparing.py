@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 import backends
-from bench import messages, process
+from bench import messages, process, session
+from bench.choice import Choice
 from bench.process import Failed, Process
 from bench.record import OPERATIONS, Entrant
 from bench.worker import Worker
@@ -100,3 +101,12 @@ def test_all_that_a_backend_started_ends_with_it_whatever_it_calls_itself(tmp_pa
     parent.end()
     psutil.wait_procs([child], timeout=10)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_steers_a_library_from_outside_is_told_in_the_record(monkeypatch: pytest.MonkeyPatch):
+    for name in ("TORCHDYNAMO_DISABLE", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS", "TORCHINDUCTOR_CACHE_DIR", "MY_TORCH"):
+        monkeypatch.setenv(name, "1")
+    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"]))
+    told = [warning.partition("=")[0] for warning in record.warnings]
+    assert {"TORCHDYNAMO_DISABLE", "OPENBLAS_CORETYPE"} <= set(told)
+    assert not {"OMP_NUM_THREADS", "TORCHINDUCTOR_CACHE_DIR", "MY_TORCH"} & set(told)

@@ -112,6 +112,12 @@ def test_a_persons_own_examples_can_be_posed(tmp_path):
     assert len(problem.batch["x"]) == 40
 
 
+def test_a_line_of_a_matrix_is_a_row_whatever_it_begins_with(tmp_path):
+    (tmp_path / "a.csv").write_text("1,2,3\n#4,5,7\n3,3,4\n")
+    with pytest.raises(UsageError, match="#4"):
+        pose(f"factorisation/{tmp_path}/a.csv:r1")
+
+
 BAD_NAMES = {
     "nope/iris": "no workload 'nope'",
     "factorisation/0x4r2": "has no entries",

@@ -109,7 +109,7 @@ def _read_csv(path: str) -> Array:
     rows = lines[int(_is_header(lines[0])) :]
     if not rows:
         raise ValueError("there is a header and no row")
-    return np.loadtxt(rows, delimiter=",", ndmin=2)
+    return np.loadtxt(rows, delimiter=",", ndmin=2, comments=None)
 
 
 def _is_header(line: str) -> bool:
