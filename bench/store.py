@@ -76,9 +76,9 @@ def read(path: Path) -> Record:
 
 def _misfits(record: Record) -> Iterator[str]:
     """What of the record does not fit the rest of it, a phrase each."""
-    entrants = [(e.label, e.dtype) for e in record.entrants]
-    problems = [(p.name, p.dtype) for p in record.problems]
-    cells = [(c.entrant, c.problem, c.dtype) for c in record.cells]
+    entrants: list[tuple[str, ...]] = [(e.label, e.dtype) for e in record.entrants]
+    problems: list[tuple[str, ...]] = [(p.name, p.dtype) for p in record.problems]
+    cells: list[tuple[str, ...]] = [(c.entrant, c.problem, c.dtype) for c in record.cells]
     for what, keys in {"entrant": entrants, "problem": problems, "cell": cells}.items():
         yield from (f"{what} {' '.join(key)} stands twice" for key in set(keys) if keys.count(key) > 1)
     for cell in record.cells:

@@ -128,11 +128,33 @@ def page(a: Record, b: Record, found: list[Change], judged: bool) -> list[Sectio
     text = f"A is {a.id}, B is {b.id}. {summary(found)}"
     if not judged:
         text = f"A is {a.id}, B is {b.id}. They differ in {'; '.join(differences(a, b))}, so they stand side by side without verdicts."
+    runs = [Table("What differs between the runs", ["", "A", "B"], rows)] if (rows := _runs(a, b)) else []
     caveats = [f"{which}: {said}" for which, r in (("A", a), ("B", b)) for said in trust.caveats(r, all_findings(r))]
-    sections = [Section("Verdict", [text, *caveats, *_drift(found)])]
+    sections = [Section("Verdict", [text, *caveats, *_drift(found)], tables=runs)]
     if changed := _changed(found):
         sections.append(Section("What changed", tables=changed))
     return [*sections, Section("Every cell", [_NOTE] if judged else [], tables=_all(found))]
+
+
+def _runs(a: Record, b: Record) -> list[list[str]]:
+    """What was upgraded, or asked for otherwise: a row for each that is not the same."""
+
+    def told(record: Record) -> dict[str, str]:
+        versions = {library: version for e in record.entrants for library, version in e.versions.items()}
+        settings = record.settings
+        asked = {
+            "generations": settings.generations,
+            "seconds a race": settings.seconds_per_race,
+            "seed": settings.seed,
+        }
+        ours = {"commit": record.commit, "Python": record.machine.python, "system": record.machine.system}
+        return {key: str(value) for key, value in (versions | ours | asked).items()}
+
+    then, now = told(a), told(b)
+    keys = dict.fromkeys([*now, *then])
+    return [
+        [key, *pair] for key in keys if (pair := (then.get(key, "none"), now.get(key, "none"))) and pair[0] != pair[1]
+    ]
 
 
 def _changed(found: list[Change]) -> list[Table]:

@@ -1,6 +1,7 @@
 """Time against size and against the machine's own limit, as tables."""
 
 from collections.abc import Sequence
+from math import log
 from operator import itemgetter
 
 from bench.record import Entrant
@@ -49,7 +50,8 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
     if found is None or not shares:
         return ""
     (most, nearest), (least, farthest) = max(shares, key=itemgetter(0)), min(shares, key=itemgetter(0))
-    said = f"On {problem}, the largest, {name(nearest)} comes nearest, at {units.percent(most)}"
+    aside = f", {ALGEBRA[0]} aside," if f.named(ALGEBRA[0]) else ""
+    said = f"On {problem}, the largest, {name(nearest)}{aside} comes nearest, at {units.percent(most)}"
     rates = sweep.by_library(found.matmul_flops_per_second, f.dtype)
     dispatches = sweep.by_library(found.dispatch_seconds, f.dtype)
     own, dispatch = rates.get(farthest.library), dispatches.get(farthest.library)
@@ -74,10 +76,13 @@ def sizes(f: Findings) -> Section | None:
         theirs = sweep.points(f, f.reference, problems) if f.reference else []
         rows = [row for e in f.racers if (row := _fit_row(f, e, problems, theirs)) is not None]
         if rows:
-            tables.append(Table(workload, ["backend", "overhead a step", "rate", "overtakes at"], rows))
+            tables.append(
+                Table(workload, ["backend", "overhead a step", "rate", "farthest from it", "overtakes at"], rows)
+            )
     text = (
         "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same: the mean of the"
-        " generations' fits, in brackets the 95 % interval of each term. `overtakes at`: the"
+        " generations' fits, in brackets the 95 % interval of each term over them, which does not say that the line is right:"
+        " `farthest from it` is the largest factor between what was measured and the fit. `overtakes at`: the"
         " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
     )
     return Section("Time against size", [text], tables=tables) if tables else None
@@ -91,7 +96,14 @@ def _fit_row(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[swee
     rate = units.rate(found.fit.rate, _above_zero(found.rate)) if found.fit.rate else "does not show"
     ours = sweep.points(f, e, problems)
     ahead = "reference" if e is f.reference else overtaking(sweep.overtakes(ours, theirs))
-    return [name(e), overhead, rate, ahead]
+    return [name(e), overhead, rate, _farthest(ours, found.fit), ahead]
+
+
+def _farthest(measured: list[sweep.Point], line: sweep.Fit) -> str:
+    """`3.27 x at 1000x100r10`: measured over fitted, where the two are farthest apart."""
+    factors = [(p.seconds / line.seconds(p.flops), p.problem) for p in measured]
+    factor, problem = max(factors, key=lambda pair: abs(log(pair[0])))
+    return f"{units.number(factor)} x at {size(problem)}"
 
 
 def _above_zero(ends: units.Ends) -> units.Ends:

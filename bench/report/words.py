@@ -141,7 +141,7 @@ def _fastest(f: Findings) -> str:
 
 
 def _paid(f: Findings) -> str:
-    """The dearest first call, and after how many steps it has paid for itself."""
+    """The dearest first call with autodiff, and after how many steps it has paid for itself."""
     calls = [
         (seconds, i, p)
         for i, e in enumerate(f.racers)
@@ -152,7 +152,7 @@ def _paid(f: Findings) -> str:
         return ""
     seconds, i, problem = max(calls)
     entrant = f.racers[i]
-    said = f"The dearest first call is {name(entrant)}'s on {problem}, {units.seconds(seconds)} with cold caches"
+    said = f"The dearest first call with autodiff is {name(entrant)}'s on {problem}, {units.seconds(seconds)} with cold caches"
     paid = start.breaks_even(f, entrant, problem, "cold")
     if paid is None or f.reference is None:
         return f"{said}."
@@ -179,5 +179,7 @@ def _control(f: Findings) -> str:
     floor, width = trust.control_floor(f), trust.half_width(f)
     if floor is None:
         return "No control raced, so the noise of the machine is not known."
-    said = f"The interval of identical code against itself reached {units.percent(floor)} away from 1 at the most"
+    said = (
+        f"In train the interval of identical code against itself reached {units.percent(floor)} away from 1 at the most"
+    )
     return said + (f"; the median half-width of the intervals is {units.percent(width)}." if width is not None else ".")

@@ -57,6 +57,19 @@ def test_one_disturbed_round_moves_nothing():
         assert change.interval.value == pytest.approx(1, rel=1e-3)
 
 
+def test_what_was_upgraded_stands_under_the_verdict(tmp_path: Path):
+    a, b = (sample_record(PAIR, [IRIS], seed=seed) for seed in range(2))
+    b.entrants[0].versions, b.commit = {"torch": "9.9"}, "deadbee"
+    for e in b.entrants[1:]:
+        e.versions = {"torch": "9.9"}
+    (verdict, *_) = compare.page(a, b, compare.changes(a, b), judged=True)
+    (differs,) = verdict.tables
+    assert ["torch", a.entrants[0].versions["torch"], "9.9"] in differs.rows
+    assert ["commit", a.commit, "deadbee"] in differs.rows
+    (same, *_) = compare.page(a, a, compare.changes(a, a), judged=True)
+    assert same.tables == []
+
+
 @pytest.mark.parametrize(("slower", "expected"), [({}, 0), ({"torch-eager": 1.5}, 1), ({"torch-eager": 0.5}, 0)])
 def test_a_regression_fails_when_asked_to(slower: dict[str, float], expected: int, tmp_path: Path):
     a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1, slower=slower)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bench.record import Samples
-from bench.report import start, sweep, tables, units, words
+from bench.report import scaling, start, sweep, tables, units, words
 from bench.report.findings import overheads
 from bench.statistics import NEVER, Interval, welch
 from tests.reported import IRIS, PAIR, entrant, only, reported
@@ -100,6 +100,19 @@ def test_each_term_of_a_fit_lies_in_the_middle_of_its_interval():
     assert found is not None
     assert found.overhead == pytest.approx((2 * found.fit.overhead - found.overhead[1], found.overhead[1]))
     assert found.rate == pytest.approx((2 * found.fit.rate - found.rate[1], found.rate[1]))
+
+
+def test_how_far_a_fit_lies_from_the_farthest_size_stands_beside_it():
+    sizes = [f"factorisation/{s}" for s in ("iris", "digits", "1000x100r10", "2000x1000r32")]
+    record = sample_record(["numpy"], sizes, noise=0)
+    for samples in [s for cell in record.cells if cell.problem == sizes[2] for s in cell.samples]:
+        samples.nanoseconds = [3 * x for x in samples.nanoseconds]
+    section = scaling.sizes(only(record))
+    assert section is not None
+    (row,) = section.tables[0].rows
+    factor, _, where = row[3].partition(" x at ")
+    assert 1.5 < float(factor) < 3
+    assert where == "1000x100r10"
 
 
 def test_a_fit_has_no_negative_term():
