@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.record import Entrant, LabReport, Run
 from bench.report import lab, sweep, tables, units
-from bench.report.findings import TWIN, Findings, name
+from bench.report.findings import Findings, by_hand, name
 from bench.report.look import (
     CLASSES,
     FAINT,
@@ -76,7 +76,7 @@ def sweep_of_sizes(f: Findings) -> Drawing | None:
     if not found:
         return None
     # A by-hand twin would lie on its original's line: the overhead has a picture of its own.
-    entrants = [e for e in f.racers if not e.backend.endswith(TWIN)]
+    entrants = [e for e in f.racers if not by_hand(e)]
     entrants = [e for e in entrants if any(sweep.points(f, e, ps) for ps in found.values())]
     if not entrants:
         return None

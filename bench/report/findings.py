@@ -18,7 +18,8 @@ Item = TypeVar("Item")
 Key = TypeVar("Key")
 
 ALGEBRA = ("numpy-gram", "numpy-inplace")
-TWIN = "-by-hand"
+TWIN, OWN_TWIN = "-by-hand", "_by_hand"
+"""How the name of a by-hand twin ends: of this suite, and of `package.module:factory`."""
 DISPATCHES = get_args(Dispatch)
 LEFT_OUT = ("not ", "needs ", "skipped")
 """Beginnings of the words of cells that were never meant to run here; every other empty cell failed."""
@@ -199,9 +200,14 @@ def fastest(f: Findings, problem: str) -> Entrant | None:
     return f.racers[min(timed)[1]] if timed else None
 
 
+def by_hand(entrant: Entrant) -> bool:
+    """Whether it is the twin of one with its library's autodiff."""
+    return entrant.backend.endswith((TWIN, OWN_TWIN))
+
+
 def twins(f: Findings) -> list[tuple[Entrant, Entrant]]:
     """(with the library's autodiff, with the gradient derived by hand), for each that has both."""
-    pairs = [(e, f.named(e.backend + TWIN)) for e in f.racers]
+    pairs = [(e, f.named(e.backend + (OWN_TWIN if ":" in e.backend else TWIN))) for e in f.racers]
     return [(e, twin) for e, twin in pairs if twin is not None]
 
 
@@ -214,7 +220,7 @@ def like_with_like(f: Findings, dispatch: str) -> list[tuple[Entrant, Entrant]]:
     """Pairs of libraries whose dispatches cover the same: (later in the record, earlier)."""
     first: dict[str, Entrant] = {}
     for e in f.racers:
-        if e.dispatch == dispatch and not e.backend.endswith(TWIN):
+        if e.dispatch == dispatch and not by_hand(e):
             first.setdefault(e.library, e)
     return [(b, a) for a, b in combinations(first.values(), 2)]
 

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 from bench.record import Entrant
-from bench.report.findings import TWIN, name
+from bench.report.findings import TWIN, by_hand, name
 from bench.report.units import clip, inert
 
 # Okabe and Ito (2008): told apart with any colour vision.
@@ -69,7 +69,7 @@ def style(entrant: Entrant) -> dict[str, Any]:
     mode = entrant.backend.removesuffix(TWIN).partition("-")[2]
     known = LIBRARIES.get(entrant.library)
     colour = CONTROL if entrant.control else known or OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
-    hollow = entrant.backend.endswith(TWIN)
+    hollow = by_hand(entrant)
     marker = "X" if entrant.control else MODES.get(mode, "h")
     face = "white" if hollow else colour
     return {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 5, "gid": key(entrant)}

@@ -114,7 +114,16 @@ def across(f: Findings) -> Section:
 
 def _problem_table(f: Findings, problem: str) -> Table:
     against = [] if f.reference is None else [f"against {name(f.reference)}"]
-    headers = ["backend", "a step", "against fastest", *against, "grad/loss", "first call", "pays after", "memory"]
+    headers = [
+        "backend",
+        "a step",
+        "against fastest",
+        *against,
+        "grad/loss",
+        "first call",
+        "pays after (steps)",
+        "memory",
+    ]
     rows = [[name(e), *_measurements(f, e, problem)] for e in f.entrants]
     facts = f.facts(problem)
     work = "" if facts is None else f": {units.count(facts.flops)} flops a step, {facts.timed_steps} steps a timed call"

@@ -6,10 +6,10 @@ from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
     DISPATCHES,
-    TWIN,
     Comparison,
     Findings,
     algebra,
+    by_hand,
     failed,
     fastest,
     grouped,
@@ -146,7 +146,7 @@ def _paid(f: Findings) -> str:
         (seconds, i, p)
         for i, e in enumerate(f.racers)
         for p in f.problems
-        if e.dispatch != "operation" and not e.backend.endswith(TWIN) and (seconds := start.first_call(f, e, p, "cold"))
+        if e.dispatch != "operation" and not by_hand(e) and (seconds := start.first_call(f, e, p, "cold"))
     ]
     if not calls:
         return ""

@@ -23,6 +23,12 @@ def test_the_overhead_is_the_time_over_that_of_the_twin_by_hand():
     assert (found.a.backend, found.b.backend, found.verdict) == (*PAIR, "slower")
 
 
+def test_a_twin_of_ones_own_is_the_factory_whose_name_says_so():
+    f = only(sample_record(["numpy", "mine:f", "mine:f_by_hand", "mine:g"], [IRIS], noise=0))
+    (found,) = overheads(f, IRIS)
+    assert (found.a.backend, found.b.backend) == ("mine:f", "mine:f_by_hand")
+
+
 def test_an_interval_is_students_over_the_generations():
     record = sample_record(PAIR, [IRIS], generations=3, noise=0)
     logs = np.log([2.0, 2.1, 2.3])
