@@ -12,7 +12,7 @@ Dispatch = Literal["operation", "step", "descent"]
 
 
 UNSUPPORTED = ("not on ", "not for ", "needs ")
-"""How the words begin of what was never meant to run here."""
+"""How the word of an Unsupported begins."""
 
 
 class Unsupported(Exception):

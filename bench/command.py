@@ -55,8 +55,17 @@ class Patient:
             if error.errno == errno.ENOSPC and not self._full:
                 warn(f"cannot write the output ({error.strerror}); what was measured is kept")
                 self._full = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            _to_nowhere(self._stream)
         return len(text)
+
+    def flush(self) -> None:
+        self.write("")
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """What is still buffered must not raise once more."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextlib.contextmanager
@@ -66,8 +75,7 @@ def printing() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is still buffered must not raise once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere(sys.stdout)
 
 
 def warn(line: str) -> None:

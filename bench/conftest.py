@@ -107,7 +107,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raced = choice.operations
         choice.operations = [op for op in raced if any(item.name.startswith(f"test_{op}[") for item in session.items)]
         if not choice.operations:
-            command.warn(f"what was selected is not raced here, where {', '.join(raced)} is; give another -k")
+            command.warn(f"nothing that was selected is raced: that is only {', '.join(raced)}; give another selection")
             pytest.exit(returncode=words.USAGE)
 
 

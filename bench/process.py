@@ -161,21 +161,31 @@ class Process:
 STEERING = (
     "ATEN_",
     "BLIS_",
+    "CUBLAS_",
+    "CUDNN_",
     "DNNL_",
+    "GLIBC_TUNABLES",
+    "GOMP_",
     "JAX_",
     "KMP_",
+    "LD_PRELOAD",
     "MKL_",
     "NPY_",
+    "NVIDIA_TF32_",
     "ONEDNN_",
     "OPENBLAS_",
-    "PYTORCH_",
-    "TORCH",
+    "PYTORCH_JIT",
+    "TF_XLA_",
+    "TORCHDYNAMO_",
+    "TORCHINDUCTOR_",
+    "TRITON_",
     "XLA_",
 )
+"""Beginnings of such names."""
 
 
 def steering(entrant: Entrant) -> dict[str, str]:
-    """What its libraries find in the environment that nobody here has put there: another kernel, no compiler."""
+    """What may change how its libraries compute (another kernel, no compiler) and is not set here."""
     ours = _environment(entrant, Path())
     return {name: value for name, value in os.environ.items() if name.startswith(STEERING) and name not in ours}
 

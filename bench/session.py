@@ -58,7 +58,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         entrants=entering,
         problems=[_facts(problem) for problem in problems],
         warnings=[
-            f"{name}={inert(value)} was set, which steers a library: what was timed may not be what others get; unset it."
+            f"{name}={inert(value)} was set, which may steer a library: what was timed need not be what others get; unset it."
             for name, value in steered.items()
         ],
     )

@@ -19,7 +19,8 @@ from bench.record import SCHEMA, Record
 def save(record: Record, path: Path) -> None:
     """Nothing that could not be read again takes the place of what is there; UsageError where there is no room."""
     content = msgspec.json.encode(record)
-    msgspec.json.decode(content, type=Record)
+    if misfit := next(_misfits(msgspec.json.decode(content, type=Record)), ""):
+        raise ValueError(misfit)
     try:
         write(path, content)
     except OSError as error:
@@ -43,8 +44,8 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
-class OtherSchema(UsageError):
-    """A record, but of another version of the suite."""
+class Refused(UsageError):
+    """A record, but of another version of the suite, or one whose parts do not fit together."""
 
 
 def read(path: Path) -> Record:
@@ -59,19 +60,19 @@ def read(path: Path) -> Record:
         parts = json.loads(text, object_pairs_hook=_without_duplicates)
         schema = parts.get("schema") if isinstance(parts, dict) else None
         if type(schema) is int and schema != SCHEMA:
-            raise OtherSchema(
+            raise Refused(
                 f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it"
             )
         record = msgspec.json.decode(text, type=Record)
         if msgspec.to_builtins(record) != parts:
             raise ValueError("a key is missing")
-        if misfit := next(_misfits(record), ""):
-            raise ValueError(misfit)
-        return record
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a record of this suite ({error}); run `pytest bench/ --benchmark-only` to make one"
         ) from None
+    if misfit := next(_misfits(record), ""):
+        raise Refused(f"{path} does not fit together: {misfit}; it was altered, run anew")
+    return record
 
 
 def _misfits(record: Record) -> Iterator[str]:
@@ -84,7 +85,7 @@ def _misfits(record: Record) -> Iterator[str]:
     for cell in record.cells:
         name = f"cell {cell.entrant} {cell.problem} {cell.dtype}"
         if (cell.entrant, cell.dtype) not in entrants or (cell.problem, cell.dtype) not in problems:
-            yield f"{name} is of no entrant and problem of its own"
+            yield f"{name} names an entrant or a problem that the record does not have"
         if cell.outcome.word == "ok" and not (cell.gates and all(gate.passed for gate in cell.gates)):
             yield f"{name} is ok and has not passed every gate"
         if any(s.generation >= record.settings.generations for s in cell.samples):
@@ -98,7 +99,7 @@ def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Pat
             if (status := read(path).status) == "complete":
                 return path
             warn(f"passed over: {path} is {status}; name it to see what it holds, or go on with --resume")
-        except OtherSchema as error:
+        except Refused as error:
             warn(f"passed over: {error}")
         except UsageError:
             continue

@@ -8,10 +8,10 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from bench import messages
-from bench.backend import UNSUPPORTED
 from bench.problem import Problem
 from bench.process import Failed, Process, usable_cores
 from bench.record import Cell, Entrant, Operation, Record
+from bench.report.findings import failed
 
 T = TypeVar("T")
 
@@ -98,20 +98,20 @@ class Workers:
             return None
         try:
             return work(entrant)
-        except Failed as failed:
+        except Failed as failure:
+            if cell.outcome.word == "ok" and not failed(failure.outcome.word):
+                said = f"{failure.outcome.word}, it said after every gate was passed: {failure.outcome.reason}"
+                failure = Failed("failed", said, failure.output)
             if self.of(entrant).loaded is None:
-                entrant.outcome = failed.outcome  # of all its cells
-            if cell.outcome.word == "ok" and failed.outcome.word.startswith(UNSUPPORTED):
-                said = f"{failed.outcome.word}, it said after every gate was passed: {failed.outcome.reason}"
-                failed = Failed("failed", said, failed.output)
-            self.fail(entrant, cell, failed)
+                entrant.outcome = failure.outcome  # of all its cells
+            self.fail(entrant, cell, failure)
             return None
 
-    def fail(self, entrant: Entrant, cell: Cell, failed: Failed) -> None:
+    def fail(self, entrant: Entrant, cell: Cell, failure: Failed) -> None:
         """The cell's word; what was measured before it failed is not a result."""
-        cell.outcome = failed.outcome
+        cell.outcome = failure.outcome
         cell.samples.clear()
-        entrant.last_output = failed.output or entrant.last_output
+        entrant.last_output = failure.output or entrant.last_output
 
     def operations(self, entrant: Entrant) -> list[Operation]:
         """A mode that dispatches the whole descent differs from its step mode in `train` alone."""

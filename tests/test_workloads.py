@@ -129,7 +129,7 @@ BAD_NAMES = {
     "mlp/axb": "no mlp size 'axb'; choose iris, digits, examples x features - hidden - classes",
     "mlp/0x4-3-2": "has too few examples",
     "mlp/9x4-3-1": "has too few classes",
-    "mlp/9x4-3-5": "has more classes than features to tell them by; choose 4 classes at most",
+    "mlp/9x4-3-5": "has more classes than features; choose 5 features or more",
     "mlp/none.npz:h3": "there is no file none.npz",
 }
 
@@ -233,13 +233,18 @@ def test_the_largest_singular_values_of_a_large_matrix_are_those_of_a_full_decom
     np.testing.assert_allclose(largest, np.linalg.svd(A, compute_uv=False)[:3], rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["factorisation/30000x20000r2", "mlp/{}/many.npz:h2"])
-def test_what_no_message_holds_is_refused_before_it_is_drawn(name, tmp_path):
-    """Of labels, as many classes as examples are as large."""
-    many = 25_000
+@pytest.mark.parametrize("name", ["factorisation/30000x20000r2", "mlp/60000x10000-2-2"])
+def test_what_no_message_holds_is_refused_before_it_is_drawn(name):
+    with pytest.raises(UsageError, match=r"has a matrix of [45]\.\d+ GiB, and 4 is too much; choose a smaller size"):
+        pose(name)
+
+
+def test_labels_of_too_many_classes_for_the_machine_are_refused(tmp_path):
+    """As many as examples: their logits are square."""
+    many = 200_000
     np.savez(tmp_path / "many.npz", x=np.zeros((many, 1)), y=np.arange(many))
-    with pytest.raises(UsageError, match=r"has a matrix of 4\.\d+ GiB, and 4 is too much; choose a smaller size"):
-        pose(name.format(tmp_path))
+    with pytest.raises(UsageError, match="GiB, and this machine has"):
+        pose(f"mlp/{tmp_path}/many.npz:h2")
 
 
 def test_what_the_machine_has_no_room_for_is_refused_before_it_is_drawn(monkeypatch):

@@ -89,7 +89,10 @@ def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
     for what, vector in vectors.items():
         yield from _fault(f"loss {what}", vector.loss, (), problem.dtype)
         yield from _faults_of_arrays(f"gradient {what}", vector.grads, problem)
-    for what, loss in {"loss": evidence.loss, "loss alone of the decoy": evidence.decoy_loss}.items():
+    for what, loss in {
+        "loss alone at the start": evidence.loss,
+        "loss alone of the decoy": evidence.decoy_loss,
+    }.items():
         yield from _fault(what, loss, (), problem.dtype)
     for what, losses in {"losses": evidence.losses, "decoy losses": evidence.decoy_losses}.items():
         yield from _fault(what, losses, (problem.num_steps,), problem.dtype)

@@ -67,7 +67,9 @@ Pair = tuple[Findings, Findings, Entrant, str, Operation]
 
 def _cells(before: Findings, after: Findings) -> list[Pair]:
     """Of both; an entrant is the same when its label is.  The control is no cell of its own."""
-    entrants = {e.label: e for e in [*after.racers, *before.racers]}
+    entrants = {e.label: e for e in after.racers}
+    for e in before.racers:
+        entrants.setdefault(e.label, e)
     problems = dict.fromkeys([*after.problems, *before.problems])
     cells = [(before, after, e, p, o) for e in entrants.values() for p in problems for o in OPERATIONS]
     # `train` alone stands for a cell that neither run timed; of the other operations nobody expects a number.
@@ -152,9 +154,7 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
 
     then, now = told(a), told(b)
     keys = dict.fromkeys([*now, *then])
-    return [
-        [key, *pair] for key in keys if (pair := (then.get(key, "none"), now.get(key, "none"))) and pair[0] != pair[1]
-    ]
+    return [[key, then.get(key, "none"), now.get(key, "none")] for key in keys if then.get(key) != now.get(key)]
 
 
 def _changed(found: list[Change]) -> list[Table]:

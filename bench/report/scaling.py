@@ -50,7 +50,8 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
     if found is None or not shares:
         return ""
     (most, nearest), (least, farthest) = max(shares, key=itemgetter(0)), min(shares, key=itemgetter(0))
-    aside = f", {ALGEBRA[0]} aside," if f.named(ALGEBRA[0]) else ""
+    gram = f.named(ALGEBRA[0])
+    aside = f", {ALGEBRA[0]} aside," if gram and sweep.share_of_limit(f, gram, problem) else ""
     said = f"On {problem}, the largest, {name(nearest)}{aside} comes nearest, at {units.percent(most)}"
     rates = sweep.by_library(found.matmul_flops_per_second, f.dtype)
     dispatches = sweep.by_library(found.dispatch_seconds, f.dtype)
@@ -77,12 +78,12 @@ def sizes(f: Findings) -> Section | None:
         rows = [row for e in f.racers if (row := _fit_row(f, e, problems, theirs)) is not None]
         if rows:
             tables.append(
-                Table(workload, ["backend", "overhead a step", "rate", "farthest from it", "overtakes at"], rows)
+                Table(workload, ["backend", "overhead a step", "rate", "farthest from the fit", "overtakes at"], rows)
             )
     text = (
         "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same: the mean of the"
         " generations' fits, in brackets the 95 % interval of each term over them, which does not say that the line is right:"
-        " `farthest from it` is the largest factor between what was measured and the fit. `overtakes at`: the"
+        " `farthest from the fit` is the largest factor between what was measured and the fit. `overtakes at`: the"
         " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
     )
     return Section("Time against size", [text], tables=tables) if tables else None

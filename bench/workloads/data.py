@@ -1,6 +1,7 @@
 """Real data, offline: Iris as the UCI repository distributes it, Digits, and a person's own files."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -37,14 +38,17 @@ def digits() -> tuple[Array, Array]:
     return features / 16, labels
 
 
-def check_fits(what: str, *shapes: tuple[int, int]) -> None:
-    """UsageError unless matrices of these shapes can be drawn in float64, kept beside two copies, and sent to a worker."""
-    sizes = [8 * rows * columns for rows, columns in shapes]
-    if max(sizes) >= LARGEST:
+def check_fits(what: str, arrays: Sequence[tuple[int, int]], besides: Sequence[tuple[int, int]]) -> None:
+    """UsageError unless arrays of these shapes, in float64, can be sent to a worker, and kept here in three copies.
+
+    `besides`: what is only computed; it needs room as the arrays do.
+    """
+    sent, computed = ([8 * rows * columns for rows, columns in shapes] for shapes in (arrays, besides))
+    if max(sent) >= LARGEST:
         raise UsageError(
-            f"{what!r} has a matrix of {max(sizes) / 2**30:.3g} GiB, and 4 is too much; choose a smaller size"
+            f"{what!r} has a matrix of {max(sent) / 2**30:.3g} GiB, and 4 is too much; choose a smaller size"
         )
-    needed, there = 3 * sum(sizes), psutil.virtual_memory().total
+    needed, there = 3 * (sum(sent) + sum(computed)), psutil.virtual_memory().total
     if needed > there:
         raise UsageError(
             f"{what!r} needs {needed / 2**30:.3g} GiB, and this machine has {there / 2**30:.3g}; choose a smaller size"

@@ -133,7 +133,7 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
         )
-    data.check_fits(size, (m, n), (m, n), (m + n, rank))
+    data.check_fits(size, [(m, n), (m, rank), (n, rank)], besides=[(m, n)])
 
 
 def _check_scale(path: str, A: Array) -> None:

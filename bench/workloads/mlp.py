@@ -62,7 +62,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         n, d, hidden, classes = map(int, match.groups())
         _check(size, n + max(1, n // 4) if n else 0, d, hidden, classes)
         if classes > d:
-            raise UsageError(f"mlp {size!r} has more classes than features to tell them by; choose {d} classes at most")
+            raise UsageError(f"mlp {size!r} has more classes than features; choose {classes} features or more")
         return _drawn(size, dtype, seed, n, d, hidden, classes)
     raise UsageError(
         f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in data.npz:h32"
@@ -124,7 +124,7 @@ def _check(size: str, rows: int, d: int, hidden: int, classes: int) -> None:
     for what, count in {"examples": rows, "features": d, "hidden": hidden, "classes": classes - 1}.items():
         if count < 1:
             raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
-    data.check_fits(size, (rows, d), (rows, hidden + classes), (d + classes, hidden))
+    data.check_fits(size, [(rows, d), (d, hidden), (hidden, classes)], besides=[(rows, hidden + classes)])
 
 
 def _standardised(features: Array) -> Array:
@@ -149,13 +149,13 @@ def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
 
 
 def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classes: int) -> Problem:
-    """A quarter as many examples again are held out.  Each class owns the features of its residue.
+    """A quarter as many examples again are held out.  A class owns every feature whose number leaves its own when divided by how many there are.
 
     Sums of a strided slice, not a product, so that the labels depend on no BLAS.
     """
     rng = np.random.default_rng([seed, n, d, hidden, classes])
     x = rng.standard_normal((n + max(1, n // 4), d))
-    scores = np.stack([x[:, k % d :: classes].sum(axis=1) for k in range(classes)], axis=1)
+    scores = np.stack([x[:, k::classes].sum(axis=1) for k in range(classes)], axis=1)
     return _scaled_problem(size, dtype, seed, x, scores.argmax(axis=1), hidden, n, classes)
 
 
