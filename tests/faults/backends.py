@@ -322,6 +322,11 @@ class UnsupportedWhenTimed(Turning):
         raise Unsupported("not for factorisation", "it found out late")
 
 
+class ForgetsItsLibrary(Turning):
+    def turn(self, right, params, batch):
+        import no_such_framework  # noqa: F401
+
+
 class Moody(Wrong):
     """Every second timed call takes ten times as long, and every one long enough to be a sample by itself."""
 

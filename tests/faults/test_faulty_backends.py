@@ -51,6 +51,7 @@ AT_ONCE = [
     ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
     ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
     ("UnsupportedWhenTimed", "failed", "not for factorisation, it said after every gate was passed: it found out late"),
+    ("ForgetsItsLibrary", "failed", "not installed, it said after every gate was passed: No module named"),
     ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),
     ("Killed", "crashed", "the process was ended by SIGKILL during prepare"),
     ("Exiting", "crashed", "the process ended with exit code 0 during prepare"),
