@@ -149,7 +149,7 @@ def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
 
 
 def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classes: int) -> Problem:
-    """A quarter as many examples again are held out.  A class owns every feature whose number leaves its own when divided by how many there are.
+    """A quarter as many examples again are held out.  Class k owns the features k, k + classes, ...
 
     Sums of a strided slice, not a product, so that the labels depend on no BLAS.
     """
