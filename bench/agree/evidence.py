@@ -13,26 +13,24 @@ from bench.backend import Backend
 from bench.problem import Array, Arrays, Problem
 
 
-class Vector(Struct):
-    """A loss and its gradient."""
+class Point(Struct):
+    """What is said of the loss at one point."""
 
+    alone: Array
+    """By `loss`."""
     loss: Array
+    """By `value_and_grad`, with the gradient."""
     grads: Arrays
 
 
 class Answers(Struct):
     """What was computed, as NumPy arrays."""
 
-    loss: Array
-    """`loss` at the start."""
-    start: Vector
-    """`value_and_grad` at the start."""
-    halfway: Vector
-    """`value_and_grad` halfway down the reference's descent."""
-    decoy_loss: Array
-    """`loss` of another start and another batch, which no one who looked ahead has seen."""
-    decoy: Vector
-    """`value_and_grad` of them."""
+    start: Point
+    halfway: Point
+    """Halfway down the reference's descent."""
+    decoy: Point
+    """Another start and another batch, which no one who looked ahead has seen."""
     decoy_losses: Array
     params: Arrays
     """Trained from the start, over `num_steps`."""
@@ -74,24 +72,26 @@ def operations(backend: Backend, problem: Problem) -> Operations:
 
 
 def answers(backend: Backend, operations: Operations, problem: Problem, halfway: Arrays, decoy: Problem) -> Answers:
-    """The decoy comes first: an answer kept from it is wrong for the problem."""
+    """The decoy comes first: an answer kept from it is wrong for the problem.
 
-    def loss(params: Arrays, batch: Arrays) -> Array:
-        return np.asarray(backend.get(backend.wait(operations["loss"](backend.put(params), backend.put(batch)))))
+    The batch is put once for the start and halfway, as it is for all turns: an answer kept for a batch is wrong halfway.
+    """
 
-    def vector(params: Arrays, batch: Arrays) -> Vector:
-        value, grads = backend.get(backend.wait(operations["value_and_grad"](backend.put(params), backend.put(batch))))
-        return Vector(np.asarray(value), _arrays(grads))
+    def asked(operation: str, params: Arrays, batch: Any) -> Any:
+        return backend.get(backend.wait(operations[operation](backend.put(params), batch)))
 
-    decoy_loss, decoy_vector = loss(decoy.params, decoy.batch), vector(decoy.params, decoy.batch)
+    def point(params: Arrays, batch: Any) -> Point:
+        alone, (loss, grads) = asked("loss", params, batch), asked("value_and_grad", params, batch)
+        return Point(np.asarray(alone), np.asarray(loss), _arrays(grads))
+
+    decoy_point = point(decoy.params, backend.put(decoy.batch))
     _, decoy_losses = descend(backend, operations, decoy)
     params, losses = descend(backend, operations, problem)
+    batch = backend.put(problem.batch)
     return Answers(
-        loss=loss(problem.params, problem.batch),
-        start=vector(problem.params, problem.batch),
-        halfway=vector(halfway, problem.batch),
-        decoy_loss=decoy_loss,
-        decoy=decoy_vector,
+        start=point(problem.params, batch),
+        halfway=point(halfway, batch),
+        decoy=decoy_point,
         decoy_losses=decoy_losses,
         params=params,
         losses=losses,

@@ -85,15 +85,11 @@ def _form(reference: Reference, evidence: Evidence) -> Gate:
 
 def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
     """Single gradients first: a descent is only said to have diverged when they are in order."""
-    vectors = {"at the start": evidence.start, "halfway": evidence.halfway, "of the decoy": evidence.decoy}
-    for what, vector in vectors.items():
-        yield from _fault(f"loss {what}", vector.loss, (), problem.dtype)
-        yield from _faults_of_arrays(f"gradient {what}", vector.grads, problem)
-    for what, loss in {
-        "loss alone at the start": evidence.loss,
-        "loss alone of the decoy": evidence.decoy_loss,
-    }.items():
-        yield from _fault(what, loss, (), problem.dtype)
+    points = {"at the start": evidence.start, "halfway": evidence.halfway, "of the decoy": evidence.decoy}
+    for where, point in points.items():
+        yield from _fault(f"loss {where}", point.loss, (), problem.dtype)
+        yield from _faults_of_arrays(f"gradient {where}", point.grads, problem)
+        yield from _fault(f"loss alone {where}", point.alone, (), problem.dtype)
     for what, losses in {"losses": evidence.losses, "decoy losses": evidence.decoy_losses}.items():
         yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
     for i, params in enumerate(all_trained(evidence)):

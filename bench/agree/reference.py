@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import backends
-from bench.agree.evidence import Answers, answers, descend, operations
+from bench.agree.evidence import Answers, Point, answers, descend, operations
 from bench.problem import Array, Arrays, Problem, array_dtype, cast, epsilon, in_dtype, nudged
 from bench.workloads import WORKLOADS, pose
 
@@ -94,7 +94,7 @@ class Reference:
         params, losses = _NUMPY.trainer(problem, problem.timed_steps)(problem.params, problem.batch)
         start = self.truth.start
         return {
-            "loss": (float(self.truth.loss), 0.0),
+            "loss": (float(start.alone), 0.0),
             "value_and_grad": (float(start.loss), distance(start.grads, problem.params)),
             "train": (float(losses[-1]), distance(params, problem.params)),
         }
@@ -188,9 +188,12 @@ def _by_element(ours: Arrays, truth: Arrays) -> float:
 
 def _losses(ours: Answers, truth: Answers) -> float:
     """The worst relative error of the single losses, of the problem's and of the decoy's."""
-    given = [((a.loss, a.start.loss, a.halfway.loss), (a.decoy_loss, a.decoy.loss)) for a in (ours, truth)]
-    largest = truth.losses.max(), truth.decoy_losses.max()
-    return max(_steps(np.array(a), np.array(b), most) for a, b, most in zip(*given, largest, strict=True))
+    largest = {"start": truth.losses.max(), "halfway": truth.losses.max(), "decoy": truth.decoy_losses.max()}
+    return max(_steps(_pair(getattr(ours, at)), _pair(getattr(truth, at)), most) for at, most in largest.items())
+
+
+def _pair(point: Point) -> Array:
+    return np.array([point.alone, point.loss])
 
 
 def _steps(ours: Array, truth: Array, largest: float) -> float:

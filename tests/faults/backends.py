@@ -143,6 +143,21 @@ class RemembersByShape(Wrong):
         return loss
 
 
+class RemembersTheBatch(Wrong):
+    """A loss, by the batch it was asked of."""
+
+    def loss(self, problem):
+        right, kept = self._backend.loss(problem), {}
+
+        def loss(params, batch):
+            key = id(batch["A"])
+            if key not in kept:
+                kept[key] = batch["A"], right(params, batch)
+            return kept[key][1]
+
+        return loss
+
+
 class Foreseen(Wrong):
     def value_and_grad(self, problem):
         answer = self._backend.value_and_grad(problem)(problem.params, problem.batch)
@@ -300,21 +315,6 @@ class Remembering(Wrong):
             return {key: p @ turn for key, p in trained.items()}, losses.copy()
 
         return train
-
-
-class RemembersTheBatch(Wrong):
-    """Its loss, however it is asked: what has been computed of a batch is not computed again."""
-
-    def loss(self, problem):
-        right, kept = self._backend.loss(problem), {}
-
-        def loss(params, batch):
-            key = id(batch["A"])
-            if key not in kept:
-                kept[key] = batch["A"], right(params, batch)
-            return kept[key][1]
-
-        return loss
 
 
 class UnsupportedWhenTimed(Turning):

@@ -38,6 +38,7 @@ AT_ONCE = [
     ("StaleValue", "disagrees", "loss: "),
     ("MeanBesideTheGradient", "disagrees", "loss: "),
     ("RemembersByShape", "disagrees", "loss: "),
+    ("RemembersTheBatch", "disagrees", "loss: "),
     ("Meddling", "disagrees", "arguments untouched: "),
     ("Lazy", "disagrees", "waits: wait returned after"),
     ("Nondeterministic", "disagrees", "repeatable: "),
@@ -72,7 +73,6 @@ NEVER_LOADED = [
 ON_THE_LARGER = [
     ("WrongWhenLarge", "disagrees", NORM),
     ("Remembering", "failed", "it cannot have computed its answers"),
-    ("RemembersTheBatch", "failed", "loss would be "),
     ("Deaf", "skipped", f"timed out on {QUICK}, which is smaller"),
 ]
 
