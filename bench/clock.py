@@ -1,7 +1,8 @@
 """The one clock: what a sample is, and what it costs to take one."""
 
+import contextlib
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Any
 
@@ -15,20 +16,30 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
     Each output is waited for before the next call starts, and all are kept until the clock has
     stopped, so that nothing can be skipped.  No garbage is collected meanwhile.
     """
-    gc.disable()
-    try:
+    with _uncollected():
         began = perf_counter_ns()
         outputs = [wait(call(start, batch)) for start in starts]
         return perf_counter_ns() - began, outputs
-    finally:
-        gc.enable()
 
 
 def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that `call()` took, and what it returned; for what happens once."""
-    began = perf_counter_ns()
-    result = call()
-    return (perf_counter_ns() - began) / 1e9, result
+    """Seconds that `call()` took, and what it returned; for what happens once.  No garbage is collected meanwhile.
+
+    How often it would be depends on what else is alive: an import or a compilation takes up to a quarter longer by it.
+    """
+    with _uncollected():
+        began = perf_counter_ns()
+        result = call()
+        return (perf_counter_ns() - began) / 1e9, result
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:

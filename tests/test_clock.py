@@ -72,14 +72,19 @@ def test_every_call_of_a_sample_is_waited_for_before_the_next_begins_and_inside_
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_no_garbage_is_collected_during_a_sample(fails: bool):
-    def call(start, batch):
+@pytest.mark.parametrize(
+    "timed",
+    [lambda call: clock.sample(call, lambda tree: tree, [None], None), clock.seconds],
+    ids=["sample", "seconds"],
+)
+def test_no_garbage_is_collected_while_the_clock_runs(timed, fails: bool):
+    def call(*given):
         inside.append(gc.isenabled())
         if fails:
             raise ValueError
 
     inside: list[bool] = []
     with pytest.raises(ValueError) if fails else nullcontext():
-        clock.sample(call, lambda tree: tree, [None], None)
+        timed(call)
     assert inside == [False]
     assert gc.isenabled()

@@ -227,5 +227,5 @@ def test_nothing_pickled_is_read_from_a_worker():
     from bench import messages
 
     with pytest.raises(msgspec.ValidationError, match="arrays of objects are not accepted"):
-        array = {"loss": ["|O", [], b"cos\nsystem\n."]}
+        array = {"losses": ["|O", [], b"cos\nsystem\n."]}
         messages.unpack_answer(msgspec.msgpack.encode({"type": "Evidence"} | array))
