@@ -34,8 +34,8 @@ PAIRS = 12
 """Pairs of identical entrants in a race, "a0" against "b0" and so on; each gives one comparison on each problem."""
 
 SLOWED = {2: ("a0", "a1", "a2"), 5: ("b3", "b4", "b5"), 10: ("a6", "a7")}
-"""By percent of more work, in whole steps rounded down (5 % of 150 is 7): whom each of the slowed processes is held against.  No process stands in two of these
-trials, so that but for the control they are as independent as processes are."""
+"""By percent of more work, in whole steps rounded down (5 % of 150 is 7): whom each of the slowed processes is held
+against.  No process stands in two of these trials, so that but for the control they are as independent as processes are."""
 
 
 class Slowed:
@@ -73,6 +73,7 @@ def race(seed: int, say: Callable[[str], None]) -> Record:
     named = [(f"{side}{i}", "numpy") for i in range(PAIRS) for side in "ab"]
     named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
     record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]
+    record.lay_out()
     by_default = len(entrants(Choice(devices=["cpu"])))
     record.settings.seconds_per_race *= len(record.entrants) / by_default
     with tempfile.TemporaryDirectory() as cache:
@@ -85,7 +86,7 @@ def _slowed(percent: int, against: str) -> str:
 
 
 def tally(record: Record, trial: Trial) -> None:
-    """Every comparison of the race, by the verdicts that the report would give."""
+    """Every comparison of the race, by the verdicts that the report would give; what a failed cell leaves out is none."""
 
     def samples(label: str) -> list[Samples]:
         return record.cell(label, trial.problem, "float32").samples
@@ -101,8 +102,10 @@ def tally(record: Record, trial: Trial) -> None:
     for percent, against in SLOWED.items():
         for other in against:
             found = statistics.ratio(samples(_slowed(percent, other)), samples(other))
-            trial.detected.setdefault(str(percent), Tally()).add(statistics.verdict(found, control) == "slower")
-    trial.call_seconds = statistics.spread(samples("numpy")).median
+            if found is not None:
+                trial.detected.setdefault(str(percent), Tally()).add(statistics.verdict(found, control) == "slower")
+    if samples("numpy"):
+        trial.call_seconds = statistics.spread(samples("numpy")).median
 
 
 def begun(folder: Path) -> Calibration:

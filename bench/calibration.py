@@ -57,7 +57,7 @@ class Calibration(Strict):
     """UTC, when the first race was begun."""
     last: str
     clock_overhead_seconds: float
-    """What the harness adds to one call inside the timed region, at most."""
+    """What the harness adds to one call inside the timed region."""
     races: int = 0
     trials: list[Trial] = []
 

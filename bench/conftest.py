@@ -95,7 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What was selected is what races."""
+    """What races is the least grid that holds all that was selected."""
     config, choice = session.config, session.config.stash[CHOICE]
     callspecs = [item.callspec for item in session.items if hasattr(item, "callspec")]
     places = [callspec.params["place"] for callspec in callspecs if "place" in callspec.params]

@@ -17,6 +17,7 @@ from bench.record import Record
 from bench.report import words
 from bench.report.findings import all_findings
 from bench.statistics import Interval
+from bench.store import read
 
 BARE = {name: backends.FACTORIES[name].replace("backends.", "backends.bare.in_") for name in backends.on("cpu")}
 """The bare loop of each mode has its name, beside those of its library."""
@@ -62,8 +63,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that was interrupted")
     options = parser.parse_args(arguments)
-    if options.resume and options.results != RESULTS / "interface":
-        raise UsageError("--resume goes on where the record lies; leave out --results")
+    given = {"--backend": options.backend, "--results": options.results != RESULTS / "interface"}
+    if options.resume and (extra := [name for name, value in given.items() if value]):
+        raise UsageError(
+            f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"
+        )
     for name in options.backend:
         if name not in BARE:
             raise UsageError(f"no bare loop for {name!r}; choose from {', '.join(BARE)}")
@@ -71,13 +75,22 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
+def _begun(path: Path) -> Choice:
+    """What the record in `path` races, every mode beside its bare loop, which is code of this repository."""
+    raced = read(path).settings.backends
+    modes = [name for name in raced if name in BARE]
+    if set(raced) != {*modes, *(BARE[name] for name in modes)}:
+        raise UsageError(f"{path} is no record of this command; resume it by the one that it names")
+    return choice_of(path, raced)
+
+
 def _interface(options: argparse.Namespace) -> int:
-    names = options.backend or list(BARE)
-    raced = [*names, *(BARE[name] for name in names)]
     if options.resume is None:
-        choice = Choice(raced, PROBLEMS, ["cpu"], operations=["train"])
+        names = options.backend or list(BARE)
+        choice = Choice([*names, *(BARE[name] for name in names)], PROBLEMS, ["cpu"], operations=["train"])
     else:
-        choice = choice_of(options.resume, raced)
+        choice = _begun(options.resume)
+        names = [name for name in choice.backends if name in BARE]
     with progress.reporter() as say:
         record = session.run(choice, options.results, say, options.resume)
     found = lines(record, names)

@@ -1,4 +1,4 @@
-"""Getting ready: every entrant loads its library, compiles the problem, and is judged before any clock."""
+"""Getting ready: every entrant loads its library, compiles the problem, and is judged before it takes a turn."""
 
 from typing import Literal
 
@@ -43,6 +43,7 @@ class Preparation:
         cell = self.workers.cell(entrant, problem)
         if entrant.outcome.word not in ("pending", "ok"):
             cell.outcome = entrant.outcome
+            cell.samples.clear()
         elif cell.outcome.word == "pending":
             cell.outcome = _too_much(self.workers.record, entrant, problem)
         return cell.outcome.word in ("pending", "ok")
@@ -59,7 +60,7 @@ class Preparation:
             loaded.dispatch,
             loaded.versions,
             THREADS,
-            self.workers.cores[-1],
+            self.workers.racing_core,
         )
 
     def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:
@@ -84,7 +85,7 @@ class Preparation:
     def _keep_facts(self, reference: Reference) -> None:
         facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)
         facts.oracle = reference.oracle
-        facts.reference = gates.runs(reference, reference.trained)[0].quality | {
+        facts.reference = gates.quality(reference, reference.truth.params) | {
             "last_loss": float(reference.truth.losses[-1])
         }
 
@@ -94,7 +95,7 @@ class Preparation:
         cell.outcome = gates.outcome(cell.gates)
         if cell.outcome.word == "ok":
             cell.runs, cell.losses = (
-                gates.runs(reference, gates.all_trained(evidence)),
+                gates.runs(reference, evidence.trained),
                 [float(x) for x in evidence.losses],
             )
             lab.keep(self.workers.record, entrant.backend, reference, evidence)

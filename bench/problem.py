@@ -125,7 +125,8 @@ def steps(flops: float, wanted: int) -> tuple[int, int]:
 
     A rule from the problem alone, so that every machine is asked for the same work: about 0.3 Gflop
     in a timed call, if a step also costs the flops of 10 us, and 15 Gflop in the whole descent,
-    which is a whole number of timed calls - one compiled program serves both.  Some 1 to 20 ms a
+    which is a whole number of timed calls - one compiled program serves both.  Where `wanted` can be
+    divided so, a call is two steps at least, and a descent three calls.  Some 1 to 20 ms a
     call are long enough for a clock, and short enough for six to ten rounds of fourteen entrants.
     """
     cost = flops + 1e6

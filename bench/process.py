@@ -83,7 +83,8 @@ class Process:
                 "crashed", f"its answer to {_name(request)} could not be read ({error})", self._last_output()
             ) from None
         finally:
-            self._spent += time.monotonic() - began
+            if not isinstance(request, messages.Pin):
+                self._spent += time.monotonic() - began
         if isinstance(answer, messages.Trouble):
             raise Failed(answer.word, answer.reason, self._last_output())
         return answer
@@ -126,7 +127,7 @@ class Process:
             return []
 
     def end(self) -> None:
-        """Once."""
+        """The process and all it started, once; what it said last is kept."""
         if self._connection.closed:
             return
         self.kill()
@@ -159,10 +160,12 @@ class Process:
 
 
 STEERING = (
+    "AOT_",
     "ATEN_",
     "BLIS_",
     "CUBLAS_",
     "CUDNN_",
+    "CXX",
     "DNNL_",
     "GLIBC_TUNABLES",
     "GOMP_",
@@ -172,20 +175,20 @@ STEERING = (
     "MKL_",
     "NPY_",
     "NVIDIA_TF32_",
+    "OMP_",
     "ONEDNN_",
     "OPENBLAS_",
     "PYTORCH_JIT",
     "TF_XLA_",
-    "TORCHDYNAMO_",
-    "TORCHINDUCTOR_",
+    "TORCH",
     "TRITON_",
     "XLA_",
 )
-"""Beginnings of such names."""
+"""How the names of the variables begin that `steering` looks for."""
 
 
 def steering(entrant: Entrant) -> dict[str, str]:
-    """What may change how its libraries compute (another kernel, no compiler) and is not set here."""
+    """What may change how its libraries compute (another kernel, another compiler or none) and is not set here."""
     ours = _environment(entrant, Path())
     return {name: value for name, value in os.environ.items() if name.startswith(STEERING) and name not in ours}
 

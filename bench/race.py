@@ -52,8 +52,6 @@ class Runner:
                     if left:
                         self._generation(generation, left)
         self._judge_steadiness()
-        self.record.status = "complete"
-        self.save()
 
     def _generation(self, generation: int, problems: list[Problem]) -> None:
         try:
@@ -80,8 +78,6 @@ class Runner:
 
     def _stop_if_interrupted(self) -> None:
         if self.interrupted():
-            self.record.status = "interrupted"
-            self.save()
             raise Interrupted
 
     def _refuse_impossible(self) -> None:

@@ -252,14 +252,14 @@ class Record(Strict, kw_only=True):
     weather: list[Weather] = []
     warnings: list[str] = []
 
+    def lay_out(self) -> None:
+        """A cell for each entrant and problem of its dtype, where there is none yet."""
+        there = {(c.entrant, c.problem, c.dtype) for c in self.cells}
+        places = [(e.label, p.name, p.dtype) for p in self.problems for e in self.entrants if e.dtype == p.dtype]
+        self.cells += [Cell(*place) for place in places if place not in there]
+
     def cell(self, entrant: str, problem: str, dtype: str) -> Cell:
-        """The cell, made if there is none yet."""
-        for cell in self.cells:
-            if (cell.entrant, cell.problem, cell.dtype) == (entrant, problem, dtype):
-                return cell
-        made = Cell(entrant=entrant, problem=problem, dtype=dtype)
-        self.cells.append(made)
-        return made
+        return next(c for c in self.cells if (c.entrant, c.problem, c.dtype) == (entrant, problem, dtype))
 
     def entrant(self, label: str, dtype: str) -> Entrant:
         return next(e for e in self.entrants if (e.label, e.dtype) == (label, dtype))

@@ -28,7 +28,7 @@ class Rounds:
 
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
-        core, seed = self.workers.cores[-1], _seed(self.workers.record.settings.seed, generation, self.problem.name)
+        core, seed = self.workers.racing_core, _seed(self.workers.record.settings.seed, generation, self.problem.name)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Begin(self.problem.bytes_moved))]
         rounds, calls = (earlier.rounds, earlier.calls) if earlier else ({}, self._calls(racing))

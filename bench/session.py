@@ -35,10 +35,10 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
     problems, entering = posed(choice), entrants(choice)
     steered = {name: value for entrant in entering for name, value in steering(entrant).items()}
-    pace = choice.pace
+    pace, now = choice.pace, datetime.now(UTC)
     record = Record(
-        id=datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ"),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        id=now.strftime("%Y-%m-%dT%H%M%SZ"),
+        started=now.isoformat(timespec="seconds"),
         command=inert(shlex.join([*_program(), *sys.argv[1:]])),
         commit=commit(),
         machine=machine.describe(),
@@ -62,6 +62,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             for name, value in steered.items()
         ],
     )
+    record.lay_out()
     return record, problems
 
 
@@ -126,7 +127,7 @@ def run(
                 _leave(path)
                 kept = f"interrupted; what was done is in {path}"
                 raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
-            record.finished = datetime.now(UTC).isoformat(timespec="seconds")
+            record.finished, record.status = datetime.now(UTC).isoformat(timespec="seconds"), "complete"
             save(record, path)
         say(f"record: {path}")
     return record
@@ -159,12 +160,9 @@ def _leave(path: Path) -> None:
     Not the one in memory: that may hold half a race, which resuming would run once more.
     """
     record = read(path)
-    for entrant in record.entrants:
-        for facts in record.problems:
-            if entrant.dtype == facts.dtype:
-                cell = record.cell(entrant.label, facts.name, facts.dtype)
-                if cell.outcome.word == "pending":
-                    cell.outcome = Outcome(word="interrupted", reason="the run was ended before its race; --resume it")
+    for cell in record.cells:
+        if cell.outcome.word == "pending":
+            cell.outcome = Outcome(word="interrupted", reason="the run was ended before its race; --resume it")
     record.status = "interrupted"
     save(record, path)
 
@@ -211,6 +209,7 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
         if cell.outcome.word == "interrupted":
             cell.outcome = Outcome()
     record.status = "running"
+    record.lay_out()
     return record, problems
 
 

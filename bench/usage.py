@@ -50,7 +50,7 @@ def _others_seconds() -> float:
     gone = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = gone.ru_utime + gone.ru_stime
     for process in _descendants():
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, OSError):
             seconds += _clock(process.pid) + sum(process.cpu_times()[2:4])  # and of the children it has waited for
     return seconds
 

@@ -209,7 +209,8 @@ def _fastest(call: Callable[[], Any], tries: int) -> float:
 def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
     """`count` starts, no two alike, nor near where the problem has a symmetry to turn it by.
 
-    So an answer kept from an earlier call is an answer to another question.
+    So a gradient or a descent that was kept from an earlier call answers another question.  All have the same loss,
+    because of the symmetry: an old answer of `loss` is found by the gates, and by being faster than its arithmetic.
     """
     rng = np.random.default_rng(seed)
     turned = WORKLOADS[problem.workload].turned(problem.params, rng, count)

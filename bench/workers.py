@@ -27,6 +27,11 @@ class Workers:
         self._processes: dict[tuple[str, str], Process] = {}
         self._caches: dict[tuple[str, str], Path] = {}
 
+    @property
+    def racing_core(self) -> int | None:
+        """Where all take their turns."""
+        return self.cores[-1]
+
     def start(self, entrant: Entrant) -> None:
         if not self.is_up(entrant):
             core = self.cores[len(self._processes) % len(self.cores)]

@@ -142,6 +142,11 @@ def test_a_wrong_manner_is_rejected(wrong, gate):
     assert word == "disagrees"
 
 
+def test_one_buffer_is_found_where_a_start_has_two_rows():
+    """In another order they must be another start."""
+    assert "outputs kept" in judged(faulty.OneBuffer(), "factorisation/2x2r1")[0]
+
+
 def test_wrong_when_large_is_caught_on_the_large():
     assert judged(faulty.WrongWhenLarge())[1] == "ok"
     assert "gradient at the start, by norm" in judged(faulty.WrongWhenLarge(), "factorisation/200x60r3")[0]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench import calibrate, calibration
+from bench.calibration import Trial
 from bench.problem import UsageError
+from tests.sample_record import fail, sample_record
 
 
 def test_a_calibration_of_the_same_conditions_goes_on(tmp_path: Path):
@@ -43,3 +45,15 @@ def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path
     with pytest.raises(UsageError, match=f"was made with another {told}; give --results another folder, or remove it"):
         calibrate.begun(tmp_path)
     assert (tmp_path / calibration.FILE).read_bytes() == before
+
+
+def test_a_comparison_that_a_failed_cell_leaves_out_is_counted_nowhere():
+    names = ["numpy", *(f"{side}{i}" for side in "ab" for i in range(calibrate.PAIRS))]
+    names += [calibrate._slowed(p, other) for p, against in calibrate.SLOWED.items() for other in against]
+    (problem, *_), slowed = calibrate.PROBLEMS, calibrate._slowed(5, "b3")
+    trial, missing = Trial(problem=problem), Trial(problem=problem)
+    calibrate.tally(sample_record(names, [problem]), trial)
+    record = fail(fail(sample_record(names, [problem]), slowed, "crashed"), "numpy", "crashed")
+    calibrate.tally(record, missing)
+    assert missing.detected["5"].tried == trial.detected["5"].tried - 1
+    assert missing.false_verdicts.tried == trial.false_verdicts.tried == calibrate.PAIRS

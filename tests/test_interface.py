@@ -1,9 +1,15 @@
 """Whether the suite's own shapes cost anything is told by the interval, as every other verdict is."""
 
+from pathlib import Path
+
 import pytest
 
-from bench.interface import verdict
+from bench import interface
+from bench.interface import BARE, verdict
+from bench.problem import UsageError
 from bench.statistics import Interval
+from bench.store import save
+from tests.sample_record import sample_record
 
 
 @pytest.mark.parametrize(
@@ -18,3 +24,16 @@ from bench.statistics import Interval
 )
 def test_a_mode_is_within_five_percent_or_above_when_all_of_its_interval_is(interval: Interval, word: str):
     assert verdict(interval) == word
+
+
+def test_a_race_of_some_modes_goes_on_with_those(tmp_path: Path):
+    raced = ["numpy", "jax-scan", BARE["numpy"], BARE["jax-scan"]]
+    save(sample_record(raced), tmp_path / "begun.json")
+    assert interface._begun(tmp_path / "begun.json").backends == raced
+
+
+@pytest.mark.parametrize("raced", [["numpy", "jax-scan"], ["numpy", BARE["jax-scan"]], ["someone.elses:factory"]])
+def test_a_record_of_anything_else_is_not_gone_on_with(tmp_path: Path, raced: list[str]):
+    save(sample_record(raced), tmp_path / "other.json")
+    with pytest.raises(UsageError, match="is no record of this command; resume it by the one that it names"):
+        interface._begun(tmp_path / "other.json")

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import threadpool_info
 
+from backends.by_hand import VALUE_AND_GRAD
 from backends.numpy import factorisation, gram, mlp, plain
 from bench.backend import Unsupported
 from bench.problem import Array, Arrays, Problem, array_dtype
@@ -64,7 +65,7 @@ class NumPy:
 
 
 def by_hand(device: str, dtype: str) -> NumPy:
-    return _numpy(device, {"factorisation": plain.Plain, "mlp": plain.Plain})
+    return _numpy(device, dict.fromkeys(VALUE_AND_GRAD, plain.Plain))
 
 
 def in_place(device: str, dtype: str) -> NumPy:

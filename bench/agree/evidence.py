@@ -40,8 +40,8 @@ class Answers(Struct):
 class Evidence(Answers, tag=True):
     """Answers, and how they were come by."""
 
-    others: list[Arrays]
-    """Trained from other starts."""
+    trained: list[Arrays]
+    """From the problem's start, and from every other."""
     repeats: bool
     """The same descent twice gave the same bits."""
     untouched: bool
@@ -108,7 +108,7 @@ def testify(
     again, losses = descend(backend, operations, problem)
     return Evidence(
         **msgspec.structs.asdict(given),
-        others=[descend(backend, operations, other)[0] for other in others],
+        trained=[given.params, *(descend(backend, operations, other)[0] for other in others)],
         repeats=same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
         untouched=same_bits(backend.get(params), problem.params) and same_bits(backend.get(batch), problem.batch),
         kept=_kept(backend, operations, params, backend.put(decoy.params), batch),

@@ -49,16 +49,16 @@ def outcome(gates: list[Gate]) -> Outcome:
     return Outcome(word=word, reason=f"{failed.name}: {failed.what}{far}")
 
 
+def quality(reference: Reference, trained: Arrays) -> dict[str, float]:
+    """What training came to; the start makes no difference to how it is judged."""
+    return WORKLOADS[reference.problem.workload].quality(reference.problem, trained)
+
+
 def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
-    """What training came to, from the problem's start and from every other; `trained` in that order."""
-    quality = WORKLOADS[reference.problem.workload].quality
-    pairs = zip([reference.problem, *reference.others], trained, strict=True)
-    return [Run(seed=p.seed, quality=quality(p, params)) for p, params in sorted(pairs, key=lambda pair: pair[0].seed)]
-
-
-def all_trained(evidence: Evidence) -> list[Arrays]:
-    """From the problem's start and from every other."""
-    return [evidence.params, *evidence.others]
+    """`quality` from the problem's start and from every other; `trained` in that order."""
+    seeds = [problem.seed for problem in (reference.problem, *reference.others)]
+    found = [Run(seed=seed, quality=quality(reference, t)) for seed, t in zip(seeds, trained, strict=True)]
+    return sorted(found, key=lambda run: run.seed)
 
 
 def timed_call_agrees(reference: Reference, operation: Operation, loss: float, far: float, algorithm: str) -> bool:
@@ -92,7 +92,7 @@ def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
         yield from _fault(f"loss alone {where}", point.alone, (), problem.dtype)
     for what, losses in {"losses": evidence.losses, "decoy losses": evidence.decoy_losses}.items():
         yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
-    for i, params in enumerate(all_trained(evidence)):
+    for i, params in enumerate(evidence.trained):
         yield from _faults_of_arrays(f"trained from start {i}", params, problem)
 
 
@@ -120,7 +120,7 @@ def _compared(gate: str, error: float, tolerance: float) -> Gate:
 
 def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
     judged_by = WORKLOADS[reference.problem.workload].end_state
-    error, tolerance, what = judged_by(reference, all_trained(evidence), algorithm)
+    error, tolerance, what = judged_by(reference, evidence.trained, algorithm)
     known = error if np.isfinite(error) else None
     return Gate(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
 

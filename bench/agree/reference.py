@@ -57,7 +57,7 @@ class Reference:
     @cached_property
     def decoy(self) -> Problem:
         """Another start and half the batch's values: an answer kept from `problem` is wrong here."""
-        start = {key: np.roll(p, 1, axis=0)[::-1].copy() for key, p in self.problem.params.items()}
+        start = {key: np.roll(p, 1, axis=0) for key, p in self.problem.params.items()}
         halved = {key: a / 2 if a.dtype.kind == "f" else a for key, a in self.problem.batch.items()}
         return self.problem.replace(params=start, batch=cast(halved, self.problem.dtype))
 

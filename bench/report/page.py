@@ -63,7 +63,7 @@ def _calibrated(calibration: Calibration | None) -> list[str]:
         f" of {units.plural(calibration.generations, 'generation')} on {calibration.machine.cpu}"
         f" ({units.plural(calibration.machine.cores, 'core')}), {calibration.first[:10]}.",
         *(_tried(trial) for trial in calibration.trials),
-        f"The harness adds at most {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region.",
+        f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region.",
     ]
 
 

@@ -144,7 +144,7 @@ def _method(record: Record) -> Section:
         "A ratio is the median of the paired log ratios of a generation, averaged over the generations; its 95 % interval is"
         " Student's t over them (Kalibera and Jones, ISMM 2013). `faster` and `slower` follow from the interval alone, and never"
         " more finely than the control allows: the reference raced against a second copy of itself.",
-        "Before any clock three gates are passed: gradient, trajectory and end state against the gradient derived by hand in"
+        "Before any turn three gates are passed: gradient, trajectory and end state against the gradient derived by hand in"
         " float64. A tolerance is a small multiple of what rounding alone does to the reference, measured on the same problem."
         " Wrong is not slow: what disagrees is not timed.",
         "A backend's name says its library and how much one dispatch covers: an operation (numpy, torch-eager), a step"

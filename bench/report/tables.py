@@ -181,7 +181,7 @@ def agreeing(f: Findings) -> Section:
         f"{name(g.entrant)} on {g.problem} fails {g.gate.name}: {g.gate.what}" for g in found if not g.gate.passed
     ]
     text = (
-        "Every backend must pass every gate before any clock starts. Shown is, of each gate and of each backend, the cell that"
+        "Every backend must pass every gate before it takes a turn. Shown is, of each gate and of each backend, the cell that"
         " came nearest to its tolerance, a small multiple of what rounding alone does. The reference is the hand-derived"
         " gradient in float64."
     )
@@ -264,7 +264,7 @@ def span(values: Sequence[float]) -> str:
 
 def _import(e: Entrant) -> str:
     if e.library == REFERENCE:
-        return "with the harness"  # which computes with NumPy, too, and has it loaded before any clock
+        return "with the harness"  # which computes with NumPy, too, and has it loaded before
     found = start.import_seconds(e)
     return (units.ABSENT if e.outcome.word == "ok" else e.outcome.word) if found is None else units.seconds(found)
 
