@@ -11,9 +11,9 @@ from typing import Any
 
 import backends
 from bench import machine
+from bench.inert import inert
 from bench.problem import DTYPES, Problem, UsageError
 from bench.record import OPERATIONS, Entrant, Operation
-from bench.report.units import inert
 from bench.store import read
 from bench.workloads import DEFAULT_PROBLEMS, pose
 

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
+from bench.inert import inert
 from bench.problem import UsageError
-from bench.report.units import inert
-from bench.report.words import INTERRUPTED, USAGE
+
+GOOD, REGRESSION, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def ended(work: Callable[[], int]) -> int:

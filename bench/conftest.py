@@ -9,12 +9,12 @@ import pytest
 from bench import command, progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
+from bench.inert import inert
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Entrant, Record
 from bench.report import tables, words
-from bench.report.findings import all_findings, failed
+from bench.report.findings import all_findings
 from bench.report.text import wrapped
-from bench.report.units import inert
 from bench.store import sole_writer
 from bench.workloads import ladder
 
@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
             with sole_writer(resumed.parent if resumed else config.option.results):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
     except UsageError as error:
-        pytest.exit(inert(str(error)), returncode=words.USAGE)
+        pytest.exit(inert(str(error)), returncode=command.USAGE)
 
 
 def _choice(config: pytest.Config) -> Choice:
@@ -108,7 +108,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         choice.operations = [op for op in raced if any(item.name.startswith(f"test_{op}[") for item in session.items)]
         if not choice.operations:
             command.warn(f"nothing that was selected is raced: that is only {', '.join(raced)}; give another selection")
-            pytest.exit(returncode=words.USAGE)
+            pytest.exit(returncode=command.USAGE)
 
 
 @pytest.fixture(scope="session")
@@ -120,9 +120,9 @@ def record(request: pytest.FixtureRequest) -> Record:
         try:
             config.stash[RECORD] = races.run(config.stash[CHOICE], config.option.results, say, config.option.resume)
         except UsageError as error:
-            pytest.exit(inert(str(error)), returncode=words.USAGE)
+            pytest.exit(inert(str(error)), returncode=command.USAGE)
         except races.Interrupted as interrupted:
-            pytest.exit(inert(str(interrupted)), returncode=words.INTERRUPTED)
+            pytest.exit(inert(str(interrupted)), returncode=command.INTERRUPTED)
     return config.stash[RECORD]
 
 
@@ -133,7 +133,7 @@ def cell(place: tuple[Entrant, str], record: Record) -> Cell:
     cell = record.cell(entrant.label, problem, entrant.dtype)
     if cell.outcome.word != "ok":
         why = f"{cell.outcome.word}: {inert(cell.outcome.reason)}"
-        if failed(cell.outcome.word):
+        if cell.outcome.failed:
             pytest.fail(why, pytrace=False)  # a sentence; the source of this fixture explains nothing
         pytest.skip(why)
     return cell
@@ -143,12 +143,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """An incomplete grid fails the session, with the exit code of every command here."""
     record, status = session.config.stash.get(RECORD, None), session.exitstatus
     if status is pytest.ExitCode.INTERRUPTED:  # by Ctrl-C; pytest.exit brings a plain number
-        session.exitstatus = words.INTERRUPTED
+        session.exitstatus = command.INTERRUPTED
     elif status is pytest.ExitCode.NO_TESTS_COLLECTED:
         command.warn("nothing was selected, so nothing raced; give -k a part of a name that --collect-only lists")
-        session.exitstatus = words.USAGE
+        session.exitstatus = command.USAGE
     elif record is not None:
-        session.exitstatus = words.exit_code(all_findings(record)) or (status and words.FAILED)
+        session.exitstatus = words.exit_code(all_findings(record)) or (status and command.FAILED)
 
 
 TABLES = (

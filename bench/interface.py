@@ -99,7 +99,7 @@ def _interface(options: argparse.Namespace) -> int:
         print("time / time of the bare loop, with its 95 % interval")
         print("\n".join(f"{line}  {word}" for line, word in found))
         print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
-    return words.worst([words.exit_code(all_findings(record)), words.REGRESSION if counts["above"] else words.GOOD])
+    return words.worst([words.exit_code(all_findings(record)), command.REGRESSION if counts["above"] else command.GOOD])
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from bench import limits, plausible
+from bench.inert import inert
 from bench.machine import WeatherStation, gpu_reading
 from bench.prepare import Preparation
 from bench.problem import Interrupted, Problem
 from bench.process import Failed
 from bench.record import Cell, Entrant, Outcome, Race, Record
-from bench.report.units import inert
 from bench.rounds import Rounds
 from bench.workers import Workers
 

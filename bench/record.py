@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from bench.backend import Dispatch
+from bench.backend import UNSUPPORTED, Dispatch
 
 SCHEMA = 2
 
@@ -16,6 +16,8 @@ Word = Annotated[
         r"|not for \w{1,40}|needs [\w.,<>= -]{1,40}|failed|unsteady|skipped|interrupted)\Z"
     ),
 ]
+LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
+"""How the words of cells begin that were never meant to run here; every other cell without numbers failed."""
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -33,6 +35,11 @@ class Outcome(Strict):
 
     word: Word = "pending"
     reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Not where the cell was never meant to run here."""
+        return self.word != "ok" and not self.word.startswith(LEFT_OUT)
 
 
 class Gate(Strict):

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from bench import machine
 from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants, posed
+from bench.inert import inert
 from bench.problem import Interrupted, Problem, UsageError
 from bench.process import steering
 from bench.race import Runner
 from bench.record import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
 from bench.report.findings import all_findings
 from bench.report.trust import half_width
-from bench.report.units import inert
 from bench.store import read, save, sole_writer
 
 TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)

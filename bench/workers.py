@@ -11,7 +11,6 @@ from bench import messages
 from bench.problem import Problem
 from bench.process import Failed, Process, usable_cores
 from bench.record import Cell, Entrant, Operation, Record
-from bench.report.findings import failed
 
 T = TypeVar("T")
 
@@ -104,7 +103,7 @@ class Workers:
         try:
             return work(entrant)
         except Failed as failure:
-            if cell.outcome.word == "ok" and not failed(failure.outcome.word):
+            if cell.outcome.word == "ok" and not failure.outcome.failed:
                 said = f"{failure.outcome.word}, it said after every gate was passed: {failure.outcome.reason}"
                 failure = Failed("failed", said, failure.output)
             if self.of(entrant).loaded is None:

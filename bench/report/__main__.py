@@ -111,7 +111,7 @@ def show(title: str, sections: Sequence[Section], summary: str, code: int) -> No
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-    shade = {words.GOOD: 32, words.FAILED: 33}.get(code, 31)
+    shade = {command.GOOD: 32, command.FAILED: 33}.get(code, 31)
     line = wrapped(summary)
     with command.printing():
         print(terminal(title, sections, colour))

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench import command
+from bench.inert import inert
 from bench.problem import UsageError
 from bench.record import OPERATIONS, Entrant, Operation, Record
 from bench.report import trust, units, words
@@ -51,7 +53,7 @@ def differences(a: Record, b: Record) -> list[str]:
         ("GPU", gpu(a), gpu(b)),
         ("dtype or precision", dtypes(a), dtypes(b)),
     ]
-    return [f"{what} ({units.inert(str(x))} and {units.inert(str(y))})" for what, x, y in pairs if x != y]
+    return [f"{what} ({inert(str(x))} and {inert(str(y))})" for what, x, y in pairs if x != y]
 
 
 def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
@@ -217,7 +219,7 @@ def exit_code(b: Record, found: list[Change], fail_on_regression: bool) -> int:
         return code
     slower = any(c.verdict == "slower" for c in found)
     lost = any(c.interval is None and c.seconds_a is not None for c in found) or all(c.interval is None for c in found)
-    return words.worst([code, words.REGRESSION if slower else words.GOOD, words.FAILED if lost else words.GOOD])
+    return words.worst([code, command.REGRESSION if slower else command.GOOD, command.FAILED if lost else command.GOOD])
 
 
 def refuse_unlike(a: Record, b: Record) -> None:

@@ -21,8 +21,6 @@ ALGEBRA = ("numpy-gram", "numpy-inplace")
 TWIN, OWN_TWIN = "-by-hand", "_by_hand"
 """How the name of a by-hand twin ends: of this suite, and of `package.module:factory`."""
 DISPATCHES = get_args(Dispatch)
-LEFT_OUT = ("not ", "needs ", "skipped")
-"""Beginnings of the words of cells that were never meant to run here; every other empty cell failed."""
 
 
 class Comparison(NamedTuple):
@@ -182,11 +180,6 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 def all_findings(record: Record) -> list[Findings]:
     """One for each dtype and device that entered, in the order of the record."""
     return [Findings(record, *key) for key in dict.fromkeys((e.dtype, e.device) for e in record.entrants)]
-
-
-def failed(word: str) -> bool:
-    """Whether a cell with this outcome failed; one that was never meant to run here did not."""
-    return word != "ok" and not word.startswith(LEFT_OUT)
 
 
 def name(entrant: Entrant) -> str:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
+from bench.command import GOOD
+from bench.inert import inert
 from bench.record import Record
 from bench.report import grids, leaders, parts, trust, units, words
 from bench.report.downloads import Download
@@ -66,7 +68,7 @@ def page(
             for f in found
         ],
         words.summary(record, found),
-        words.exit_code(found) == words.GOOD,
+        words.exit_code(found) == GOOD,
         shown,
         downloads,
         _choices(found, shown),
@@ -140,7 +142,7 @@ def _inert(shown: Any) -> Any:
 
 def _command(text: str) -> Markup:
     """Whole, however long: one that is cut cannot be run."""
-    return escape(units.inert(text))
+    return escape(inert(text))
 
 
 class _Unique:

@@ -8,9 +8,10 @@ from zlib import crc32
 
 import numpy as np
 
+from bench.inert import inert
 from bench.record import Entrant
 from bench.report.findings import TWIN, by_hand, name
-from bench.report.units import clip, inert
+from bench.report.units import clip
 
 # Okabe and Ito (2008): told apart with any colour vision.
 LIBRARIES = {"numpy": "#009E73", "torch": "#D55E00", "jax": "#0072B2"}

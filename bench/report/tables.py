@@ -13,7 +13,6 @@ from bench.report.findings import (
     Findings,
     Gated,
     algebra,
-    failed,
     fastest,
     gated,
     grouped,
@@ -275,7 +274,7 @@ def _versions(e: Entrant) -> str:
 
 def reasons(f: Findings) -> list[Section]:
     """Why cells are empty: one line for each reason, failures first."""
-    cells = sorted(f.empty_cells(), key=lambda cell: not failed(cell.outcome.word))
+    cells = sorted(f.empty_cells(), key=lambda cell: not cell.outcome.failed)
     found = grouped(cells, lambda cell: (name(cell.entrant), cell.outcome.word, _why(cell)))
     items = [
         f"{who} {what} on {units.listed([cell.problem for cell in on])}: {why}"

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import tabulate
 
-from bench.report.units import NO_BREAK, bound, clip, inert, numeric
+from bench.inert import inert
+from bench.report.units import NO_BREAK, bound, clip, numeric
 
 WIDTH = 80
 FIRST_COLUMN, COLUMN = 34, 44  # with two spaces between them, any two columns fit 80

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from bench.command import FAILED, GOOD, REGRESSION
 from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
@@ -10,7 +11,6 @@ from bench.report.findings import (
     Findings,
     algebra,
     by_hand,
-    failed,
     fastest,
     grouped,
     like_with_like,
@@ -19,16 +19,14 @@ from bench.report.findings import (
 )
 from bench.statistics import NEVER
 
-GOOD, REGRESSION, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
-
 
 def exit_code(found: Sequence[Findings]) -> int:
     """1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
-    words = [cell.outcome.word for f in found for cell in f.empty_cells()]
-    if "disagrees" in words:
+    empty = [cell.outcome for f in found for cell in f.empty_cells()]
+    if any(outcome.word == "disagrees" for outcome in empty):
         return REGRESSION
     ran = any(f.outcome(e, p).word == "ok" for f in found for e in f.entrants for p in f.problems)
-    return FAILED if any(map(failed, words)) or not ran else GOOD
+    return FAILED if any(outcome.failed for outcome in empty) or not ran else GOOD
 
 
 def worst(codes: Iterable[int]) -> int:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bench import session
+from bench import command, session
 from bench.choice import Choice
 from bench.process import KEPT_OUTPUT
 from bench.report import words
@@ -123,7 +123,7 @@ def test_no_cell_that_failed_keeps_a_sample(at_once):
 
 def test_the_record_with_all_of_them_is_complete_and_its_exit_code_tells_of_wrong_answers(at_once):
     assert at_once.status == "complete"
-    assert words.exit_code(all_findings(at_once)) == words.REGRESSION
+    assert words.exit_code(all_findings(at_once)) == command.REGRESSION
 
 
 def test_the_last_output_is_kept_bounded_and_readable(at_once):
@@ -171,7 +171,7 @@ def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     record = raced(tmp_path, ["mislaid:factory"], [QUICK], operations=["loss"])
     assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
-    assert words.exit_code(all_findings(record)) == words.FAILED
+    assert words.exit_code(all_findings(record)) == command.FAILED
 
 
 def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):
