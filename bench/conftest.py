@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import backends
 from bench import command, progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
@@ -64,7 +65,8 @@ def _choice(config: pytest.Config) -> Choice:
     if option.resume:
         given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
         given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
-        given |= {"--results": option.results != RESULTS}
+        given |= {"--results": option.results != RESULTS, "-k": option.keyword}
+        given |= {f"--backend {name}": True for name in option.backend if name in backends.FACTORIES}
         if extra := [name for name, value in given.items() if value]:
             raise UsageError(
                 f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"

@@ -22,6 +22,9 @@ UNSTEADY = 5.0
 MOST_CORES_USED = 1.1 * THREADS
 """CPU time over wall time in its calls; honest code showed THREADS and what two clocks read apart."""
 
+MOST_IDLE_CPU_SHARE = 0.1
+"""CPU time over wall time while others had their turn; honest code showed 0.006."""
+
 UNUSED_GPU = (
     "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
     " and offer peak_device_bytes as bench/backend.py has it"
@@ -59,6 +62,11 @@ def unruly(tally: messages.Tallied) -> str:
         return f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
     if tally.strays:
         return "left its core: a thread of its own, or of a process that it started, may run on another"
+    if tally.idle_cpu_share > MOST_IDLE_CPU_SHARE:
+        return (
+            f"computed for {100 * tally.idle_cpu_share:.0f} % of the time in which others had their turn, so that theirs may be"
+            " wrong, too; race without it"
+        )
     if tally.compilations:
         return f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
     return ""

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+import bench
 from bench import messages
 from bench.record import Entrant, Outcome
 
@@ -54,7 +55,7 @@ class Process:
         with theirs, _affinity(core):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.worker", str(theirs.fileno())],
-                env=os.environ | _environment(entrant, cache) | {MARK: self._mark},
+                env=_given() | _environment(entrant, cache) | {MARK: self._mark},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
@@ -190,7 +191,12 @@ STEERING = (
 def steering(entrant: Entrant) -> dict[str, str]:
     """What may change how its libraries compute (another kernel, another compiler or none) and is not set here."""
     ours = _environment(entrant, Path())
-    return {name: value for name, value in os.environ.items() if name.startswith(STEERING) and name not in ours}
+    return {name: value for name, value in _given().items() if name.startswith(STEERING) and name not in ours}
+
+
+def _given() -> dict[str, str]:
+    """The environment without what a library set in this process: as it steers nobody else's, it steers no worker."""
+    return {n: value for n, value in os.environ.items() if n in bench.GIVEN or not n.startswith(STEERING)}
 
 
 def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:

@@ -21,7 +21,7 @@ LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
-Nanoseconds = Annotated[int, Meta(gt=0)]
+Nanoseconds = Annotated[int, Meta(gt=0, le=2**63 - 1)]
 Operation = Literal["loss", "value_and_grad", "train"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 

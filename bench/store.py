@@ -88,17 +88,29 @@ def _misfits(record: Record) -> Iterator[str]:
             yield f"{name} names an entrant or a problem that the record does not have"
         if cell.outcome.word == "ok" and not (cell.gates and all(gate.passed for gate in cell.gates)):
             yield f"{name} is ok and has not passed every gate"
+        if any(gate.passed != (gate.error is not None and gate.error <= gate.tolerance) for gate in cell.gates):
+            yield f"{name} has a gate whose error does not say whether it was passed"
+        sampled = [(s.generation, s.operation) for s in cell.samples]
+        if len(set(sampled)) < len(sampled):
+            yield f"{name} has samples of one operation in one generation twice"
         if any(s.generation >= record.settings.generations for s in cell.samples):
             yield f"{name} has samples of a generation that was not asked for"
 
 
 def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Path:
-    """The newest complete record in `folder`; UsageError when there is none.  Of newer ones that are none it is told."""
+    """The newest complete record in `folder` with a good cell; UsageError when there is none.
+
+    Of newer ones that are none it is told.
+    """
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
         try:
-            if (status := read(path).status) == "complete":
+            record = read(path)
+            if record.status != "complete":
+                warn(f"passed over: {path} is {record.status}; name it to see what it holds, or go on with --resume")
+            elif not any(cell.outcome.word == "ok" for cell in record.cells):
+                warn(f"passed over: in {path} no cell is good; name it to see why")
+            else:
                 return path
-            warn(f"passed over: {path} is {status}; name it to see what it holds, or go on with --resume")
         except Refused as error:
             warn(f"passed over: {error}")
         except UsageError:

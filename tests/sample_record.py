@@ -124,7 +124,7 @@ def rename(record: Record, name: str) -> Record:
     """`record`, with `name` wherever somebody may write one; its backends keep theirs."""
     wrong = record.cells[-1]
     wrong.outcome = Outcome(word="disagrees", reason=name)
-    wrong.gates[0].passed, wrong.gates[0].what = False, name
+    wrong.gates[0].passed, wrong.gates[0].error, wrong.gates[0].what = False, None, name
     record.id = record.commit = record.command = record.machine.cpu = name
     for cell in record.cells:
         cell.problem = f"{name}/{name}"

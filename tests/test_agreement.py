@@ -7,7 +7,7 @@ import backends
 from bench.agree import Reference, evidence, gates
 from bench.agree.evidence import operations
 from bench.agree.reference import distance, distances
-from bench.workloads import pose
+from bench.workloads import WORKLOADS, pose
 from tests.conftest import SMALL
 from tests.faults import backends as faulty
 
@@ -150,6 +150,16 @@ def test_one_buffer_is_found_where_a_start_has_two_rows():
 def test_wrong_when_large_is_caught_on_the_large():
     assert judged(faulty.WrongWhenLarge())[1] == "ok"
     assert "gradient at the start, by norm" in judged(faulty.WrongWhenLarge(), "factorisation/200x60r3")[0]
+
+
+def test_an_end_state_is_told_of_the_start_that_is_worst():
+    reference = Reference(pose("factorisation/iris"))
+    right = [{key: p.copy() for key, p in params.items()} for params in reference.trained]
+    right[5]["U"][:] = 0
+    _, _, what = WORKLOADS["factorisation"].end_state(reference, right, "numpy")
+    assert what.startswith(
+        f"reconstruction error {np.sum(reference.problem.batch['A'].astype(float) ** 2):.8g} against "
+    )
 
 
 def test_an_error_below_the_least_possible_is_a_bug(monkeypatch):

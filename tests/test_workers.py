@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -186,6 +187,8 @@ def test_each_core_has_one_entrant_at_a_time_getting_ready_on_it_and_the_gpu_too
     record, (problem,) = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
     workers, running, seen = Workers(record, tmp_path, 60), [], []
     entrants = [Entrant(label=f"{i}", backend="numpy", device=device, dtype="float32") for i in range(3)]
+    record.entrants += entrants
+    record.lay_out()
 
     def work(entrant: Entrant) -> str:
         cores = workers.ask(entrant, messages.Load(outsider("Placed"), "cpu", "float32")).versions["cores"]
@@ -314,14 +317,17 @@ def test_a_limit_that_cannot_be_measured_costs_no_cell(tmp_path: Path, monkeypat
     assert [limit.matmul_flops_per_second for limit in record.limits] == [{}]
 
 
-def test_one_core_is_enough_and_who_computes_out_of_turn_is_named(tmp_path: Path):
+def test_one_core_is_enough_and_who_computes_out_of_turn_is_refused(tmp_path: Path):
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
         record = raced(tmp_path, "numpy", outsider("Restless"))
     finally:
         os.sched_setaffinity(0, before)
-    assert [cell.outcome.word for cell in record.cells] == ["ok"] * 3
+    words = {cell.entrant: cell.outcome.word for cell in record.cells}
+    assert words == {"numpy": "ok", "control": "ok", outsider("Restless"): "failed"}
+    reason = record.cell(outsider("Restless"), IRIS, "float32").outcome.reason
+    assert re.match(r"computed for \d\d % of the time in which others had their turn|used \d", reason)
     assert {e.core for e in record.entrants} == {min(before)}
     assert record.entrant(outsider("Restless"), "float32").idle_cpu_share[0] > 0.2
     (busy,) = [line for line in warnings(record) if "busy while others had their turn" in line]

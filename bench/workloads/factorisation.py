@@ -95,9 +95,12 @@ def end_state(reference: "Reference", trained: list[Arrays], algorithm: str) -> 
     if min(ours) < (reference.oracle or 0.0) - slack:
         what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.oracle:.8g}"
         return np.inf, tolerance, what
-    what = f"reconstruction error {ours[0]:.8g} against {theirs[0]:.8g}; {reference.oracle:.8g} by singular values"
-    error = max(abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True))
-    return error, tolerance, what
+    errors = [abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True)]
+    worst = int(np.argmax(errors))
+    what = (
+        f"reconstruction error {ours[worst]:.8g} against {theirs[worst]:.8g}; {reference.oracle:.8g} by singular values"
+    )
+    return errors[worst], tolerance, what
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:

@@ -15,7 +15,7 @@ from bench.record import SCHEMA, Record
 from bench.report.__main__ import main as report
 from bench.store import read, save
 from bench.workloads import WORKLOADS, pose
-from tests.sample_record import sample_record
+from tests.sample_record import fail, sample_record
 
 GOOD = sample_record(("numpy",), ("factorisation/iris",), generations=3, rounds=2, control=False)
 # By far the longest parts, of plain numbers; every byte of the rest is tried.
@@ -81,6 +81,15 @@ HOSTILE = {
     "a cell twice": (changed(cells=[*parts()["cells"], parts()["cells"][0]]), "stands twice"),
     "no problems": (changed(problems=[]), "names an entrant or a problem that the record does not have"),
     "ok without its gates": (within("cells", gates=[]), "is ok and has not passed every gate"),
+    "a gate that its error belies": (
+        within("cells", gates=[parts()["cells"][0]["gates"][0] | {"error": 1.0}]),
+        "has a gate whose error does not say whether it was passed",
+    ),
+    "samples twice": (within("cells", samples=2 * parts()["cells"][0]["samples"]), "in one generation twice"),
+    "a time beyond all numbers": (
+        within("cells", samples=[parts()["cells"][0]["samples"][0] | {"nanoseconds": [10**30]}]),
+        "is not a record",
+    ),
     "a generation too many": (changed(settings=parts()["settings"] | {"generations": 1}), "that was not asked for"),
     "a schema that is text": (changed(schema=str(SCHEMA)), "is not a record"),
     "a schema that is true": (changed(schema=True), "is not a record"),
@@ -127,6 +136,14 @@ def test_the_newest_record_is_the_newest_good_one(tmp_path):
     save(GOOD, tmp_path / "2024-01-01.json")
     (tmp_path / "2024-01-02.json").write_bytes(encoded()[:-1])
     assert store.newest(tmp_path) == tmp_path / "2024-01-01.json"
+
+
+def test_a_newer_record_without_a_good_cell_is_passed_over_and_told_of(tmp_path):
+    save(GOOD, tmp_path / "2024-01-01.json")
+    save(fail(sample_record(["numpy"], control=False), "numpy", "crashed"), tmp_path / "2024-01-02.json")
+    told = []
+    assert store.newest(tmp_path, told.append) == tmp_path / "2024-01-01.json"
+    assert told == [f"passed over: in {tmp_path / '2024-01-02.json'} no cell is good; name it to see why"]
 
 
 def test_of_two_runs_within_one_second_the_second_is_the_newer(tmp_path):

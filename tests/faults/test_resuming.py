@@ -206,10 +206,10 @@ def test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is(tmp_path, chang
 
 def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
     begun(tmp_path / "given.json")
-    elsewhere = ("--results", str(tmp_path / "elsewhere"))
-    done = pytest_bench("--resume", str(tmp_path / "given.json"), "--quick", "--problem", "mlp/iris", *elsewhere)
+    others = ("--results", str(tmp_path / "elsewhere"), "-k", "iris", "--backend", "numpy")
+    done = pytest_bench("--resume", str(tmp_path / "given.json"), "--quick", "--problem", "mlp/iris", *others)
     assert done.returncode == 2
-    assert "leave out --problem, --quick, --results" in done.stderr
+    assert "leave out --problem, --quick, --results, -k, --backend numpy" in done.stderr
 
 
 def test_resuming_elsewhere_does_not_wait_for_a_run_in_the_usual_folder(tmp_path):

@@ -17,7 +17,8 @@ KEPT_BY = {
         (FAULTY, "test_no_cell_that_failed_keeps_a_sample"),
         (SURROUNDED, "test_a_race_ends_with_its_code_and_a_line"),
     ],
-    "it is faster than its arithmetic, compiles in a timed call, or is found off its core or the GPU it was given": [
+    "it is faster than its arithmetic, compiles in a timed call, computes while others have their turn,"
+    " or is found off its core or the GPU it was given": [
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large"),
         (FAULTY, "test_each_fault_has_its_word_and_its_reason"),
         (FAULTY, "test_a_forgotten_thread_limit_is_refused"),
@@ -37,7 +38,9 @@ KEPT_BY = {
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large")
     ],
     "its times jump fivefold": [(FAULTY, "test_times_that_jump_tenfold_are_called_unsteady_and_kept")],
-    "Ctrl-C": [(INTERRUPTED, "test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130")],
+    "Ctrl-C in a race (`pytest bench/`, `bench.interface`)": [
+        (INTERRUPTED, "test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130")
+    ],
     "Ctrl-C twice, SIGTERM, or the terminal is closed": [
         (INTERRUPTED, "test_ctrl_c_twice_stops_at_once_and_corrupts_nothing"),
         (INTERRUPTED, "test_who_is_told_to_end_stops_at_once_and_leaves_nothing_behind"),
