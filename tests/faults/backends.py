@@ -217,6 +217,16 @@ class QuicklyLazy(Lazy):
     more_work = 0.0
 
 
+class LazyInPart(Lazy):
+    """A third of the work is left to `get`."""
+
+    def wait(self, tree):
+        there = super().wait(tree)
+        if isinstance(there, Pending):
+            time.sleep(2 * self.more_work)
+        return there
+
+
 class Pending:
     def __init__(self, work):
         self._work = work
