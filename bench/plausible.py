@@ -22,8 +22,9 @@ UNSTEADY = 5.0
 MOST_CORES_USED = 1.1 * THREADS
 """CPU time over wall time in its calls; honest code showed THREADS and what two clocks read apart."""
 
-MOST_IDLE_CPU_SHARE = 0.1
-"""CPU time over wall time while others had their turn; honest code showed 0.006."""
+MOST_IDLE_CPU_SHARE = 0.2
+"""CPU time over wall time while others had their turn; honest code showed 0.006 in the default race, and in the shortest
+that there is 0.044, for the messages about a turn; one busy thread takes half of the core."""
 
 UNUSED_GPU = (
     "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
