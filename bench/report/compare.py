@@ -173,7 +173,8 @@ def _changed(found: list[Change]) -> list[Table]:
 
 _NOTE = (
     "Ratios are time in B over time in A, with simultaneous 95 % intervals (Welch's t, Bonferroni over the cells); no"
-    " verdict is finer than what either run's control shows. `train` is per step, the other operations per call."
+    " verdict is finer than what either run's control shows. `train` is per step, the other operations per call. A time is"
+    " the geometric mean of its generations' medians; the report of one run gives the median of all its samples."
 )
 
 
