@@ -14,11 +14,13 @@ import backends
 import bench
 from bench import messages, process, session
 from bench.choice import Choice
+from bench.prepare import Preparation
 from bench.process import Failed, Process
-from bench.record import OPERATIONS, Entrant
+from bench.record import OPERATIONS, Entrant, Outcome
 from bench.worker import Worker
 from bench.workers import Workers
 from bench.workloads import pose
+from tests.sample_record import sample_record
 
 IRIS = "factorisation/iris"
 
@@ -103,6 +105,16 @@ def test_all_that_a_backend_started_ends_with_it_whatever_it_calls_itself(tmp_pa
     parent.end()
     psutil.wait_procs([child], timeout=10)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_who_cannot_be_loaded_in_a_later_generation_keeps_no_sample_of_an_earlier_one():
+    record = sample_record(["numpy"], [IRIS], control=False)
+    (entrant,), (cell,) = record.entrants, record.cells
+    entrant.outcome = Outcome("crashed", "on loading")
+    workers = SimpleNamespace(record=record, cell=lambda entrant, problem: cell)
+    assert cell.samples
+    assert not Preparation(workers)._may_enter(entrant, pose(IRIS))
+    assert (cell.outcome.word, cell.samples) == ("crashed", [])
 
 
 def test_what_steers_a_library_from_outside_is_told_in_the_record(monkeypatch: pytest.MonkeyPatch):

@@ -218,6 +218,7 @@ def test_pinning_is_no_part_of_what_a_problem_may_take(tmp_path: Path):
         worker.ask(messages.Load("numpy", "cpu", "float32"), 60)
         worker._spent = 60
         worker.ask(messages.Pin(None), 60)
+        assert worker._spent == 60
         worker._process.send_signal(signal.SIGSTOP)  # or its answer may be there before the deadline is looked at
         with pytest.raises(process.Failed, match="timed out"):
             worker.ask(messages.Tally(), 60)

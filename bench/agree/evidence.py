@@ -49,7 +49,7 @@ class Evidence(Answers, tag=True):
     kept: bool
     """A call left the output of the one before as it was."""
     wait_seconds: float
-    """A descent, until `wait` returned."""
+    """A timed call, until `wait` returned."""
     fetch_seconds: float
     """`get` of what `wait` said was there."""
 
@@ -82,7 +82,7 @@ def answers(backend: Backend, operations: Operations, problem: Problem, halfway:
 
     def point(params: Arrays, batch: Any) -> Point:
         alone, (loss, grads) = asked("loss", params, batch), asked("value_and_grad", params, batch)
-        return Point(np.asarray(alone), np.asarray(loss), _arrays(grads))
+        return Point(np.array(alone), np.array(loss), _arrays(grads))
 
     decoy_point = point(decoy.params, backend.put(decoy.batch))
     _, decoy_losses = descend(backend, operations, decoy)

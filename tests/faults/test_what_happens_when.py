@@ -8,8 +8,8 @@ import pytest
 
 README = Path(__file__).parents[2] / "README.md"
 
-FAULTY, RECORDS = "test_faulty_backends", "test_records"
-RESUMING, INTERRUPTED, SURROUNDED = "test_resuming", "test_interruptions", "test_surroundings"
+FAULTY, RECORDS, WORKERS = "faults.test_faulty_backends", "faults.test_records", "test_workers"
+RESUMING, INTERRUPTED, SURROUNDED = "faults.test_resuming", "faults.test_interruptions", "faults.test_surroundings"
 
 KEPT_BY = {
     "a backend computes something else": [
@@ -22,6 +22,7 @@ KEPT_BY = {
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large"),
         (FAULTY, "test_each_fault_has_its_word_and_its_reason"),
         (FAULTY, "test_a_forgotten_thread_limit_is_refused"),
+        (WORKERS, "test_one_core_is_enough_and_who_computes_out_of_turn_is_refused"),
         (FAULTY, "test_a_gpu_that_is_asked_for_and_not_used_is_refused"),
     ],
     "it crashes, is killed, or ends without an answer": [
@@ -88,4 +89,4 @@ def test_every_line_of_the_table_is_kept_by_a_test():
 @pytest.mark.parametrize("line", KEPT_BY)
 def test_the_tests_that_keep_a_line_are_there(line):
     for module, name in KEPT_BY[line]:
-        assert callable(getattr(importlib.import_module(f"tests.faults.{module}"), name))
+        assert callable(getattr(importlib.import_module(f"tests.{module}"), name))
