@@ -24,7 +24,7 @@ MOST_CORES_USED = 1.1 * THREADS
 
 MOST_IDLE_CPU_SHARE = 0.2
 """CPU time over wall time while others had their turn; honest code showed 0.006 in the default race, and in the shortest
-that there is 0.044, for the messages about a turn; one busy thread takes half of the core."""
+that there is 0.044, for the messages about a turn; one busy thread showed 0.45, of a core it shares."""
 
 UNUSED_GPU = (
     "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
