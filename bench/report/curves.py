@@ -22,7 +22,6 @@ from bench.report.look import (
     panels,
     style,
 )
-from bench.report.units import slug
 
 SPECIES = ("setosa", "versicolor", "virginica")
 
@@ -42,7 +41,7 @@ def losses(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | Non
         axes.set_xlabel("step")
     sheet.axes[0].set_ylabel("loss")
     sheet.legend([_key(sheet, e) for e in entrants], labels(entrants))
-    return Drawing(f"losses-{slug(workload)}", f"Loss against step, {workload}", sheet, workload)
+    return Drawing(f"Loss against step, {workload}", sheet, workload)
 
 
 def _losses_of(f: Findings, problem: str) -> dict[str, list[float]]:
@@ -96,7 +95,7 @@ def sweep_of_sizes(f: Findings) -> Drawing | None:
         [*handles, *lines], [*labels(entrants), "fit: overhead + flops / rate", "limit of the machine"], columns=4
     )
     sheet.scaled = [axis for axes in sheet.axes for axis in (axes.xaxis, axes.yaxis)]
-    return Drawing("sweep", "Time against size, with the fits and the limit of the machine", sheet)
+    return Drawing("Time against size, with the fits and the limit of the machine", sheet)
 
 
 def _sweep_panel(f: Findings, axes: Any, entrants: Sequence[Entrant], problems: Sequence[str]) -> None:
@@ -136,7 +135,7 @@ def accuracies(f: Findings) -> Drawing | None:
     published = _key(sheet, entrants[0], marker="_", color=INK, linestyle="none", markersize=9, gid=None)
     keys = [_key(sheet, e, linestyle="none") for e in entrants]
     sheet.legend([published, *keys], ["lab report (order as published)", *labels(entrants)])
-    return Drawing("accuracies", "Accuracies start by start, beside the lab report's", sheet)
+    return Drawing("Accuracies start by start, beside the lab report's", sheet)
 
 
 def _accuracies_panel(
@@ -200,7 +199,7 @@ def scatter(report: LabReport | None) -> Drawing | None:
         axes.set_ylabel(y, labelpad=1)
     handles, names = sheet.axes[0].get_legend_handles_labels()
     sheet.legend(handles, names)
-    return Drawing("scatter", "The lab report's scatter plots: PCA scores and the learnt U", sheet)
+    return Drawing("The lab report's scatter plots: PCA scores and the learnt U", sheet)
 
 
 def _cloud(kinds: list[int], rows: list[list[float]]) -> np.ndarray | None:

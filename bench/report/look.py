@@ -144,8 +144,6 @@ class Sheet:
 
 
 class Drawing(NamedTuple):
-    what: str
-    """Goes into the file's name."""
     caption: str
     sheet: Sheet
     workload: str = ""
@@ -160,9 +158,11 @@ def legend_rows(names: int, columns: int = 5) -> float:
 def log_axis(axis: Any, values: Sequence[float], written: Callable[[float], str], margin: float = 1.25) -> None:
     """Few ticks at 1, 2, 5 of a decade in their own unit; `axis` is an XAxis or a YAxis."""
     low, high = min(values) / margin, max(values) * margin
-    # A label at the side of an axis takes less of its length than one below it, which also reaches over its ends.
-    letters = max(len(short(written(float(f"{value:.1g}")))) for value in values)
-    gap, end = (0.1, 1.0) if axis.axis_name == "y" else (0.043 * letters, (high / low) ** 0.06)
+    gap, end = 0.1, 1.0
+    if axis.axis_name == "x":
+        # A label below an axis takes more of its length than one at its side, and reaches over its ends.
+        letters = max(len(short(written(float(f"{value:.1g}")))) for value in values)
+        gap, end = 0.043 * letters, (high / low) ** 0.06
     ticks = log_ticks(low * end, high / end, gap)
     set_scale, set_limits = (getattr(axis.axes, f"set_{axis.axis_name}{what}") for what in ("scale", "lim"))
     set_scale("log")

@@ -1,8 +1,15 @@
 """The findings drawn: a picture for each question, as PNG and for a page.  No picture is drawn of nothing."""
 
-from collections.abc import Iterator, Sequence
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.record import Entrant, Record
 from bench.report import curves, svg, tables, units
@@ -11,43 +18,95 @@ from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels
 from bench.report.text import Picture
 from bench.report.units import slug
 from bench.store import write
+from bench.usage import bind
 
 PREFIX = "report-"
 
 
 def draw(record: Record, found: Sequence[Findings], results: Path | None) -> list[Picture]:
     """Every picture that has something to show; as files in `results`, from where those of an earlier report go."""
-    # Here, not above: matplotlib takes most of a second to import.
-    import matplotlib
+    # Here, not above: matplotlib takes most of a second to import.  And before the processes that all need it.
+    import matplotlib.figure
 
-    pictures: dict[str, Picture] = {}
+    tasks: dict[str, _Task] = {}
+    for f in found:
+        suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
+        for what, drawn in _drawings(f, first=f is found[0]):
+            file = _unused(f"{PREFIX}{what}{suffix}", tasks)
+            tasks[file] = _Task(f, what, file, drawn, results)
     with matplotlib.rc_context(rc=RC | svg.RC):
-        for f in found:
-            suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
-            for drawing in _drawings(f, first=f is found[0]):
-                file = _unused(f"{PREFIX}{drawing.what}{suffix}", pictures)
-                if results:
-                    write(results / file, drawing.sheet.png())
-                pictures[file] = Picture(file, f"{drawing.caption}, {f.title}", svg.chart(drawing, f, file))
+        pictures = [picture for picture in _side_by_side(list(tasks.values())) if picture]
     if results:
-        for stale in set(results.glob(f"{PREFIX}*.png")) - {results / file for file in pictures}:
+        for stale in set(results.glob(f"{PREFIX}*.png")) - {results / picture.file for picture in pictures}:
             stale.unlink()
-    return list(pictures.values())
+    return pictures
 
 
-def _unused(stem: str, taken: dict[str, Picture]) -> str:
+def _unused(stem: str, taken: Container[str]) -> str:
     """Two names may be written alike: the second gets a number."""
-    names = (f"{stem}{f'-{i}' if i else ''}.png" for i in range(len(taken) + 1))
+    names = (f"{stem}{f'-{i}' if i else ''}.png" for i in count())
     return next(file for file in names if file not in taken)
 
 
-def _drawings(f: Findings, first: bool) -> Iterator[Drawing]:
-    yield from filter(None, [overhead(f)])
+def _drawings(f: Findings, first: bool) -> Iterator[tuple[str, Callable[[], Drawing | None]]]:
+    """What goes into a file's name, and who draws it."""
+    yield "overhead", partial(overhead, f)
     for workload, problems in f.workloads.items():
-        yield from filter(None, [times(f, workload, problems), curves.losses(f, workload, problems)])
-    yield from filter(None, [curves.sweep_of_sizes(f), curves.accuracies(f)])
+        yield f"time-{slug(workload)}", partial(times, f, workload, problems)
+        yield f"losses-{slug(workload)}", partial(curves.losses, f, workload, problems)
+    yield "sweep", partial(curves.sweep_of_sizes, f)
+    yield "accuracies", partial(curves.accuracies, f)
     if first:
-        yield from filter(None, [curves.scatter(f.record.lab)])
+        yield "scatter", partial(curves.scatter, f.record.lab)
+
+
+class _Task(NamedTuple):
+    """A picture to be drawn."""
+
+    f: Findings
+    what: str
+    file: str
+    drawn: Callable[[], Drawing | None]
+    results: Path | None
+
+    def done(self) -> Picture | None:
+        drawing = self.drawn()
+        if drawing is None:
+            return None
+        if self.results:
+            write(self.results / self.file, drawing.sheet.png())
+        return Picture(
+            self.file, f"{drawing.caption}, {self.f.title}", svg.chart(drawing, self.f, self.what, self.file)
+        )
+
+
+_inherited: Sequence[_Task] = ()
+"""What a forked process has to draw: a record need not be sent to it."""
+
+
+def _side_by_side(tasks: Sequence[_Task]) -> list[Picture | None]:
+    """On every core, for drawing is most of what a report takes."""
+    if (cores := _cores()) == 1:
+        return [task.done() for task in tasks]
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), _begin, (tasks,)) as pool:
+        return list(pool.map(_drawn, range(len(tasks))))
+
+
+def _cores() -> int:
+    """That this process may use; 1 where a process that has threads is not safely forked."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+
+
+def _begin(tasks: Sequence[_Task]) -> None:
+    """Ctrl-C is for the process that waits for this one; when that ends, however it does, so does this one."""
+    global _inherited
+    _inherited = tasks
+    bind()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _drawn(number: int) -> Picture | None:
+    return _inherited[number].done()
 
 
 def overhead(f: Findings) -> Drawing | None:
@@ -71,7 +130,7 @@ def overhead(f: Findings) -> Drawing | None:
     _rows(sheet, rows)
     sheet.figure.supxlabel("ratio, with its 95 % interval (1: autodiff costs nothing)", fontsize=8, y=0.02)
     sheet.scaled = [axes.xaxis for axes in sheet.axes]
-    return Drawing("overhead", "Autodiff overhead of each library and mode", sheet)
+    return Drawing("Autodiff overhead of each library and mode", sheet)
 
 
 def _lacking(f: Findings, problem: str, *entrants: Entrant) -> str:
@@ -133,7 +192,7 @@ def times(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None
     _rows(sheet, rows)
     sheet.figure.supxlabel("median time per step, with the quartiles of the samples", fontsize=8, y=0.02)
     sheet.scaled = [axes.xaxis for axes in sheet.axes]
-    return Drawing(f"time-{slug(workload)}", f"Time per step, {workload}", sheet, workload)
+    return Drawing(f"Time per step, {workload}", sheet, workload)
 
 
 def _times_panel(f: Findings, axes: Any, problem: str, rows: Sequence[Entrant]) -> None:

@@ -29,8 +29,8 @@ TOP, FOOT = 0.48, 0.42
 """Inches: above a panel's title and below its axis's label, title and legend go."""
 
 
-def chart(drawing: Drawing, f: Findings, file: str) -> Chart:
-    """The same figure as its PNG, without title and legend; afterwards its axes are linear."""
+def chart(drawing: Drawing, f: Findings, what: str, file: str) -> Chart:
+    """The same figure as its PNG `file`, without title and legend; afterwards its axes are linear."""
     sheet, name = drawing.sheet, file.removesuffix(".png")
     place = {"dtype": f.dtype, "device": f.device} | ({"workload": drawing.workload} if drawing.workload else {})
     title = sheet.headings[0].get_text()
@@ -42,7 +42,7 @@ def chart(drawing: Drawing, f: Findings, file: str) -> Chart:
         for axis in sheet.scaled:
             linear_axis(axis)
         scales["linear"] = _svg(sheet, f"{name}-linear")
-    return Chart(drawing.what, title, place, scales, legend)
+    return Chart(what, title, place, scales, legend)
 
 
 def _svg(sheet: Any, figure: str) -> str:

@@ -1,8 +1,22 @@
-"""A picture that leaves something out says so in its title or in the place that is empty."""
+"""A picture that leaves something out says so in its title or in the place that is empty.  Several are drawn at once."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
 
 from bench.record import Outcome
 from bench.report import look, pictures
 from bench.report.findings import all_findings
+from bench.store import save
+from tests.reported import IRIS, MLP
+from tests.running import ROOT
 from tests.sample_record import sample_record
 
 TWINS = ("numpy", "torch-eager", "torch-eager-by-hand", "jax-scan", "jax-scan-by-hand")
@@ -32,3 +46,40 @@ def test_a_row_of_the_overhead_without_a_ratio_says_why():
     record.cell("jax-scan-by-hand", "mlp/iris", "float32").outcome = Outcome(word="crashed", reason="SIGSEGV")
     said = [[text.get_text() for text in axes.texts] for axes in overhead(record).sheet.axes]
     assert said == [[], ["crashed"]]
+
+
+def reporting(folder: Path, cores: int) -> subprocess.Popen:
+    """The program at work on a record, on so many cores."""
+    save(sample_record(TWINS, [IRIS, MLP]), folder / "a.json")
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench.report", str(folder / "a.json"), "--results", str(folder / f"on {cores}")],
+        cwd=ROOT,
+        preexec_fn=partial(os.sched_setaffinity, 0, sorted(os.sched_getaffinity(0))[:cores]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core draws one picture at a time")
+def test_many_cores_draw_what_one_does(tmp_path: Path):
+    for cores in (1, 2):
+        assert reporting(tmp_path, cores).communicate(timeout=60)[1] == ""
+    one, two = ({path.name: path.read_bytes() for path in (tmp_path / f"on {n}").iterdir()} for n in (1, 2))
+    assert one == two
+    assert "report-overhead.png" in one
+
+
+@pytest.mark.alone
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core draws one picture at a time")
+def test_who_draws_ends_with_the_report_and_in_silence(tmp_path: Path):
+    process = reporting(tmp_path, 2)
+    while not list((tmp_path / "on 2").glob("*.png")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    drawing = psutil.Process(process.pid).children()
+    assert len(drawing) == 2
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60)[1] == ""
+    assert psutil.wait_procs(drawing, timeout=5)[1] == []

@@ -1,48 +1,50 @@
 """The program: soon done, the same bytes each time, one sentence for what cannot be."""
 
 import re
-import resource
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from bench.record import SCHEMA, Record
+from bench.record import SCHEMA
 from bench.store import save
 from tests.reported import IRIS, MLP, PAIR, called, reported, without_samples
-from tests.running import ROOT
+from tests.running import ROOT, published
 from tests.sample_record import fail, sample_record
 
 LIBRARIES = "import jinja2, matplotlib.figure, msgspec, rich.console, scipy.special, tabulate"
-TIMES_THE_IMPORTS = 9
-"""What three seconds are on a machine slower than the ones they were set for, where a report took 7.4 times as long
-as importing what it is made with."""
+TIMES_THE_IMPORTS = 6
+"""What three seconds are on a machine slower than the ones they were set for, where a report took 4.1 to 5.6 times as
+long as importing what it is made with."""
 
 
-def _processor_seconds(code: str, *arguments: str) -> tuple[float, str]:
-    """Of a Python that runs `code`, and what it printed: a neighbour on the machine is not the report's doing."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _seconds(code: str, *arguments: str) -> tuple[float, str]:
+    """That a Python takes to run `code`, and what it printed."""
+    began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
+    return time.perf_counter() - began, done.stdout
 
 
-def test_the_report_takes_less_than_three_seconds_and_imports_no_framework(whole: Record, tmp_path: Path):
-    save(whole, tmp_path / "a.json")
+@pytest.mark.alone
+def test_the_report_takes_less_than_three_seconds_and_imports_no_framework(tmp_path: Path):
+    """Of a whole default run, the one that README shows."""
+    shutil.copy(published(), tmp_path / "a.json")
     code = (
         "import sys; from bench.report.__main__ import main; code = main(sys.argv[1:]);"
         "print(code, [m for m in ('torch', 'jax', 'sklearn', 'pandas', 'scipy.stats', 'matplotlib.pyplot') if m in sys.modules])"
     )
     for _ in range(3):
-        seconds, printed = _processor_seconds(code, str(tmp_path / "a.json"), "--results", str(tmp_path))
+        seconds, printed = _seconds(code, str(tmp_path / "a.json"), "--results", str(tmp_path))
         assert printed.splitlines()[-1] == "0 []"
-        allowed = max(3.0, TIMES_THE_IMPORTS * _processor_seconds(LIBRARIES)[0])
+        allowed = max(3.0, TIMES_THE_IMPORTS * _seconds(LIBRARIES)[0])
         if seconds < allowed:
             return
-    pytest.fail(f"{seconds:.1f} s of three tries' processor time, of {allowed:.1f} s allowed")
+    pytest.fail(f"{seconds:.1f} s in the last of three tries, of {allowed:.1f} s allowed")
 
 
 def test_the_same_record_gives_the_same_bytes(tmp_path: Path):
