@@ -1,7 +1,5 @@
 """What the tests of the page share: a page written, a browser's view of it."""
 
-import contextlib
-import io
 import os
 import shutil
 from pathlib import Path
@@ -10,9 +8,8 @@ from typing import Any
 import pytest
 
 from bench.record import Record
-from bench.report.__main__ import main
-from bench.report.look import Sheet
 from bench.store import save
+from tests.reported import called
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -36,10 +33,7 @@ def written(record: Record, folder: Path, *more: Record) -> Path:
     paths = [folder / f"{i}.json" for i in range(1 + len(more))]
     for path, each in zip(paths, (record, *more), strict=True):
         save(each, path)
-    with contextlib.redirect_stdout(io.StringIO()), pytest.MonkeyPatch.context() as patch:
-        # Four tenths of the time, and no page shows one.
-        patch.setattr(Sheet, "png", lambda sheet: b"")
-        main([*map(str, paths), "--results", str(folder / "out"), *(["--force"] if more else [])])
+    called(*map(str, paths), "--results", str(folder / "out"), *(["--force"] if more else []))
     return folder / "out" / ("comparison.html" if more else "report.html")
 
 

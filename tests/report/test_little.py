@@ -72,7 +72,7 @@ def test_what_was_raced_without_a_descent_is_not_said_to_be_untimed(tmp_path: Pa
 @pytest.mark.parametrize("little", LITTLE)
 def test_a_record_with_little_in_it_is_reported_in_words(little: str, tmp_path: Path):
     make, expected = LITTLE[little]
-    code, printed, markdown = reported(make(), tmp_path)
+    code, printed, markdown = reported(make(), tmp_path, png=True)
     assert code == expected
     assert not re.search(r"\b(nan|NaN|inf|None)\b", printed + markdown)
     assert max(map(len, printed.splitlines())) <= 80

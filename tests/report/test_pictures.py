@@ -15,7 +15,6 @@ from bench.record import Outcome
 from bench.report import look, pictures
 from bench.report.findings import all_findings
 from bench.store import save
-from tests.reported import IRIS, MLP
 from tests.running import ROOT
 from tests.sample_record import sample_record
 
@@ -50,7 +49,8 @@ def test_a_row_of_the_overhead_without_a_ratio_says_why():
 
 def reporting(folder: Path, cores: int) -> subprocess.Popen:
     """The program at work on a record, on so many cores."""
-    save(sample_record(TWINS, [IRIS, MLP]), folder / "a.json")
+    sizes = [f"factorisation/{size}" for size in ("iris", "digits", "1000x100r10", "2000x1000r32")]
+    save(sample_record(TWINS, [*sizes, "mlp/iris"]), folder / "a.json")
     return subprocess.Popen(
         [sys.executable, "-m", "bench.report", str(folder / "a.json"), "--results", str(folder / f"on {cores}")],
         cwd=ROOT,
@@ -63,12 +63,12 @@ def reporting(folder: Path, cores: int) -> subprocess.Popen:
 
 @pytest.mark.alone
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core draws one picture at a time")
-def test_many_cores_draw_what_one_does(tmp_path: Path):
+def test_the_same_record_gives_the_same_bytes_on_many_cores_and_on_one(tmp_path: Path):
     for cores in (1, 2):
         assert reporting(tmp_path, cores).communicate(timeout=60)[1] == ""
     one, two = ({path.name: path.read_bytes() for path in (tmp_path / f"on {n}").iterdir()} for n in (1, 2))
     assert one == two
-    assert "report-overhead.png" in one
+    assert {"report.md", "report-overhead.png", "report-scatter.png", "report-sweep.png"} <= set(one)
 
 
 @pytest.mark.alone

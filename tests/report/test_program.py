@@ -47,16 +47,6 @@ def test_the_report_takes_less_than_three_seconds_and_imports_no_framework(tmp_p
     pytest.fail(f"{seconds:.1f} s in the last of three tries, of {allowed:.1f} s allowed")
 
 
-def test_the_same_record_gives_the_same_bytes(tmp_path: Path):
-    sizes = [f"factorisation/{size}" for size in ("iris", "digits", "1000x100r10", "2000x1000r32")]
-    record = sample_record(("numpy", *PAIR), [*sizes, MLP])
-    reported(record, tmp_path)
-    first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    reported(record, tmp_path)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == first
-    assert {"report.md", "report-overhead.png", "report-scatter.png", "report-sweep.png"} <= set(first)
-
-
 def test_colour_is_for_a_terminal_without_no_color(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     save(sample_record(PAIR, [IRIS]), tmp_path / "a.json")
     arguments = (str(tmp_path / "a.json"), "--results", str(tmp_path))
