@@ -57,7 +57,7 @@ def _report(path: Path, results: Path) -> int:
     from bench.report import downloads, html, parts, pictures
 
     with store.writing(results):
-        drawn = pictures.draw(record, found, results)
+        drawn = pictures.draw(found, results)
         sections = page.page(record, found, trials, drawn)
         written = markdown(title, sections).encode()
         store.write(results / "report.md", written)
@@ -91,7 +91,7 @@ def _compare(options: argparse.Namespace) -> int:
         written = markdown(title, sections).encode()
         store.write(options.results / "comparison.md", written)
         theirs, trials = all_findings(b), calibration.read(options.record_b.parent)
-        drawn = pictures.draw(b, theirs, None)
+        drawn = pictures.draw(theirs, None)
         files = [
             downloads.of_record(a, options.record.read_bytes()),
             downloads.of_record(b, options.record_b.read_bytes()),

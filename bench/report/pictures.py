@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.record import Entrant, Record
+from bench.record import Entrant
 from bench.report import curves, svg, tables, units
 from bench.report.findings import Findings, overheads, twins
 from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, panels, style
@@ -23,7 +23,7 @@ from bench.usage import bind
 PREFIX = "report-"
 
 
-def draw(record: Record, found: Sequence[Findings], results: Path | None) -> list[Picture]:
+def draw(found: Sequence[Findings], results: Path | None) -> list[Picture]:
     """Every picture that has something to show; as files in `results`, from where those of an earlier report go."""
     # Here, not above: matplotlib takes most of a second to import.  And before the processes that all need it.
     import matplotlib.figure
@@ -31,15 +31,18 @@ def draw(record: Record, found: Sequence[Findings], results: Path | None) -> lis
     tasks: dict[str, _Task] = {}
     for f in found:
         suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
-        for what, drawn in _drawings(f, first=f is found[0]):
+        for what, draws in _drawings(f, first=f is found[0]):
             file = _unused(f"{PREFIX}{what}{suffix}", tasks)
-            tasks[file] = _Task(f, what, file, drawn, results)
+            tasks[file] = _Task(f, what, file, draws)
     with matplotlib.rc_context(rc=RC | svg.RC):
-        pictures = [picture for picture in _side_by_side(list(tasks.values())) if picture]
+        drawn = [pair for pair in _side_by_side(list(tasks.values())) if pair]
     if results:
-        for stale in set(results.glob(f"{PREFIX}*.png")) - {results / picture.file for picture in pictures}:
+        files = {results / picture.file: png for picture, png in drawn}
+        for path, png in files.items():
+            write(path, png)
+        for stale in set(results.glob(f"{PREFIX}*.png")) - files.keys():
             stale.unlink()
-    return pictures
+    return [picture for picture, _ in drawn]
 
 
 def _unused(stem: str, taken: Container[str]) -> str:
@@ -66,46 +69,50 @@ class _Task(NamedTuple):
     f: Findings
     what: str
     file: str
-    drawn: Callable[[], Drawing | None]
-    results: Path | None
+    draws: Callable[[], Drawing | None]
 
-    def done(self) -> Picture | None:
-        drawing = self.drawn()
+    def done(self) -> tuple[Picture, bytes] | None:
+        """For a page, and as PNG."""
+        drawing = self.draws()
         if drawing is None:
             return None
-        if self.results:
-            write(self.results / self.file, drawing.sheet.png())
-        return Picture(
-            self.file, f"{drawing.caption}, {self.f.title}", svg.chart(drawing, self.f, self.what, self.file)
-        )
+        png = drawing.sheet.png()  # first: a chart takes the figure's title away
+        chart = svg.chart(drawing, self.f, self.what, self.file)
+        return Picture(self.file, f"{drawing.caption}, {self.f.title}", chart), png
 
 
 _inherited: Sequence[_Task] = ()
 """What a forked process has to draw: a record need not be sent to it."""
 
 
-def _side_by_side(tasks: Sequence[_Task]) -> list[Picture | None]:
+def _side_by_side(tasks: Sequence[_Task]) -> list[tuple[Picture, bytes] | None]:
     """On every core, for drawing is most of what a report takes."""
-    if (cores := _cores()) == 1:
+    processes = min(_cores(), len(tasks))
+    if processes < 2:
         return [task.done() for task in tasks]
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("fork"), _begin, (tasks,)) as pool:
-        return list(pool.map(_drawn, range(len(tasks))))
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), _begin, (tasks,)) as pool:
+        # Ctrl-C is for this process, and not before all is begun; the others, forked here, never hear of it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            drawn = pool.map(_drawn, range(len(tasks)))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return list(drawn)
 
 
 def _cores() -> int:
-    """That this process may use; 1 where a process that has threads is not safely forked."""
+    """That this process may use; 1 where the system's own libraries forbid to fork."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
 
 
 def _begin(tasks: Sequence[_Task]) -> None:
-    """Ctrl-C is for the process that waits for this one; when that ends, however it does, so does this one."""
+    """When the process that waits for this one ends, however it does, so does this one."""
     global _inherited
     _inherited = tasks
     bind()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _drawn(number: int) -> Picture | None:
+def _drawn(number: int) -> tuple[Picture, bytes] | None:
     return _inherited[number].done()
 
 

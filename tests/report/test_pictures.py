@@ -54,11 +54,18 @@ def reporting(folder: Path, cores: int) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "bench.report", str(folder / "a.json"), "--results", str(folder / f"on {cores}")],
         cwd=ROOT,
-        preexec_fn=partial(os.sched_setaffinity, 0, sorted(os.sched_getaffinity(0))[:cores]),
+        preexec_fn=partial(_alone_on, sorted(os.sched_getaffinity(0))[:cores]),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def _alone_on(cores: list[int]) -> None:
+    """A process group of its own, that heeds Ctrl-C."""
+    os.setpgid(0, 0)
+    os.sched_setaffinity(0, cores)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.alone
@@ -73,13 +80,19 @@ def test_the_same_record_gives_the_same_bytes_on_many_cores_and_on_one(tmp_path:
 
 @pytest.mark.alone
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core draws one picture at a time")
-def test_who_draws_ends_with_the_report_and_in_silence(tmp_path: Path):
+@pytest.mark.parametrize("later", [0.0, 0.02, 0.1, 1.0])
+@pytest.mark.parametrize(
+    ("told", "code", "said"),
+    [(signal.SIGTERM, -signal.SIGTERM, ""), (signal.SIGINT, 130, "interrupted; run it again\n")],
+    ids=["SIGTERM", "Ctrl-C"],
+)
+def test_who_draws_ends_with_the_report_and_in_silence(tmp_path: Path, told: int, code: int, said: str, later: float):
     process = reporting(tmp_path, 2)
-    while not list((tmp_path / "on 2").glob("*.png")):
+    while not (drawing := psutil.Process(process.pid).children()):
         assert process.poll() is None
-        time.sleep(0.01)
-    drawing = psutil.Process(process.pid).children()
-    assert len(drawing) == 2
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[1] == ""
+        time.sleep(0.005)
+    time.sleep(later)
+    # As a terminal does, to all of them; a kill is of the report alone.
+    (os.killpg if told == signal.SIGINT else os.kill)(process.pid, told)
+    assert (process.communicate(timeout=60)[1], process.returncode) == (said, code)
     assert psutil.wait_procs(drawing, timeout=5)[1] == []
