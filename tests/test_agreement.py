@@ -1,5 +1,8 @@
 """The gates let the honest pass and reject every wrong answer, each by a backend that really gives it."""
 
+import itertools
+import time
+
 import numpy as np
 import pytest
 
@@ -140,6 +143,60 @@ def ending(change):
 )
 def test_a_wrong_manner_is_rejected(wrong, gate):
     failed, word = judged(wrong())
+    assert gate in failed
+    assert word == "disagrees"
+
+
+def meddling(right):
+    def call(params, batch):
+        output = right(params, batch)
+        next(iter(params.values()))[...] *= np.float32(2)
+        return output
+
+    return call
+
+
+def one_buffer(right):
+    kept = {}
+
+    def call(params, batch):
+        loss, grads = right(params, batch)
+        for key, g in grads.items():
+            np.copyto(kept.setdefault(key, np.empty_like(g)), g)
+        return loss, kept
+
+    return call
+
+
+def lazy(right):
+    """As `faulty.Lazy` has it."""
+    return lambda params, batch: (lambda: (time.sleep(0.05), right(params, batch))[1],)
+
+
+def unsteady(right):
+    """Never the same at the next call but one."""
+    errors = itertools.cycle(np.float32([1, 1, 1 + 1e-7, 1 + 1e-7]))
+    return lambda params, batch: right(params, batch) * next(errors)
+
+
+@pytest.mark.parametrize(
+    ("operation", "change", "gate"),
+    [
+        ("loss", meddling, "arguments untouched"),
+        ("value_and_grad", meddling, "arguments untouched"),
+        ("value_and_grad", one_buffer, "outputs kept"),
+        ("loss", lazy, "waits"),
+        ("value_and_grad", lazy, "waits"),
+        ("loss", unsteady, "repeatable"),
+    ],
+)
+def test_a_wrong_manner_is_rejected_in_what_is_timed_beside_training(operation, change, gate):
+    class Elsewhere(faulty.Lazy):
+        def trainer(self, problem, num_steps):
+            return self._backend.trainer(problem, num_steps)
+
+    setattr(Elsewhere, operation, lambda self, problem: change(getattr(self._backend, operation)(problem)))
+    failed, word = judged(Elsewhere())
     assert gate in failed
     assert word == "disagrees"
 

@@ -43,15 +43,13 @@ class Evidence(Answers, tag=True):
     trained: list[Arrays]
     """From the problem's start, and from every other."""
     repeats: bool
-    """The same descent twice gave the same bits."""
+    """The same descent twice gave the same bits, and so did a timed call of each operation."""
     untouched: bool
-    """params and batch were left as they were."""
+    """params and batch were left as they were, by every operation."""
     kept: bool
-    """A call left the output of the one before as it was."""
-    wait_seconds: float
-    """A timed call, until `wait` returned."""
-    fetch_seconds: float
-    """`get` of what `wait` said was there."""
+    """A call left the output of the one before as it was, of every operation."""
+    seconds: dict[str, tuple[float, float]]
+    """By operation: of a timed call, until `wait` returned, and of `get` of what `wait` said was there."""
 
 
 Operations = dict[str, Callable[[Any, Any], Any]]
@@ -104,35 +102,47 @@ def testify(
     """The same functions that will be timed, asked about `problem`, its `decoy` and `others`' starts."""
     given = answers(backend, operations, problem, halfway, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
-    wait_seconds, fetch_seconds = _patience(backend, operations, params, batch)
     again, losses = descend(backend, operations, problem)
+    seconds = {name: _patience(backend, call, params, batch) for name, call in operations.items()}
+    other = backend.put(decoy.params)
+    kept, repeated = zip(*(_manners(backend, call, params, other, batch) for call in operations.values()), strict=True)
     return Evidence(
         **msgspec.structs.asdict(given),
         trained=[given.params, *(descend(backend, operations, other)[0] for other in others)],
-        repeats=same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
+        repeats=all(repeated) and same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
         untouched=same_bits(backend.get(params), problem.params) and same_bits(backend.get(batch), problem.batch),
-        kept=_kept(backend, operations, params, backend.put(decoy.params), batch),
-        wait_seconds=wait_seconds,
-        fetch_seconds=fetch_seconds,
+        kept=all(kept),
+        seconds=seconds,
     )
 
 
-def _kept(backend: Backend, operations: Operations, params: Any, other: Any, batch: Any) -> bool:
-    """Whether one timed call's output is the same after another call, from another start."""
-    trained, losses = backend.wait(operations["train"](params, batch))
-    before = _arrays(backend.get(trained) | {"losses": backend.get(losses)})
-    backend.wait(operations["train"](other, batch))
-    return same_bits(backend.get(trained) | {"losses": backend.get(losses)}, before)
+def _manners(
+    backend: Backend, call: Callable[[Any, Any], Any], params: Any, other: Any, batch: Any
+) -> tuple[bool, bool]:
+    """(whether its output is the same after another call, from another start; whether a third gives it once more)."""
+    output = backend.wait(call(params, batch))
+    before = _parts(backend.get(output))
+    backend.wait(call(other, batch))
+    kept = same_bits(_parts(backend.get(output)), before)
+    return kept, same_bits(_parts(backend.get(backend.wait(call(params, batch)))), before)
 
 
-def _patience(backend: Backend, operations: Operations, params: Any, batch: Any) -> tuple[float, float]:
+def _parts(output: Any) -> Arrays:
+    """Copies of all that an operation returned: one or two of a number, losses, and arrays by key."""
+    parts = output if isinstance(output, tuple) else (output,)
+    return _arrays(
+        {key: array for part in parts for key, array in (part if isinstance(part, dict) else {"": part}).items()}
+    )
+
+
+def _patience(backend: Backend, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> tuple[float, float]:
     """(seconds until `wait` returned, seconds that `get` took then) of the least lazy of three timed calls.
 
     A lazy backend is so every time; an honest one only where it was disturbed just then.
     """
 
     def one() -> tuple[float, float]:
-        wait_seconds, output = clock.seconds(lambda: backend.wait(operations["train"](params, batch)))
+        wait_seconds, output = clock.seconds(lambda: backend.wait(call(params, batch)))
         return wait_seconds, clock.seconds(lambda: backend.get(output))[0]
 
     return min((one() for _ in range(3)), key=lambda seconds: seconds[1] - seconds[0])

@@ -40,7 +40,7 @@ AT_ONCE = [
     ("RemembersByShape", "disagrees", "loss: "),
     ("RemembersTheBatch", "disagrees", "loss: "),
     ("Meddling", "disagrees", "arguments untouched: "),
-    ("Lazy", "disagrees", "waits: wait returned after"),
+    ("Lazy", "disagrees", "waits: train: wait returned after"),
     ("Nondeterministic", "disagrees", "repeatable: "),
     ("DropsAStep", "disagrees", "trajectory: "),
     ("Diverging", "diverged", "form: diverged: losses holds"),
