@@ -34,7 +34,6 @@ TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
 def start(choice: Choice) -> tuple[Record, list[Problem]]:
     """A new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
     problems, entering = posed(choice), entrants(choice)
-    steered = {name: value for entrant in entering for name, value in steering(entrant).items()}
     pace, now = choice.pace, datetime.now(UTC)
     record = Record(
         id=now.strftime("%Y-%m-%dT%H%M%SZ"),
@@ -57,13 +56,19 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
         ),
         entrants=entering,
         problems=[_facts(problem) for problem in problems],
-        warnings=[
-            f"{name}={inert(value)} was set, which may steer a library: what was timed need not be what others get; unset it."
-            for name, value in steered.items()
-        ],
+        warnings=_steered(entering),
     )
     record.lay_out()
     return record, problems
+
+
+def _steered(entering: list[Entrant]) -> list[str]:
+    """A sentence for each variable of the environment that may steer the library of one of them."""
+    steered = {name: value for entrant in entering for name, value in steering(entrant).items()}
+    return [
+        f"{name}={inert(value)} was set, which may steer a library: what was timed need not be what others get; unset it."
+        for name, value in steered.items()
+    ]
 
 
 def _program() -> list[str]:
@@ -210,6 +215,12 @@ def _continued(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
             cell.outcome = Outcome()
     record.status = "running"
     record.lay_out()
+    news = _steered(record.entrants)
+    if (now := commit()) != record.commit:
+        news.append(
+            f"It was begun at commit {record.commit or '?'} and resumed at {now or '?'}: other code may have raced."
+        )
+    record.warnings += [warning for warning in news if warning not in record.warnings]
     return record, problems
 
 

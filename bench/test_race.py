@@ -60,5 +60,5 @@ def replay(benchmark, cell: Cell, operation: Operation, record: Record) -> None:
 
 def _left_out(operation: Operation, record: Record) -> str:
     if operation not in record.settings.operations:
-        return f"{operation} was not raced: a ladder of sizes is raced in train alone"
+        return f"{operation} was not raced: this record is of {' and '.join(record.settings.operations)}"
     return f"{operation} of a mode that compiles the whole descent is that of its step mode"

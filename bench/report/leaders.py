@@ -14,11 +14,12 @@ def headline(f: Findings) -> list[str]:
     leading = {p: [best, *_level(f, p, best)] for p, best in bests.items()}
     counts = {e.label: sum(e in leaders for leaders in leading.values()) for e in f.racers}
     first = max(f.racers, key=lambda e: counts[e.label])
-    clear = sum(len(leaders) == 1 for leaders in leading.values())
     among = units.plural(len(bests), "problem")
     won = f"{name(first)} is the fastest, or level with it, on {counts[first.label]} of {among}{_margin(f, first)}."
-    sure = f"On {clear} of {among} the fastest is clear of the next; on {len(bests) - clear} it cannot be told from another."
-    return [won, sure] if any(_others(f, p, best) for p, best in bests.items()) else [won]
+    contested = [leading[p] for p, best in bests.items() if _others(f, p, best)]
+    clear, of = sum(len(leaders) == 1 for leaders in contested), units.plural(len(contested), "problem")
+    sure = f"On {clear} of {of} the fastest is clear of the next; on {len(contested) - clear} it cannot be told from another."
+    return [won, sure] if contested else [won]
 
 
 def _margin(f: Findings, e: Entrant) -> str:

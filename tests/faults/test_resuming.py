@@ -204,6 +204,17 @@ def test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is(tmp_path, chang
     assert path.read_bytes() == before
 
 
+def test_other_code_and_what_steers_a_library_are_told_of_as_in_a_new_record(tmp_path, monkeypatch):
+    path = tmp_path / "given.json"
+    record = begun(path)
+    record.commit = "0123abc"
+    save(record, path)
+    monkeypatch.setattr(session, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
+    told = [warning for warning in resumed(path).warnings if warning not in record.warnings]
+    assert [line.split()[0] for line in told] == ["OPENBLAS_CORETYPE=Haswell", "It"]
+    assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {session.commit()}: ")
+
+
 def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
     begun(tmp_path / "given.json")
     others = ("--results", str(tmp_path / "elsewhere"), "-k", "iris", "--backend", "numpy")

@@ -3,11 +3,19 @@
 import re
 from pathlib import Path
 
-from bench.record import Record
-from bench.report import tables, units, words
+from bench.record import Outcome, Record
+from bench.report import leaders, tables, units, words
 from bench.report.findings import all_findings, fastest, overheads
 from tests.reported import IRIS, MLP, PAIR, entrant, only, reported
 from tests.sample_record import fail, sample_record
+
+
+def test_who_alone_was_timed_is_clear_of_nobody():
+    record = sample_record(("numpy", "numpy-inplace"), [IRIS, MLP])
+    record.cell("numpy", MLP, "float32").outcome = Outcome(word="timed out")
+    won, sure = leaders.headline(only(record))
+    assert " of 2 problems" in won
+    assert re.fullmatch(r"On [01] of 1 problem the fastest is clear of the next; on [01] it cannot .*", sure)
 
 
 def test_the_finding_comes_first_and_the_verdict_last(whole: Record, page: tuple[str, str]):
