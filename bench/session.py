@@ -93,14 +93,17 @@ def _facts(problem: Problem) -> ProblemFacts:
 
 
 def commit() -> str:
-    """The commit that ran, with + when the tree had changes; '' outside a checkout."""
+    """The commit that ran, with + when its code had changes; '' outside a checkout."""
     try:
         git = ["git", "-C", str(RESULTS.parent)]
         head = subprocess.run(
             [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip()
         changed = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+            [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
         return head + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -145,6 +146,21 @@ def test_a_wrong_manner_is_rejected(wrong, gate):
     failed, word = judged(wrong())
     assert gate in failed
     assert word == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("wait", "fetch", "copy", "waits"),
+    [
+        (10.0, 2.4, 0.0, True),
+        (10.0, 2.6, 0.0, False),
+        (0.3, 0.35, 0.15, True),  # of JAX, which takes its time over a copy
+        (0.3, 0.35, 0.1, False),
+        (0.01, 0.15, 0.0, True),
+    ],
+)
+def test_a_fetch_may_take_a_quarter_of_its_call_or_three_copies(wait, fetch, copy, waits):
+    seconds = evidence.Seconds(*(ms / 1e3 for ms in (wait, fetch, copy)))
+    assert (gates._laziness(SimpleNamespace(seconds={"train": seconds}), "train") <= 1) == waits
 
 
 def meddling(right):

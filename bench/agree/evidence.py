@@ -37,6 +37,17 @@ class Answers(Struct):
     losses: Array
 
 
+class Seconds(Struct):
+    """Of an operation, the least of several tries: a lazy backend is so every time, an honest one is disturbed now and then."""
+
+    wait: float
+    """A timed call, until `wait` returned."""
+    fetch: float
+    """`get` of what `wait` said was there."""
+    copy: float
+    """`get` of the same arrays, which had been put there."""
+
+
 class Evidence(Answers, tag=True):
     """Answers, and how they were come by."""
 
@@ -48,10 +59,11 @@ class Evidence(Answers, tag=True):
     """params and batch were left as they were, by every operation."""
     kept: bool
     """A call left the output of the one before as it was, of every operation."""
-    seconds: dict[str, tuple[float, float]]
-    """By operation: of a timed call, until `wait` returned, and of `get` of what `wait` said was there."""
+    seconds: dict[str, Seconds]
+    """By operation."""
 
 
+TRIES = 5
 Operations = dict[str, Callable[[Any, Any], Any]]
 
 
@@ -103,7 +115,7 @@ def testify(
     given = answers(backend, operations, problem, halfway, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
     again, losses = descend(backend, operations, problem)
-    seconds = {name: _patience(backend, call, params, batch) for name, call in operations.items()}
+    seconds = {name: _seconds(backend, call, params, batch) for name, call in operations.items()}
     other = backend.put(decoy.params)
     kept, repeated = zip(*(_manners(backend, call, params, other, batch) for call in operations.values()), strict=True)
     return Evidence(
@@ -135,17 +147,14 @@ def _parts(output: Any) -> Arrays:
     )
 
 
-def _patience(backend: Backend, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> tuple[float, float]:
-    """(seconds until `wait` returned, seconds that `get` took then) of the least lazy of three timed calls.
+def _seconds(backend: Backend, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> Seconds:
+    def one() -> tuple[float, float, float]:
+        wait, output = clock.seconds(lambda: backend.wait(call(params, batch)))
+        fetch, fetched = clock.seconds(lambda: backend.get(output))
+        there = backend.wait(backend.put(_parts(fetched)))
+        return wait, fetch, clock.seconds(lambda: backend.get(there))[0]
 
-    A lazy backend is so every time; an honest one only where it was disturbed just then.
-    """
-
-    def one() -> tuple[float, float]:
-        wait_seconds, output = clock.seconds(lambda: backend.wait(call(params, batch)))
-        return wait_seconds, clock.seconds(lambda: backend.get(output))[0]
-
-    return min((one() for _ in range(3)), key=lambda seconds: seconds[1] - seconds[0])
+    return Seconds(*map(min, zip(*(one() for _ in range(TRIES)), strict=True)))
 
 
 def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple[Arrays, Array]:

@@ -24,9 +24,11 @@ _EXPLAINED = {
 
 _DIVERGED = "diverged: "
 
-MOST_OF_A_CALL = 0.25
-"""That fetching its result may take: what a backend leaves to `get` is not timed.  A heuristic; honest code fetches in
-the time of a copy, which is allowed in any case."""
+MOST_OF_A_CALL, MOST_COPIES, MOST_SECONDS = 0.25, 3, 2e-4
+"""That fetching a result may take: what a backend leaves to `get` is not timed.  The largest of the three is allowed.
+
+A heuristic.  Of 60 times that eager torch and JAX were asked, on iris and two smaller problems, with another process on
+their core, the worst came to 0.63 of it; a fetch of JAX's took as long as the call there."""
 
 
 def judge(reference: Reference, evidence: Evidence, algorithm: str = "numpy") -> list[Gate]:
@@ -132,10 +134,8 @@ def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate
 def _manners(evidence: Evidence) -> list[Gate]:
     """Promises that are kept or broken, each with a sentence for either."""
     laziest = max(evidence.seconds, key=lambda operation: _laziness(evidence, operation))
-    wait, fetch = evidence.seconds[laziest]
-    waited = (
-        f"{laziest}: wait returned after {wait * 1e3:.2f} ms, and fetching the result took {fetch * 1e3:.2f} ms more"
-    )
+    seconds = evidence.seconds[laziest]
+    waited = f"{laziest}: wait returned after {seconds.wait * 1e3:.2f} ms, and fetching the result took {seconds.fetch * 1e3:.2f} ms more"
     promises = {
         "repeatable": (
             evidence.repeats,
@@ -162,14 +162,5 @@ def _manners(evidence: Evidence) -> list[Gate]:
 
 def _laziness(evidence: Evidence, operation: str) -> float:
     """What fetching the result took, of what it may take."""
-    wait, fetch = evidence.seconds[operation]
-    return fetch / max(MOST_OF_A_CALL * wait, _copy_allowance(evidence))
-
-
-def _copy_allowance(evidence: Evidence) -> float:
-    """Seconds that an honest copy may take though the call was shorter: 0.2 ms and 100 MB/s.
-
-    Over 30 calls of every CPU backend on iris, digits and 12x8r2 a fetch took 0.05 ms, 0.35 ms at the most, and 0.8
-    of its call at the most.
-    """
-    return 2e-4 + sum(a.nbytes for a in evidence.params.values()) / 1e8
+    seconds = evidence.seconds[operation]
+    return seconds.fetch / max(MOST_OF_A_CALL * seconds.wait, MOST_COPIES * seconds.copy, MOST_SECONDS)

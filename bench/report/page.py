@@ -45,8 +45,8 @@ def _words(found: Sequence[Findings]) -> list[str]:
 
 def trusted(record: Record, found: Sequence[Findings], calibration: Calibration | None) -> Section:
     noise = [text for f in found if (text := _noise(f))]
-    # One in twenty: the reader of many verdicts is to know how many of them chance alone gives.
-    chance = "A 95 % interval misses the truth one time in twenty: of a hundred verdicts on equal things some five are wrong."
+    # The reader of many intervals is to know how many of them chance alone gives.
+    chance = "A 95 % interval misses the truth one time in twenty: of a hundred intervals of equal things some five leave 1 out. Verdicts are held to the control, too, and fewer of them are wrong."
     warned = trust.warnings(record, found)
     items = [f"Warning: {text}" for text in warned] or ["No warning."]
     controls = [table for f in found if (table := _controls(f)) is not None]

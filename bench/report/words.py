@@ -71,7 +71,7 @@ def _agree(f: Findings) -> str:
     words = [f.outcome(e, p).word for p in f.problems for e in f.entrants]
     wrong, ok = words.count("disagrees"), words.count("ok")
     if wrong:
-        return f"{units.plural(wrong, 'cell')} of {wrong + ok} DISAGREE with the float64 reference and are not timed."
+        return f"{units.plural(wrong, 'cell')} of {wrong + ok} DISAGREE with the float64 reference, or break a promise, and are not timed."
     if not ok:
         return "No cell ran to its end, so nothing is known to agree."
     return (

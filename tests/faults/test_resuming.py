@@ -215,6 +215,22 @@ def test_other_code_and_what_steers_a_library_are_told_of_as_in_a_new_record(tmp
     assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {session.commit()}: ")
 
 
+def test_a_report_that_lies_rewritten_is_no_other_code(tmp_path, monkeypatch):
+    (tmp_path / "results").mkdir()
+    files = [tmp_path / "results" / "report.md", tmp_path / "code.py"]
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for file in files:
+        file.write_text("as committed")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(session, "RESULTS", tmp_path / "results")
+    committed = session.commit()
+    assert committed[-1] in "0123456789abcdef"
+    for file, said in zip(files, (committed, f"{committed}+"), strict=True):
+        file.write_text("rewritten")
+        assert session.commit() == said
+
+
 def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
     begun(tmp_path / "given.json")
     others = ("--results", str(tmp_path / "elsewhere"), "-k", "iris", "--backend", "numpy")

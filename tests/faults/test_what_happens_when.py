@@ -12,7 +12,7 @@ FAULTY, RECORDS, WORKERS = "faults.test_faulty_backends", "faults.test_records",
 RESUMING, INTERRUPTED, SURROUNDED = "faults.test_resuming", "faults.test_interruptions", "faults.test_surroundings"
 
 KEPT_BY = {
-    "a backend computes something else": [
+    "a backend computes something else, or breaks a promise that is tried before its turns": [
         (FAULTY, "test_each_fault_has_its_word_and_its_reason"),
         (FAULTY, "test_no_cell_that_failed_keeps_a_sample"),
         (SURROUNDED, "test_a_race_ends_with_its_code_and_a_line"),

@@ -18,6 +18,17 @@ def test_who_alone_was_timed_is_clear_of_nobody():
     assert re.fullmatch(r"On [01] of 1 problem the fastest is clear of the next; on [01] it cannot .*", sure)
 
 
+def test_the_margin_in_the_headline_is_that_of_the_problems_that_were_won():
+    record = sample_record(("numpy", "jax-scan"), [IRIS, "factorisation/12x8r2", MLP])
+    for cell in record.cells:
+        slower = 100 if (cell.entrant, cell.problem) == ("jax-scan", MLP) else 1
+        for samples in cell.samples:
+            samples.nanoseconds = [slower * x for x in samples.nanoseconds]
+    won = leaders.headline(only(record))[0]
+    assert won.startswith("jax-scan is the fastest, or level with it, on 2 of 3 problems, at ")
+    assert all(float(x) < 1 for x in re.findall(r"0?\d*\.\d+", won))
+
+
 def test_the_finding_comes_first_and_the_verdict_last(whole: Record, page: tuple[str, str]):
     printed = page[0]
     headings = re.findall(r"^(.+)\n=+$", printed, re.MULTILINE)
