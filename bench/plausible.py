@@ -35,23 +35,18 @@ UNUSED_GPU = (
 def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
     """Why the cell's times are below what its arithmetic takes at best; '' when they are not."""
     facts = record.facts(cell.problem, cell.dtype)
-    rates = [
-        rate
-        for limits in record.limits
-        if limits.device == entrant.device
-        for key, rate in limits.matmul_flops_per_second.items()
-        if key.startswith(f"{cell.dtype} ")
-    ]
+    found = [limits.matmul_rate(cell.dtype) for limits in record.limits if limits.device == entrant.device]
+    limit = max(filter(None, found), default=None)
     # A loss takes at least a third of what a step does, in either workload.
     steps: dict[Operation, float] = {"train": facts.timed_steps, "value_and_grad": 1, "loss": 1 / 3}
     for operation, count in steps.items():
         samples = [s for s in cell.samples if s.operation == operation]
-        if not samples or not rates:
+        if not samples or not limit:
             continue
         reached = facts.flops * count / spread(samples).median
-        if reached > FASTER_THAN_MEASURED * max(rates):
+        if reached > FASTER_THAN_MEASURED * limit:
             return (
-                f"{operation} would be {reached / 1e9:.4g} Gflop/s, {reached / max(rates):.2g} times the best that"
+                f"{operation} would be {reached / 1e9:.4g} Gflop/s, {reached / limit:.2g} times the best that"
                 f" matrix products reach on this machine; it cannot have computed its answers"
             )
     return ""

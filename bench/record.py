@@ -1,5 +1,6 @@
 """Record: everything one run found out, in one strict JSON file that grows as races finish."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -221,6 +222,15 @@ class Limits(Strict):
     copy_bytes_per_second: Positive | None = None
     dispatch_seconds: dict[str, Positive] = {}
     """By `<dtype> <library>`: the time of a call that does next to nothing."""
+
+    def matmul_rate(self, dtype: str) -> float | None:
+        """The best of those who multiplied in `dtype`."""
+        return max(by_library(self.matmul_flops_per_second, dtype).values(), default=None)
+
+
+def by_library(measured: Mapping[str, float], dtype: str) -> dict[str, float]:
+    """Of what `Limits` has by `<dtype> <library>`, that of one dtype."""
+    return {key.partition(" ")[2]: value for key, value in measured.items() if key.partition(" ")[0] == dtype}
 
 
 class Settings(Strict, kw_only=True):

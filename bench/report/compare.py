@@ -123,7 +123,7 @@ def _change(
 def _logs(f: Findings, entrant: Entrant, problem: str, operation: Operation) -> list[float]:
     """Median log seconds of each generation: of a step of `train`, or of a call."""
     own = _same(f, entrant)
-    steps = f.steps(problem) if operation == "train" else 1
+    steps = f.steps(problem, operation)
     return [float(np.median(np.log(seconds(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
 
 

@@ -82,7 +82,7 @@ class Findings:
             lambda e: not e.control and (e.backend, e.device) == (copied.backend, copied.device)
         )
         self._ratios: dict[tuple[str, str, str, str, str], Interval | None] = {}
-        self._per_step: dict[tuple[str, str], Spread | None] = {}
+        self._per_step: dict[tuple[str, str, Operation], Spread | None] = {}
 
     def _first(self, wanted: Callable[[Entrant], bool]) -> Entrant | None:
         """On this device if there is one, or else on any."""
@@ -126,22 +126,24 @@ class Findings:
             return []
         return [s for s in cell.samples if s.operation == operation and s.nanoseconds]
 
-    def steps(self, problem: str) -> int:
-        """Gradient steps in one timed call of `train`."""
+    def steps(self, problem: str, operation: Operation = "train") -> int:
+        """Gradient steps in one timed call of `train`; 1 for a call of what makes no step."""
+        if operation != "train":
+            return 1
         facts = self.facts(problem)
         return max(1, facts.timed_steps) if facts else 1
 
-    def per_step(self, entrant: Entrant, problem: str) -> Spread | None:
-        """Seconds a step of `train` takes; None without samples."""
-        key = entrant.label, problem
+    def per_step(self, entrant: Entrant, problem: str, operation: Operation = "train") -> Spread | None:
+        """Seconds that a step of `train` takes, or a call of another operation; None without samples."""
+        key = entrant.label, problem, operation
         if key not in self._per_step:
-            samples = self.samples(entrant, problem)
-            self._per_step[key] = Spread(*(x / self.steps(problem) for x in spread(samples))) if samples else None
+            samples, steps = self.samples(entrant, problem, operation), self.steps(problem, operation)
+            self._per_step[key] = Spread(*(x / steps for x in spread(samples))) if samples else None
         return self._per_step[key]
 
-    def median(self, entrant: Entrant, problem: str) -> float | None:
+    def median(self, entrant: Entrant, problem: str, operation: Operation = "train") -> float | None:
         """The middle of `per_step`."""
-        found = self.per_step(entrant, problem)
+        found = self.per_step(entrant, problem, operation)
         return found.median if found else None
 
     def ratio(
@@ -187,9 +189,9 @@ def name(entrant: Entrant) -> str:
     return entrant.label if entrant.control else entrant.backend
 
 
-def fastest(f: Findings, problem: str) -> Entrant | None:
-    """The least median time per step, the control aside."""
-    timed = [(time, i) for i, e in enumerate(f.racers) if (time := f.median(e, problem)) is not None]
+def fastest(f: Findings, problem: str, operation: Operation = "train") -> Entrant | None:
+    """The least median time per step or call, the control aside."""
+    timed = [(time, i) for i, e in enumerate(f.racers) if (time := f.median(e, problem, operation)) is not None]
     return f.racers[min(timed)[1]] if timed else None
 
 

@@ -7,11 +7,10 @@ import numpy as np
 
 from bench.record import OPERATIONS, Entrant, Operation
 from bench.report import start, units
-from bench.report.findings import Comparison, Findings, Gated, gated, grouped, name, nearest
+from bench.report.findings import Comparison, Findings, Gated, fastest, gated, grouped, name, nearest
 from bench.report.look import key
 from bench.report.tables import first_calls, paid_after, word
 from bench.report.text import Section, Table
-from bench.statistics import spread
 
 SHADES = 8
 CALLS: dict[Operation, str] = {
@@ -67,13 +66,11 @@ def _heat(f: Findings, operation: Operation) -> Heat:
 
 def _column(f: Findings, problem: str, operation: Operation) -> dict[str, tuple[float, Comparison | None, bool]]:
     """By label: seconds, the comparison with the fastest, which has none with itself, and whether it is that."""
-    steps = f.steps(problem) if operation == "train" else 1
-    samples = {e.label: (e, found) for e in f.entrants if (found := f.samples(e, problem, operation))}
-    times = {label: spread(found).median / steps for label, (_, found) in samples.items()}
-    best = min((e for e in f.racers if e.label in times), key=lambda e: times[e.label], default=None)
+    best = fastest(f, problem, operation)
     return {
-        label: (times[label], f.compare(e, best, problem, operation) if best and e is not best else None, e is best)
-        for label, (e, _) in samples.items()
+        e.label: (time, f.compare(e, best, problem, operation) if best and e is not best else None, e is best)
+        for e in f.entrants
+        if (time := f.median(e, problem, operation)) is not None
     }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import log
 from operator import itemgetter
 
-from bench.record import Entrant
+from bench.record import Entrant, by_library
 from bench.report import sweep, units
 from bench.report.findings import ALGEBRA, Findings, name
 from bench.report.tables import size, word
@@ -16,7 +16,7 @@ def limit(f: Findings) -> Section | None:
     found = sweep.limits(f)
     if found is None or all(sweep.limit_seconds(f, p) is None for p in f.problems):
         return None
-    matmul, copy = sweep.matmul_rate(found, f.dtype), found.copy_bytes_per_second
+    matmul, copy = found.matmul_rate(f.dtype), found.copy_bytes_per_second
     rates = [f"{units.rate(matmul)} in a matrix product"] if matmul else []
     rates += [f"{units.bytes_(copy)}/s in a copy"] if copy else []
     text = (
@@ -34,7 +34,7 @@ def limit(f: Findings) -> Section | None:
 def _by_library(f: Findings) -> str:
     """What each library's own product reaches: a backend cannot be faster than the products it calls."""
     found = sweep.limits(f)
-    rates = sweep.by_library(found.matmul_flops_per_second, f.dtype) if found else {}
+    rates = by_library(found.matmul_flops_per_second, f.dtype) if found else {}
     said = ", ".join(f"{library} {units.rate(rate)}" for library, rate in rates.items())
     return f"By library: {said}." if said else ""
 
@@ -53,8 +53,8 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
     gram = f.named(ALGEBRA[0])
     aside = f", {ALGEBRA[0]} aside," if gram and sweep.share_of_limit(f, gram, problem) else ""
     said = f"On {problem}, the largest, {name(nearest)}{aside} comes nearest, at {units.percent(most)}"
-    rates = sweep.by_library(found.matmul_flops_per_second, f.dtype)
-    dispatches = sweep.by_library(found.dispatch_seconds, f.dtype)
+    rates = by_library(found.matmul_flops_per_second, f.dtype)
+    dispatches = by_library(found.dispatch_seconds, f.dtype)
     own, dispatch = rates.get(farthest.library), dispatches.get(farthest.library)
     step = f.median(farthest, problem)
     if farthest is nearest or not own or not dispatch or not step:

@@ -1,6 +1,6 @@
 """Time against size: what a step costs before it does anything, the limit of the machine, who overtakes NumPy where."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -121,20 +121,10 @@ def limit_seconds(f: Findings, problem: str) -> float | None:
     found, facts = limits(f), f.facts(problem)
     if found is None or facts is None:
         return None
-    matmul = matmul_rate(found, f.dtype)
+    matmul = found.matmul_rate(f.dtype)
     bounds = [facts.flops / matmul] if matmul else []
     bounds += [facts.bytes_moved / found.copy_bytes_per_second] if found.copy_bytes_per_second else []
     return max(bounds, default=None)
-
-
-def matmul_rate(found: Limits, dtype: str) -> float | None:
-    """The best of those who multiplied in `dtype`."""
-    return max(by_library(found.matmul_flops_per_second, dtype).values(), default=None)
-
-
-def by_library(measured: Mapping[str, float], dtype: str) -> dict[str, float]:
-    """Of what was measured, by `<dtype> <library>`, that of one dtype."""
-    return {key.partition(" ")[2]: value for key, value in measured.items() if key.partition(" ")[0] == dtype}
 
 
 def share_of_limit(f: Findings, entrant: Entrant, problem: str) -> float | None:

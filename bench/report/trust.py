@@ -109,7 +109,7 @@ def _of_the_race(f: Findings) -> list[str]:
     found = []
     fewest = generations(f)
     limits = sweep.limits(f)
-    if fewest is not None and (limits is None or sweep.matmul_rate(limits, f.dtype) is None):
+    if fewest is not None and (limits is None or limits.matmul_rate(f.dtype) is None):
         found.append(
             "no library's matrix product was measured, so nobody would see a time that is too good to be true;"
             " race numpy beside the others."
