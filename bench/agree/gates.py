@@ -132,16 +132,11 @@ def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate
 
 
 def _manners(evidence: Evidence) -> list[Gate]:
-    """Promises that are kept or broken, each with a sentence for either."""
+    """Promises that are kept or broken, each with a sentence for either; what may break another comes first."""
     laziest = max(evidence.seconds, key=lambda operation: _laziness(evidence, operation))
     seconds = evidence.seconds[laziest]
     waited = f"{laziest}: wait returned after {seconds.wait * 1e3:.2f} ms, and fetching the result took {seconds.fetch * 1e3:.2f} ms more"
     promises = {
-        "repeatable": (
-            evidence.repeats,
-            "the same call twice gives the same bits",
-            "the same call twice gave different bits",
-        ),
         "arguments untouched": (
             evidence.untouched,
             "params and batch are left as they were given",
@@ -151,6 +146,11 @@ def _manners(evidence: Evidence) -> list[Gate]:
             evidence.kept,
             "a call leaves the output of the one before as it was",
             "a call changed the output of the one before",
+        ),
+        "repeatable": (
+            evidence.repeats,
+            "the same call twice gives the same bits",
+            "the same call twice gave different bits",
         ),
         "waits": (_laziness(evidence, laziest) <= 1, waited, waited),
     }

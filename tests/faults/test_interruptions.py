@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -33,8 +32,13 @@ def started(folder: Path) -> subprocess.Popen:
     return python("-m", "tests.faults.driver", str(folder), *map(str, folder.glob("*.json")))
 
 
+def _heeding_signals() -> None:
+    for told in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(told, signal.SIG_DFL)
+
+
 def python(*arguments: str) -> subprocess.Popen:
-    """A process that heeds Ctrl-C, though these tests may run in a shell's background, where it is ignored."""
+    """A process that heeds signals, though these tests may run in a shell's background or by nohup, which ignore some."""
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -43,7 +47,7 @@ def python(*arguments: str) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_heeding_signals,
     )
 
 
