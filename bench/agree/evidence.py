@@ -63,7 +63,9 @@ class Evidence(Answers, tag=True):
     """By operation."""
 
 
-TRIES = 5
+FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 10, 0.02
+"""Of how long a call and a fetch take: the shorter they are, the more a disturbance is of them."""
+
 Operations = dict[str, Callable[[Any, Any], Any]]
 
 
@@ -116,8 +118,10 @@ def testify(
     params, batch = backend.put(problem.params), backend.put(problem.batch)
     again, losses = descend(backend, operations, problem)
     seconds = {name: _seconds(backend, call, params, batch) for name, call in operations.items()}
-    other = backend.put(decoy.params)
-    kept, repeated = zip(*(_manners(backend, call, params, other, batch) for call in operations.values()), strict=True)
+    elsewhere = backend.put(decoy.params)
+    kept, repeated = zip(
+        *(_manners(backend, call, params, elsewhere, batch) for call in operations.values()), strict=True
+    )
     return Evidence(
         **msgspec.structs.asdict(given),
         trained=[given.params, *(descend(backend, operations, other)[0] for other in others)],
@@ -140,7 +144,7 @@ def _manners(
 
 
 def _parts(output: Any) -> Arrays:
-    """Copies of all that an operation returned: one or two of a number, losses, and arrays by key."""
+    """Copies of all that an operation returned: a loss or losses, arrays by key, or both."""
     parts = output if isinstance(output, tuple) else (output,)
     return _arrays(
         {key: array for part in parts for key, array in (part if isinstance(part, dict) else {"": part}).items()}
@@ -154,7 +158,10 @@ def _seconds(backend: Backend, call: Callable[[Any, Any], Any], params: Any, bat
         there = backend.wait(backend.put(_parts(fetched)))
         return wait, fetch, clock.seconds(lambda: backend.get(there))[0]
 
-    return Seconds(*map(min, zip(*(one() for _ in range(TRIES)), strict=True)))
+    tries = [one() for _ in range(FEWEST_TRIES)]
+    while len(tries) < MOST_TRIES and sum(map(sum, tries)) < ENOUGH_SECONDS:
+        tries.append(one())
+    return Seconds(*map(min, zip(*tries, strict=True)))
 
 
 def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple[Arrays, Array]:

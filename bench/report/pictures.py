@@ -33,7 +33,7 @@ def draw(found: Sequence[Findings], results: Path | None) -> list[Picture]:
         suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
         for what, draws in _drawings(f, first=f is found[0]):
             file = _unused(f"{PREFIX}{what}{suffix}", tasks)
-            tasks[file] = _Task(f, what, file, draws)
+            tasks[file] = _Task(f, what, file, draws, png=results is not None)
     with matplotlib.rc_context(rc=RC | svg.RC):
         drawn = [pair for pair in _side_by_side(list(tasks.values())) if pair]
     if results:
@@ -70,13 +70,14 @@ class _Task(NamedTuple):
     what: str
     file: str
     draws: Callable[[], Drawing | None]
+    png: bool
 
     def done(self) -> tuple[Picture, bytes] | None:
-        """For a page, and as PNG."""
+        """For a page, and as PNG where that is wanted."""
         drawing = self.draws()
         if drawing is None:
             return None
-        png = drawing.sheet.png()  # first: a chart takes the figure's title away
+        png = drawing.sheet.png() if self.png else b""  # first: a chart takes the figure's title away
         chart = svg.chart(drawing, self.f, self.what, self.file)
         return Picture(self.file, f"{drawing.caption}, {self.f.title}", chart), png
 
