@@ -54,22 +54,24 @@ def reporting(folder: Path, cores: int) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "bench.report", str(folder / "a.json"), "--results", str(folder / f"on {cores}")],
         cwd=ROOT,
-        preexec_fn=partial(_alone_on, sorted(os.sched_getaffinity(0))[:cores]),
+        preexec_fn=partial(_alone_on, range(cores)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def _alone_on(cores: list[int]) -> None:
-    """A process group of its own, that heeds Ctrl-C."""
+def _alone_on(cores: range) -> None:
+    """A process group of its own, that heeds Ctrl-C, though these tests may be confined to one core."""
     os.setpgid(0, 0)
     os.sched_setaffinity(0, cores)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.alone
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core draws one picture at a time")
+several_cores = pytest.mark.skipif(os.cpu_count() == 1, reason="one core draws one picture at a time")
+
+
+@several_cores
 def test_the_same_record_gives_the_same_bytes_on_many_cores_and_on_one(tmp_path: Path):
     for cores in (1, 2):
         assert reporting(tmp_path, cores).communicate(timeout=60)[1] == ""
@@ -78,15 +80,19 @@ def test_the_same_record_gives_the_same_bytes_on_many_cores_and_on_one(tmp_path:
     assert {"report.md", "report-overhead.png", "report-scatter.png", "report-sweep.png"} <= set(one)
 
 
-@pytest.mark.alone
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="one core draws one picture at a time")
-@pytest.mark.parametrize("later", [0.0, 0.02, 0.1, 1.0])
+INTERRUPTED = "interrupted; run it again\n"
+
+
+@several_cores
 @pytest.mark.parametrize(
-    ("told", "code", "said"),
-    [(signal.SIGTERM, -signal.SIGTERM, ""), (signal.SIGINT, 130, "interrupted; run it again\n")],
-    ids=["SIGTERM", "Ctrl-C"],
+    ("told", "later", "code", "said"),
+    [
+        (signal.SIGTERM, 0.3, -signal.SIGTERM, ""),
+        (signal.SIGINT, 0.0, 130, INTERRUPTED),
+        (signal.SIGINT, 0.02, 130, INTERRUPTED),
+    ],
 )
-def test_who_draws_ends_with_the_report_and_in_silence(tmp_path: Path, told: int, code: int, said: str, later: float):
+def test_who_draws_ends_with_the_report_and_in_silence(tmp_path: Path, told: int, later: float, code: int, said: str):
     process = reporting(tmp_path, 2)
     while not (drawing := psutil.Process(process.pid).children()):
         assert process.poll() is None
