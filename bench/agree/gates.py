@@ -27,8 +27,8 @@ _DIVERGED = "diverged: "
 MOST_OF_A_CALL, MOST_COPIES, MOST_SECONDS = 0.25, 3, 2e-4
 """That fetching a result may take: what a backend leaves to `get` is not timed.  The largest of the three is allowed.
 
-A heuristic.  Of 60 times that eager torch and JAX were asked, on iris and two smaller problems, with another process on
-their core, the worst came to 0.71 of it; a fetch of JAX's took as long as the call there."""
+A heuristic.  Of 60 times that JAX was asked, on iris and two smaller problems, with another process on its core, the
+worst came to 0.71 of it; a fetch of JAX's took as long as the call there."""
 
 
 def judge(reference: Reference, evidence: Evidence, algorithm: str = "numpy") -> list[Gate]:

@@ -146,8 +146,8 @@ def _method(record: Record) -> Section:
         " more finely than the control allows: the reference raced against a second copy of itself.",
         "Before any turn three gates are passed: gradient, trajectory and end state against the gradient derived by hand in"
         " float64. A tolerance is a small multiple of what rounding alone does to the reference, measured on the same problem."
-        " Promises are tried, too, of each function that is timed: it waits for its whole result, gives the same bits again, and"
-        " leaves its arguments and its last result alone. Wrong is not slow: what disagrees is not timed.",
+        " Promises are tried, too: a call waits for its whole result, gives the same bits again, and leaves its arguments and"
+        " its last result alone. Wrong is not slow: what disagrees is not timed.",
         "A backend's name says its library and how much one dispatch covers: an operation (numpy, torch-eager), a step"
         " (torch-compile, jax-step) or the whole descent (torch-scan, torch-cuda-graph, jax-scan). The same name with -by-hand"
         " differs in one thing, where the gradient comes from: so the ratio of the two is what autodiff costs.",
