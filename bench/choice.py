@@ -21,7 +21,7 @@ DEVICES = ("cpu", "cuda")
 RESULTS = Path(__file__).parents[1] / "results"
 REFERENCE = "numpy"
 
-GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
+GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
 SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 MOST_ROUNDS = 10
 DEADLINE = 600.0

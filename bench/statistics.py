@@ -3,7 +3,8 @@
 Successive samples of a process are correlated and every process has a speed of its own, so the unit
 of replication is the generation (one set of processes): Kalibera and Jones, "Rigorous benchmarking
 in reasonable time", ISMM 2013.  Within a generation the median of the log ratios of its rounds,
-there and back; over the generations Student's t, 95 %.
+there and back, averaged where the same code raced in several processes; over the generations
+Student's t, 95 %.
 """
 
 from collections.abc import Iterable, Sequence
@@ -61,10 +62,19 @@ def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
     """log(time of a / time of b): a median over the rounds of each generation that has both.
 
     A drift raises the ratio on the way there by what it lowers it on the way back.  Both stand by themselves: a
-    disturbance spoils one of them, and a mean of the two would be spoilt by either.
+    disturbance spoils one of them, and a mean of the two would be spoilt by either.  Of several samples in a
+    generation, one for each process, every one of a is paired with every one of b, and the medians are averaged.
     """
-    theirs = {s.generation: seconds(s) for s in b}
-    return np.array([_paired_median(seconds(s), theirs[s.generation]) for s in a if s.generation in theirs])
+    ours, theirs = _by_generation(a), _by_generation(b)
+    medians = [[_paired_median(x, y) for x in ours[g] for y in theirs[g]] for g in ours if g in theirs]
+    return np.array([np.mean(pairs) for pairs in medians])
+
+
+def _by_generation(samples: Iterable[Samples]) -> dict[int, list[np.ndarray]]:
+    found: dict[int, list[np.ndarray]] = {}
+    for s in samples:
+        found.setdefault(s.generation, []).append(seconds(s))
+    return found
 
 
 def _paired_median(a: np.ndarray, b: np.ndarray) -> float:

@@ -68,6 +68,14 @@ def test_only_generations_that_both_were_in_are_compared():
     assert statistics.ratio(a[1:], b) is None
 
 
+def test_processes_of_the_same_code_are_averaged_generation_by_generation():
+    a, b = samples([[1.0] * 4, [1.0] * 4]), samples([[1.0] * 4, [4.0] * 4])
+    again = samples([[4.0] * 4, [16.0] * 4])
+    assert statistics.log_ratios(a, b + again) == pytest.approx(-np.log([2.0, 8.0]))
+    assert statistics.log_ratios(b + again, a) == pytest.approx(np.log([2.0, 8.0]))
+    assert statistics.log_ratios(b + again[:1], a) == pytest.approx(np.log([2.0, 4.0])), "a process that ended early"
+
+
 def test_the_interval_is_scipys():
     rng = np.random.default_rng(0)
     for size in (3, 8, 20):

@@ -149,11 +149,20 @@ class Findings:
     def ratio(
         self, a: Entrant, b: Entrant, problem: str, of: Operation = "train", to: Operation | None = None
     ) -> Interval | None:
-        """time(a) / time(b) of one operation, or of `of` to `to`; None when they share no generation."""
+        """time(a) / time(b) of one operation, or of `of` to `to`; None when they share no generation.
+
+        The control is a second process of the original: against any other both count, and the interval is narrower.
+        """
         key = a.label, b.label, problem, of, to or of
         if key not in self._ratios:
-            self._ratios[key] = ratio(self.samples(a, problem, of), self.samples(b, problem, to or of))
+            same_code = a.backend == b.backend and a.device == b.device
+            samples = self.samples if same_code else self._of_every_process
+            self._ratios[key] = ratio(samples(a, problem, of), samples(b, problem, to or of))
         return self._ratios[key]
+
+    def _of_every_process(self, entrant: Entrant, problem: str, operation: Operation) -> list[Samples]:
+        copies = [self.control] if self.control and entrant is self.original else []
+        return [s for e in (entrant, *copies) for s in self.samples(e, problem, operation)]
 
     def control_interval(self, problem: str, operation: Operation = "train") -> Interval | None:
         """The same code against itself: time(control) / time(original)."""
