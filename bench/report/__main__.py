@@ -99,7 +99,8 @@ def _compare(options: argparse.Namespace) -> int:
             downloads.download("comparison.md", "the comparison as Markdown", written),
         ]
         shown = [parts.comparison(sections), *parts.parts(b, theirs, trials, drawn)]
-        whole = html.page(title, b, theirs, shown, files, lead=[text for s in sections[:1] for text in s.paragraphs])
+        lead = [*sections[0].paragraphs, "The findings, and all that follows What changed, are of B alone."]
+        whole = html.page(title, b, theirs, shown, files, lead=lead)
         store.write(options.results / "comparison.html", html.render(whole))
     code = compare.exit_code(b, found, options.fail_on_regression)
     show(title, sections, compare.summary(found), code)

@@ -29,6 +29,7 @@ def test_a_backend_that_became_slower_is_found_and_no_other(whole: Record, tmp_p
     assert "24 slower, 12 faster" in printed
     assert max(map(len, printed.splitlines())) <= 80
     assert (tmp_path / "out" / "comparison.md").exists()
+    assert "are of B alone" in (tmp_path / "out" / "comparison.html").read_text()
 
 
 def test_the_ratio_is_b_over_a():
