@@ -8,7 +8,7 @@ from bench.choice import Choice, choice_of
 from tests.running import QUICK
 
 PROBLEMS = [QUICK, "factorisation/12x8r2"]
-GENERATIONS = 3
+GENERATIONS = 2
 
 
 def main(folder: str, resume: str = "") -> int:
