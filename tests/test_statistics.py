@@ -124,6 +124,20 @@ def test_an_interval_holds_the_truth_in_95_of_100_races_although_rounds_correlat
     assert naive < 0.75 * runs, "rounds taken for independent: this data would not have shown the fault"
 
 
+def test_a_second_process_of_one_side_narrows_the_interval_and_it_still_holds_the_truth():
+    runs = 1500
+    races, again = (np.exp(correlated(np.random.default_rng(seed), runs)) * 0.005 for seed in (0, 1))
+    held, narrower = 0, []
+    for (a, b), (other, _) in zip(races, again, strict=True):
+        one, two = (statistics.ratio(samples(a), of_b) for of_b in (samples(b), samples(b) + samples(other)))
+        assert one is not None
+        assert two is not None
+        held += two.low <= 1 <= two.high
+        narrower.append(two.half_width / one.half_width)
+    assert stats.binomtest(held, runs, 0.95).pvalue > 0.01, f"{held} of {runs}"
+    assert np.mean(narrower) < 0.92
+
+
 def test_three_generations_are_enough_for_an_honest_interval():
     runs = 1500
     races = np.exp(correlated(np.random.default_rng(1), runs))[:, :, :3]

@@ -151,7 +151,7 @@ class Findings:
     ) -> Interval | None:
         """time(a) / time(b) of one operation, or of `of` to `to`; None when they share no generation.
 
-        The control is a second process of the original: against any other both count, and the interval is narrower.
+        Where the control is a copy of the reference, it is its second process: against any other backend both count.
         """
         key = a.label, b.label, problem, of, to or of
         if key not in self._ratios:
@@ -161,7 +161,7 @@ class Findings:
         return self._ratios[key]
 
     def _of_every_process(self, entrant: Entrant, problem: str, operation: Operation) -> list[Samples]:
-        copies = [self.control] if self.control and entrant is self.original else []
+        copies = [self.control] if self.control and entrant is self.reference is self.original else []
         return [s for e in (entrant, *copies) for s in self.samples(e, problem, operation)]
 
     def control_interval(self, problem: str, operation: Operation = "train") -> Interval | None:

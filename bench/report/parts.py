@@ -143,8 +143,8 @@ def _method(record: Record) -> Section:
         " whole output.",
         "A ratio is the median of the paired log ratios of a generation, averaged over the generations; its 95 % interval is"
         " Student's t over them (Kalibera and Jones, ISMM 2013). `faster` and `slower` follow from the interval alone, and never"
-        " more finely than the control allows: the reference raced against a second copy of itself. In a ratio to anything"
-        " else the two copies are two processes of the reference, and what they say is averaged.",
+        " more finely than the control allows: the reference raced against a second copy of itself. In a ratio of the"
+        " reference to another backend both copies count, and what they say is averaged.",
         "Before any turn three gates are passed: gradient, trajectory and end state against the gradient derived by hand in"
         " float64. A tolerance is a small multiple of what rounding alone does to the reference, measured on the same problem."
         " Promises are tried, too: a call waits for its whole result, gives the same bits again, and leaves its arguments and"

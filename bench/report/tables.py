@@ -25,8 +25,9 @@ from bench.report.findings import (
 from bench.report.text import Section, Table
 
 RATIO_NOTE = (
-    "A ratio is of turns side by side, so it need not be the quotient of two medians. In brackets the 95 % interval over"
-    " the generations; `~` marks a ratio that cannot be told from 1, or from the control's own spread."
+    "A ratio is of turns side by side, so it need not be the quotient of two medians; where the reference entered twice,"
+    " both its processes count. In brackets the 95 % interval over the generations; `~` marks a ratio that cannot be told"
+    " from 1, or from the control's own spread."
 )
 COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
 OF_THE_PROCESS = ("crashed", "timed out", "out of memory")
