@@ -9,6 +9,7 @@ def loss(xp, params, batch):
 def value_and_grad(xp, params, batch):
     U, V, A = params["U"], params["V"], batch["A"]  # [m, rank], [n, rank], [m, n]
     R = U @ V.T - A
+    loss = xp.sum(R * R)
     dU = 2 * (R @ V)
     dV = 2 * (R.T @ U)
-    return xp.sum(R * R), {"U": dU, "V": dV}
+    return loss, {"U": dU, "V": dV}
