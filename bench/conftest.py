@@ -31,7 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a look of about a minute: 3 generations, so its intervals are wide; Iris, without torch's compiled modes",
     )
-    group.addoption("--rigorous", action="store_true", help="20 generations instead of 10")
+    group.addoption(
+        "--rigorous", action="store_true", help="20 generations instead of 10, and warmer caches on large problems"
+    )
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
     group.addoption(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where the record goes (default: results/)"

@@ -87,7 +87,8 @@ def _begun(path: Path) -> Choice:
 def _interface(options: argparse.Namespace) -> int:
     if options.resume is None:
         names = options.backend or list(BARE)
-        choice = Choice([*names, *(BARE[name] for name in names)], PROBLEMS, ["cpu"], operations=["train"])
+        raced = [*names, *(BARE[name] for name in names)]
+        choice = Choice(raced, PROBLEMS, ["cpu"], operations=["train"], pace="rigorous")
     else:
         choice = _begun(options.resume)
         names = [name for name in choice.backends if name in BARE]

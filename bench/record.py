@@ -238,6 +238,8 @@ class Settings(Strict, kw_only=True):
     most_rounds: Annotated[int, Meta(ge=2)]
     """There and back: two at least."""
     seconds_per_race: Positive
+    warm_up_seconds: Annotated[float, Meta(ge=0)] = 0.0
+    """Of untimed calls before a sample, beyond the one, where a step moves more than a core's own cache holds."""
     slowest_step_seconds: Positive | None = None
     """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
     seed: Count

@@ -19,6 +19,10 @@ FEWEST_PAIRS = 3
 """Rounds there and back, however long they take: the median of six outvotes two that were disturbed.  With one pair,
 a slowdown of 10 % in calls of 44 ms was missed in 3 of 20 trials."""
 
+OUTGROWS_A_CORE = 2**20
+"""Bytes moved by a step, above which what the others' turns drove out of the caches is not brought back by one call.  On
+factorisation/2000x1000r32 a step of numpy took 15 % longer than after ten calls, one of numpy-inplace 3 %."""
+
 
 class Rounds:
     """The race of one problem in one generation."""
@@ -30,7 +34,8 @@ class Rounds:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
         core, seed = self.workers.racing_core, _seed(self.workers.record.settings.seed, generation, self.problem.name)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
-        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Begin(self.problem.bytes_moved))]
+        begin = messages.Begin(self.problem.bytes_moved, self._warm_up_seconds())
+        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]
         rounds, calls = (earlier.rounds, earlier.calls) if earlier else ({}, self._calls(racing))
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
         for operation in self.workers.record.settings.operations:
@@ -40,6 +45,10 @@ class Rounds:
         if generation == 0:
             self._weigh(racing)
         self.workers.record.races.append(race)
+
+    def _warm_up_seconds(self) -> float:
+        outgrows = self.problem.bytes_moved > OUTGROWS_A_CORE
+        return self.workers.record.settings.warm_up_seconds if outgrows else 0.0
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
         """By operation and entrant: the calls that make a sample of `clock.SHORTEST_SAMPLE`."""

@@ -17,7 +17,17 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from bench import machine
-from bench.choice import GENERATIONS, MOST_ROUNDS, RESULTS, SECONDS_PER_RACE, SLOWEST_STEP, Choice, entrants, posed
+from bench.choice import (
+    GENERATIONS,
+    MOST_ROUNDS,
+    RESULTS,
+    SECONDS_PER_RACE,
+    SLOWEST_STEP,
+    WARM_UP,
+    Choice,
+    entrants,
+    posed,
+)
 from bench.inert import inert
 from bench.problem import Interrupted, Problem, UsageError
 from bench.process import steering
@@ -45,6 +55,7 @@ def start(choice: Choice) -> tuple[Record, list[Problem]]:
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
             most_rounds=MOST_ROUNDS,
             seconds_per_race=SECONDS_PER_RACE[pace],
+            warm_up_seconds=WARM_UP[pace],
             slowest_step_seconds=SLOWEST_STEP if choice.sweep else None,
             seed=choice.seed,
             operations=list(choice.operations),

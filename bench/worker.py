@@ -109,6 +109,7 @@ class Worker:
     def begin(self, ask: messages.Begin) -> messages.Done:
         if self.device == "cpu":
             usage.give_room(ask.step_bytes)
+        self._warm_up_seconds = max(ask.warm_up_seconds, WARM_UP[self.device])
         self._turns, self._calls, self._compiled = usage.Meter(), usage.Meter(), 0
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
         return messages.Done()
@@ -131,7 +132,7 @@ class Worker:
 
     def _warm_up(self, operation: str, params: Any) -> None:
         """The untimed call, again and again where it is short."""
-        until = time.monotonic() + WARM_UP[self.device]
+        until = time.monotonic() + self._warm_up_seconds
         self._call(operation, params)
         while time.monotonic() < until:
             self._call(operation, params)

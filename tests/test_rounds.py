@@ -49,6 +49,25 @@ def test_on_the_core_that_races_one_is_asked_after_another(three: list[Entrant])
     assert max(most) == 1
 
 
+@pytest.mark.parametrize("name, seconds", [(IRIS, 0.0), ("factorisation/2000x1000r32", 0.1)])
+def test_a_race_is_begun_with_the_records_warm_up_where_a_step_outgrows_a_cores_cache(
+    three: list[Entrant], name: str, seconds: float
+):
+    asked = []
+
+    def ask(entrant: Entrant, request: messages.Request) -> Any:
+        asked.append(request)
+        if isinstance(request, messages.Begin):
+            raise KeyboardInterrupt
+        return messages.Done()
+
+    workers = answering(ask)
+    workers.racing_core, workers.record.settings.warm_up_seconds = 0, 0.1
+    with pytest.raises(KeyboardInterrupt):
+        Rounds(workers, SimpleNamespace(problem=pose(name))).run(0, three, None)
+    assert asked[-1].warm_up_seconds == seconds
+
+
 @pytest.mark.parametrize("pair_seconds, expected", [(10.0, 6), (1.4 / 4, 8), (1e-3, 10)])
 def test_there_are_as_many_rounds_as_there_is_time_for_and_in_every_generation_the_same(
     three: list[Entrant], monkeypatch: pytest.MonkeyPatch, pair_seconds: float, expected: int

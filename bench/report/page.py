@@ -120,6 +120,12 @@ def the_run(record: Record) -> Section:
             "replication",
             f"{units.plural(settings.generations, 'generation')} of at most {units.plural(settings.most_rounds, 'round')}",
         ],
+        [
+            "warm-up",
+            f"an untimed call, {units.seconds(settings.warm_up_seconds)} of them where a step is large"
+            if settings.warm_up_seconds
+            else "an untimed call",
+        ],
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],
         *([["GPU between races", readings]] if (readings := _readings(machine.gpu)) else []),
     ]

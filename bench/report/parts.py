@@ -135,12 +135,18 @@ def _lab(found: Sequence[Findings], drawn: Sequence[Chart]) -> list[Block]:
 
 def _method(record: Record) -> Section:
     settings = record.settings
+    of_a_large_step = (
+        f" Where a step moves more than a core's own cache holds, untimed calls take {units.seconds(settings.warm_up_seconds)}."
+        if settings.warm_up_seconds
+        else " On a CPU, where a step moves more than a core's own cache holds, one call brings back only part of what others' turns"
+        " drove out: a step of a long descent of one's own may be some percent faster there."
+    )
     text = [
         "Every backend lives in a process of its own, on one thread pinned to one core, fixed before its library is imported."
         f" A generation starts all of them anew; this run had {units.plural(settings.generations, 'generation')}. On each"
         f" problem they take turns in at most {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. Each"
         " turn is an untimed call, then a timed one, from a start that no call has seen before, and the harness waits for the"
-        " whole output.",
+        f" whole output.{of_a_large_step}",
         "A ratio is the median of the paired log ratios of a generation, averaged over the generations; its 95 % interval is"
         " Student's t over them (Kalibera and Jones, ISMM 2013). `faster` and `slower` follow from the interval alone, and never"
         " more finely than the control allows: the reference raced against a second copy of itself. In a ratio of the"
