@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 import backends
 from bench import machine
 from bench.inert import inert
@@ -23,8 +25,8 @@ REFERENCE = "numpy"
 
 GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
 SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
-WARM_UP = {"default": 0.0, "rigorous": 0.1, "quick": 0.0}
-"""Seconds; by default it would take three minutes more than a default race may."""
+WARM_UP: dict[str, float | UnsetType] = {"default": UNSET, "rigorous": 0.1, "quick": UNSET}
+"""Seconds; in a default race it would take three minutes more than that may take."""
 MOST_ROUNDS = 10
 DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""

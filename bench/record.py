@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from bench.backend import UNSUPPORTED, Dispatch
 
@@ -238,8 +238,8 @@ class Settings(Strict, kw_only=True):
     most_rounds: Annotated[int, Meta(ge=2)]
     """There and back: two at least."""
     seconds_per_race: Positive
-    warm_up_seconds: Annotated[float, Meta(ge=0)] = 0.0
-    """Of untimed calls before a sample, beyond the one, where a step moves more than a core's own cache holds."""
+    warm_up_seconds: Positive | UnsetType = UNSET
+    """Of untimed calls before a sample, where a step moves more than a core's own cache holds; unset: one call."""
     slowest_step_seconds: Positive | None = None
     """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
     seed: Count

@@ -21,7 +21,7 @@ a slowdown of 10 % in calls of 44 ms was missed in 3 of 20 trials."""
 
 OUTGROWS_A_CORE = 2**20
 """Bytes moved by a step, above which what the others' turns drove out of the caches is not brought back by one call.  On
-factorisation/2000x1000r32 a step of numpy took 15 % longer than after ten calls, one of numpy-inplace 3 %."""
+factorisation/2000x1000r32 a step of numpy took 13 % longer than after 0.1 s of calls, one of numpy-inplace 1 %."""
 
 
 class Rounds:
@@ -47,8 +47,8 @@ class Rounds:
         self.workers.record.races.append(race)
 
     def _warm_up_seconds(self) -> float:
-        outgrows = self.problem.bytes_moved > OUTGROWS_A_CORE
-        return self.workers.record.settings.warm_up_seconds if outgrows else 0.0
+        asked_for = self.workers.record.settings.warm_up_seconds or 0.0
+        return asked_for if self.problem.bytes_moved > OUTGROWS_A_CORE else 0.0
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
         """By operation and entrant: the calls that make a sample of `clock.SHORTEST_SAMPLE`."""

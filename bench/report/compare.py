@@ -149,7 +149,7 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
         asked = {
             "generations": settings.generations,
             "seconds a race": settings.seconds_per_race,
-            "seconds of warm-up": settings.warm_up_seconds,
+            "seconds of warm-up": settings.warm_up_seconds or 0.0,
             "seed": settings.seed,
         }
         ours = {"commit": record.commit, "Python": record.machine.python, "system": record.machine.system}
