@@ -204,7 +204,7 @@ def test_each_core_has_one_entrant_at_a_time_getting_ready_on_it_and_the_gpu_too
     def work(entrant: Entrant) -> str:
         cores = workers.ask(entrant, messages.Load(outsider("Placed"), "cpu", "float32")).versions["cores"]
         running.append(cores)
-        time.sleep(1)
+        time.sleep(0.4)
         seen.append(sorted(running))
         running.remove(cores)
         return entrant.label

@@ -17,7 +17,7 @@ from tests.running import QUICK
 
 HERE = "tests.faults.backends:"
 LARGER = "factorisation/300x50r5"
-PATIENCE = 7
+PATIENCE = 5
 """Seconds; all of an honest cell took one."""
 
 FORM, NORM = "form: gradient at the start", "gradient at the start, by norm: "

@@ -237,7 +237,7 @@ def hanging(tmp_path) -> Iterator[subprocess.Popen]:
     process = python("-c", HANGING, str(tmp_path))
     try:
         wait_for(process, "generation 1")
-        time.sleep(3)
+        time.sleep(1.5)
         yield process
     finally:
         process.kill()

@@ -179,7 +179,7 @@ ONE = ["--problem", QUICK, "--backend", "numpy"]
         (["--backend", f"{HERE}SignFlipped"], 1, "1 disagrees"),
         (["--backend", f"{HERE}Segfaulting"], 3, "1 crashed"),
         (["--backend", f"{HERE}Segfaulting", "--backend", f"{HERE}SignFlipped"], 1, "1 disagrees"),
-        (["--backend", f"{HERE}Deaf", "--deadline", "8"], 3, "1 timed out"),
+        (["--backend", f"{HERE}Deaf", "--deadline", "5"], 3, "1 timed out"),
         (["--backend", "numpi"], 2, "no backend 'numpi'; choose from"),
         (["--deadline", "0"], 2, "'0' is not a number of seconds above 0"),
         (["--deadline", "nan"], 2, "'nan' is not a number of seconds above 0"),

@@ -91,5 +91,5 @@ def test_a_hostile_name_is_inert(name: str, visit: Visit, tmp_path: Path):
 
 
 def test_hostile_names_are_no_barrier(visit: Visit, tmp_path: Path):
-    record = sample_record([n for name in NAMES for n in (name, f"{name}-by-hand")], [IRIS], generations=3, rounds=2)
+    record = sample_record([*NAMES, f"{NAMES[0]}-by-hand"], [IRIS], generations=3, rounds=2)
     assert violations(visit(written(record, tmp_path))) == []
