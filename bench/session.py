@@ -143,6 +143,7 @@ def run(
                 tell, keep = partial(_with_widths, record, say), partial(save, record, path)
                 Runner(record, problems, Path(cache), choice.deadline, keep, tell, interrupted).run()
             except KeyboardInterrupt:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends now; another Ctrl-C could only break into that
                 _leave(path)
                 kept = f"interrupted; what was done is in {path}"
                 raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
@@ -266,7 +267,10 @@ def _place(entrant: Entrant) -> tuple[str, str, str, str, bool]:
 
 @contextlib.contextmanager
 def _patient_interrupts() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C is kept until the race at hand is done; the second stops at once, as does each of `TOLD_TO_END`."""
+    """The first Ctrl-C is kept until the race at hand is done; the second stops at once, as does each of `TOLD_TO_END`.
+
+    Who was interrupted ends, and no further Ctrl-C breaks into that.
+    """
     asked = False
 
     def at_once(signum: int, frame: object) -> None:
@@ -289,4 +293,4 @@ def _patient_interrupts() -> Iterator[Callable[[], bool]]:
         yield lambda: asked
     finally:
         for signum, handler in before.items():
-            signal.signal(signum, handler)
+            signal.signal(signum, signal.SIG_IGN if asked and signum == signal.SIGINT else handler)

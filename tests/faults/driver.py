@@ -15,9 +15,7 @@ def main(folder: str, resume: str = "") -> int:
     if resume:
         choice = choice_of(Path(resume))
     else:
-        choice = Choice(
-            ["numpy", "numpy-inplace"], PROBLEMS, ["cpu"], operations=["train"], pace="quick", generations=GENERATIONS
-        )
+        choice = Choice(["numpy"], PROBLEMS, ["cpu"], operations=["train"], pace="quick", generations=GENERATIONS)
     session.run(choice, Path(folder), lambda line: print(line, flush=True), Path(resume) if resume else None)
     return 0
 

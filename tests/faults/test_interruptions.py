@@ -199,6 +199,34 @@ def stopped_at_once(process: subprocess.Popen) -> str:
     return err
 
 
+ENDING = """
+import os, signal, sys
+from bench import command, session
+from tests.faults.driver import main
+
+leave = session._leave
+
+def interrupted_again(path):
+    os.kill(os.getpid(), signal.SIGINT)
+    leave(path)
+
+session._leave = interrupted_again
+code = command.ended(lambda: main(sys.argv[1]))
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(code)
+"""
+
+
+def test_ctrl_c_while_an_interrupted_run_ends_changes_nothing(tmp_path):
+    process = python("-c", ENDING, str(tmp_path))
+    wait_for(process, "generation 1")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "go on with --resume" in err
+    assert the_record(tmp_path).status == "interrupted"
+
+
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP], ids=lambda told: told.name)
 def test_who_is_told_to_end_stops_at_once_and_leaves_nothing_behind(told, tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
