@@ -122,7 +122,7 @@ def the_run(record: Record) -> Section:
         ],
         [
             "warm-up",
-            f"an untimed call, {units.seconds(settings.warm_up_seconds)} of them where a step is large"
+            f"{units.seconds(settings.warm_up_seconds)} of calls where a step is large"
             if settings.warm_up_seconds
             else "an untimed call",
         ],
