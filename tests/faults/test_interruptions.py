@@ -134,7 +134,7 @@ def killed_until_complete(folder: Path, chance: random.Random, most: int) -> int
     while True:
         process = started(folder)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=chance.uniform(0.1, 2.5) if kills < most else 120)
+            process.communicate(timeout=chance.uniform(0.1, 1.8) if kills < most else 120)
         killed = process.poll() is None
         # An interrupted run ends of itself, when its race is done.
         process.send_signal(chance.choice([signal.SIGINT, signal.SIGKILL]))
