@@ -26,7 +26,7 @@ REFERENCE = "numpy"
 GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
 SECONDS_PER_RACE = {"default": 1.5, "rigorous": 1.5, "quick": 0.7}
 WARM_UP: dict[str, float | UnsetType] = {"default": UNSET, "rigorous": 0.1, "quick": UNSET}
-"""Seconds; in a default race it would take three minutes more than that may take."""
+"""Seconds, as in `Settings`; a default race has no time for them: its turns on large steps would take minutes longer."""
 MOST_ROUNDS = 10
 DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""

@@ -13,7 +13,7 @@ QUICK = "factorisation/24x6r2"
 
 
 def probe_little() -> None:
-    """The machine's limit by products and copies that take 0.1 s, not 1.6: nothing that is raced here comes near it."""
+    """The machine's limit by products and copies of 0.02 s, not 0.7 to 1.7: nothing honest raced here comes near it."""
     limits.PROBES["cpu"] = messages.Probe(side=512, copied_bytes=2**22)
 
 

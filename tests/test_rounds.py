@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
-from bench import messages, rounds
+from bench import messages, rounds, session
+from bench.choice import Choice
 from bench.record import Entrant, Race
 from bench.rounds import Rounds
 from bench.workloads import pose
@@ -66,6 +68,12 @@ def test_a_race_is_begun_with_the_records_warm_up_where_a_step_outgrows_a_cores_
     with pytest.raises(KeyboardInterrupt):
         Rounds(workers, SimpleNamespace(problem=pose(name))).run(0, three, None)
     assert asked[-1].warm_up_seconds == seconds
+
+
+@pytest.mark.parametrize("pace, seconds", [("default", UNSET), ("rigorous", 0.1), ("quick", UNSET)])
+def test_a_rigorous_race_alone_asks_for_warmer_caches(pace: str, seconds: float):
+    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], pace=pace))
+    assert record.settings.warm_up_seconds == seconds
 
 
 @pytest.mark.parametrize("pair_seconds, expected", [(10.0, 6), (1.4 / 4, 8), (1e-3, 10)])

@@ -120,12 +120,11 @@ def the_run(record: Record) -> Section:
             "replication",
             f"{units.plural(settings.generations, 'generation')} of at most {units.plural(settings.most_rounds, 'round')}",
         ],
-        [
-            "warm-up",
-            f"{units.seconds(settings.warm_up_seconds)} of calls where a step is large"
-            if settings.warm_up_seconds
-            else "an untimed call",
-        ],
+        *(
+            [["warm-up", f"{units.seconds(warm)} of calls where a step is large"]]
+            if (warm := settings.warm_up_seconds)
+            else []
+        ),
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],
         *([["GPU between races", readings]] if (readings := _readings(machine.gpu)) else []),
     ]
