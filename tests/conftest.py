@@ -141,8 +141,18 @@ class Subject:
 
 
 @cache
-def loaded(name: str, device: str, dtype: str) -> Backend:
+def _loaded(name: str, device: str, dtype: str) -> Backend:
     return backends.load(name, device, dtype)
+
+
+def loaded(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
+    """The backend; a mode that this version of its library cannot run skips the test."""
+    try:
+        return _loaded(name, device, dtype)
+    except Unsupported as unsupported:
+        if unsupported.word.startswith("needs "):
+            pytest.skip(f"{unsupported.word}: {unsupported.reason}")
+        raise
 
 
 @cache

@@ -135,7 +135,16 @@ def test_a_learning_rate_of_zero_leaves_the_params_exactly(subject: Subject):
 def test_a_backend_is_unsupported_exactly_where_the_tables_say(request: pytest.FixtureRequest):
     for device in request.config.option.device or ["cpu"]:
         found = {(name, device): word for name in backends.FACTORIES if (word := refused(name, device))}
-        assert found == {place: word for place, word in backends.NOT_ON.items() if place[1] == device}
+        able = {place: word for place, word in found.items() if not word.startswith("needs ")}
+        assert able == {place: word for place, word in backends.NOT_ON.items() if place[1] == device}
+
+
+@pytest.mark.parametrize("name", ["torch-scan", "torch-scan-by-hand"])
+@pytest.mark.parametrize(("version", "word"), [("2.12.1+cpu", "needs torch >= 2.13"), ("2.13.0", "")])
+def test_a_mode_that_an_older_library_cannot_run_says_which_it_needs(monkeypatch, name: str, version: str, word: str):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "__version__", type(torch.__version__)(version))
+    assert refused(name, "cpu") == word
 
 
 def test_what_cannot_run_on_a_gpu_says_so_on_a_machine_without_one():

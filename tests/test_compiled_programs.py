@@ -2,9 +2,8 @@
 
 import pytest
 
-import backends
 from bench.workloads import pose
-from tests.conftest import NUM_STEPS, SMALL
+from tests.conftest import NUM_STEPS, SMALL, loaded
 
 torch = pytest.importorskip("torch")
 
@@ -19,7 +18,7 @@ def trained(name: str, problem_name: str) -> dict:
     """The counters of torch's compiler after one descent; what was compiled before, by whomever, is on the disk."""
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    backend, problem = backends.load(name), pose(problem_name)
+    backend, problem = loaded(name), pose(problem_name)
     backend.wait(backend.trainer(problem, NUM_STEPS)(backend.put(problem.params), backend.put(problem.batch)))
     return torch._dynamo.utils.counters
 
@@ -39,7 +38,7 @@ def test_a_compiled_mode_is_one_graph_without_a_break(name: str, problem: str):
 @pytest.mark.parametrize("name", ["torch-compile", "torch-scan"])
 def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
     """Dynamo would take it for the first one's program, called with other shapes."""
-    backend = backends.load(name)
+    backend = loaded(name)
     for size in (SMALL["factorisation"], "factorisation/30x9r3"):
         problem = pose(size)
         backend.wait(backend.trainer(problem, NUM_STEPS)(backend.put(problem.params), backend.put(problem.batch)))

@@ -22,6 +22,9 @@ FEW_FLOPS = 500_000
 """A step of fewer is compiled with its products as loops: 0.5 of the time with BLAS calls at 7 thousand flops, 0.95 at
 450 thousand, 1.6 at 5 million."""
 
+SCANS_IN_CPP = "2.13"
+"""The first torch whose C++ wrapper compiles a scan; 2.11 and 2.12 end in an AssertionError of Inductor."""
+
 NO_BOUND = 2**31
 PRODUCTS_AS_LOOPS = {
     "decompose_mm_pass": {f"cpu_max_{which}_dimension_decomposition": NO_BOUND for which in ("first", "other")}
@@ -298,6 +301,9 @@ def _scanned(device: str, dtype: str, gradient) -> Torch:
         raise Unsupported(
             "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
         )
+    if torch.__version__ < SCANS_IN_CPP:
+        reason = f"Inductor's C++ wrapper in torch {torch.__version__} compiles no scan"
+        raise Unsupported(f"needs torch >= {SCANS_IN_CPP}", reason)
     # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
     compile = compiler(device, fullgraph=True)  # or Inductor refuses the scan
     return _torch(device, dtype, "descent", gradient, partial(scanned_steps, compile))
