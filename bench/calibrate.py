@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import backends
-from bench import calibration, clock, command, machine, progress, session, statistics
+from bench import beginning, calibration, clock, command, machine, progress, statistics
 from bench.backend import Backend
 from bench.calibration import Calibration, Tally, Trial
 from bench.choice import DEADLINE, GENERATIONS, RESULTS, SECONDS_PER_RACE, Choice, entrants
@@ -66,7 +66,7 @@ slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
 def race(seed: int, say: Callable[[str], None]) -> Record:
     """One race: the reference and its control, PAIRS pairs alike, and the slowed; as long for each as by default."""
     choice = Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
-    record, problems = session.start(choice)
+    record, problems = beginning.new(choice)
     problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
     for facts in record.problems:
         facts.num_steps = facts.timed_steps = PROBLEMS[facts.name]
@@ -113,7 +113,7 @@ def begun(folder: Path) -> Calibration:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     new = Calibration(
         machine=machine.describe(),
-        commit=session.commit(),
+        commit=beginning.commit(),
         versions=dict(backends.load("numpy").versions),
         generations=GENERATIONS["default"],
         seconds_per_race=SECONDS_PER_RACE["default"],

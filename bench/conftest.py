@@ -11,7 +11,7 @@ from bench import command, progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
 from bench.inert import inert
-from bench.problem import UsageError
+from bench.problem import Interrupted, UsageError
 from bench.record import OPERATIONS, Cell, Entrant, Record
 from bench.report import tables, words
 from bench.report.findings import all_findings
@@ -125,7 +125,7 @@ def record(request: pytest.FixtureRequest) -> Record:
             config.stash[RECORD] = races.run(config.stash[CHOICE], config.option.results, say, config.option.resume)
         except UsageError as error:
             pytest.exit(inert(str(error)), returncode=command.USAGE)
-        except races.Interrupted as interrupted:
+        except Interrupted as interrupted:
             pytest.exit(inert(str(interrupted)), returncode=command.INTERRUPTED)
     return config.stash[RECORD]
 

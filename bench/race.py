@@ -15,7 +15,7 @@ from bench import limits, plausible
 from bench.inert import inert
 from bench.machine import WeatherStation, gpu_reading
 from bench.prepare import Preparation
-from bench.problem import Interrupted, Problem
+from bench.problem import Problem
 from bench.process import Failed
 from bench.record import Cell, Entrant, Outcome, Race, Record
 from bench.rounds import Rounds
@@ -34,8 +34,8 @@ class Runner:
     """Seconds that an entrant may take over one cell in one generation."""
     save: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda line: None
-    interrupted: Callable[[], bool] = lambda: False
-    """Asked after every race; True ends the run there, with Interrupted."""
+    end_if_asked: Callable[[], None] = lambda: None
+    """Called after every race that is saved; raises Interrupted to end the run there."""
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.record, self.cache, self.deadline)
@@ -72,13 +72,9 @@ class Runner:
                 if self.record.machine.gpu:
                     self.record.machine.gpu.readings.append(gpu_reading())
                 self.save()
-                self._stop_if_interrupted()
+                self.end_if_asked()
         finally:
             self.workers.end()
-
-    def _stop_if_interrupted(self) -> None:
-        if self.interrupted():
-            raise Interrupted
 
     def _refuse_impossible(self) -> None:
         for entrant, cell in self._good_cells():

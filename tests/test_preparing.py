@@ -12,7 +12,7 @@ import pytest
 
 import backends
 import bench
-from bench import messages, process, session
+from bench import beginning, messages, process
 from bench.choice import Choice
 from bench.prepare import Preparation
 from bench.process import Failed, Process
@@ -124,7 +124,7 @@ def test_what_steers_a_library_from_outside_is_told_in_the_record(monkeypatch: p
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(bench, "GIVEN", frozenset(os.environ))
     monkeypatch.setenv("KMP_SET_BY_A_LIBRARY", "1")
-    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"]))
+    record, _ = beginning.new(Choice(["numpy"], [IRIS], ["cpu"]))
     told = [warning.partition("=")[0] for warning in record.warnings]
     assert steering <= set(told)
     assert not {*not_steering, "KMP_SET_BY_A_LIBRARY"} & set(told)

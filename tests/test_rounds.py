@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from bench import messages, rounds, session
+from bench import beginning, messages, rounds
 from bench.choice import Choice
 from bench.record import Entrant, Race
 from bench.rounds import Rounds
@@ -72,7 +72,7 @@ def test_a_race_is_begun_with_the_records_warm_up_where_a_step_outgrows_a_cores_
 
 @pytest.mark.parametrize("pace, seconds", [("default", UNSET), ("rigorous", 0.1), ("quick", UNSET)])
 def test_a_rigorous_race_alone_asks_for_warmer_caches(pace: str, seconds: float):
-    record, _ = session.start(Choice(["numpy"], [IRIS], ["cpu"], pace=pace))
+    record, _ = beginning.new(Choice(["numpy"], [IRIS], ["cpu"], pace=pace))
     assert record.settings.warm_up_seconds == seconds
 
 

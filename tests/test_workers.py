@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import limits, messages, process, session
+from bench import beginning, limits, messages, process, session
 from bench.choice import Choice
 from bench.process import Process
 from bench.record import Entrant, Record
@@ -195,7 +195,7 @@ print("torch._dynamo" in sys.modules)
 @pytest.mark.alone
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_each_core_has_one_entrant_at_a_time_getting_ready_on_it_and_the_gpu_too(tmp_path: Path, device: str):
-    record, (problem,) = session.start(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
+    record, (problem,) = beginning.new(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
     workers, running, seen = Workers(record, tmp_path, 60), [], []
     entrants = [Entrant(label=f"{i}", backend="numpy", device=device, dtype="float32") for i in range(3)]
     record.entrants += entrants

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.interrupts import TOLD_TO_END, Interrupts
 from bench.record import Record
 from bench.store import read
 from tests.faults.driver import GENERATIONS, PROBLEMS
@@ -201,30 +202,42 @@ def stopped_at_once(process: subprocess.Popen) -> str:
 
 ENDING = """
 import os, signal, sys
-from bench import command, session
+from bench import command, session, workers
 from tests.faults.driver import main
 
-leave = session._leave
+def interrupted_again(end):
+    def interrupted(*arguments):
+        if sys.exc_info()[0]:  # it ends because it was interrupted
+            for told in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                os.kill(os.getpid(), told)
+        end(*arguments)
+    return interrupted
 
-def interrupted_again(path):
-    os.kill(os.getpid(), signal.SIGINT)
-    leave(path)
-
-session._leave = interrupted_again
+session._leave = interrupted_again(session._leave)
+workers.Workers.end = interrupted_again(workers.Workers.end)
 code = command.ended(lambda: main(sys.argv[1]))
 os.kill(os.getpid(), signal.SIGINT)
 sys.exit(code)
 """
 
 
-def test_ctrl_c_while_an_interrupted_run_ends_changes_nothing(tmp_path):
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=lambda told: told.name)
+def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(told, tmp_path):
     process = python("-c", ENDING, str(tmp_path))
     wait_for(process, "generation 1")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(told)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "go on with --resume" in err
     assert the_record(tmp_path).status == "interrupted"
+    assert not left_behind()
+
+
+def test_who_was_done_before_it_could_be_interrupted_hears_what_it_heard_before():
+    heard = [signal.getsignal(told) for told in (signal.SIGINT, *TOLD_TO_END)]
+    with Interrupts():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert [signal.getsignal(told) for told in (signal.SIGINT, *TOLD_TO_END)] == heard
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP], ids=lambda told: told.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import session
+from bench import beginning, session
 from bench.choice import RESULTS, Choice, choice_of
 from bench.problem import UsageError
 from bench.record import Gpu, Race, Record
@@ -23,7 +23,7 @@ FOREIGN = "tests.faults.leaves_a_trace:factory"
 def begun(path: Path, *names: str) -> Record:
     """A record in `path` of a race that has only just been begun."""
     choice = Choice(names or ["numpy"], [QUICK], ["cpu"], operations=["loss"], pace="quick", generations=1)
-    record, _ = session.start(choice)
+    record, _ = beginning.new(choice)
     save(record, path)
     return record
 
@@ -212,7 +212,7 @@ def test_other_code_and_what_steers_a_library_are_told_of_as_in_a_new_record(tmp
     monkeypatch.setattr(session, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
     told = [warning for warning in resumed(path).warnings if warning not in record.warnings]
     assert [line.split()[0] for line in told] == ["OPENBLAS_CORETYPE=Haswell", "It"]
-    assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {session.commit()}: ")
+    assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {beginning.commit()}: ")
 
 
 def test_a_report_that_lies_rewritten_is_no_other_code(tmp_path, monkeypatch):
@@ -224,11 +224,11 @@ def test_a_report_that_lies_rewritten_is_no_other_code(tmp_path, monkeypatch):
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *command], check=True)
     monkeypatch.setattr(session, "RESULTS", tmp_path / "results")
-    committed = session.commit()
+    committed = beginning.commit()
     assert committed[-1] in "0123456789abcdef"
     for file, said in zip(files, (committed, f"{committed}+"), strict=True):
         file.write_text("rewritten")
-        assert session.commit() == said
+        assert beginning.commit() == said
 
 
 def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
