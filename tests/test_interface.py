@@ -19,10 +19,12 @@ from tests.sample_record import sample_record
         (Interval(1.02, 0.72, 1.46), "undecided"),
         (Interval(1.06, 0.9, 1.2), "undecided"),
         (Interval(1.1, 1.06, 1.14), "above"),
+        (Interval(0.96, 0.9, 1.02), "within"),
+        (Interval(0.93, 0.91, 0.95), "no best loop"),
         (Interval(1.0), "undecided"),
     ],
 )
-def test_a_mode_is_within_five_percent_or_above_when_all_of_its_interval_is(interval: Interval, word: str):
+def test_a_mode_is_within_five_percent_or_not_when_all_of_its_interval_is(interval: Interval, word: str):
     assert verdict(interval) == word
 
 
