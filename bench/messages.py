@@ -71,6 +71,8 @@ class Begin(Struct, tag=True):
 
     step_bytes: float
     """That a step must move."""
+    processes: int
+    """Which all are given such room."""
     warm_up_seconds: float
     """Of untimed calls before each sample, at least; the device may need more."""
 

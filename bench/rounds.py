@@ -34,7 +34,7 @@ class Rounds:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
         core, seed = self.workers.racing_core, _seed(self.workers.record.settings.seed, generation, self.problem.name)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
-        begin = messages.Begin(self.problem.bytes_moved, self._warm_up_seconds())
+        begin = messages.Begin(self.problem.bytes_moved, len(racing), self._warm_up_seconds())
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]
         rounds, calls = (earlier.rounds, earlier.calls) if earlier else ({}, self._calls(racing))
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
@@ -83,7 +83,7 @@ class Rounds:
         settings = self.workers.record.settings
         most = settings.most_rounds // 2
         fewest = min(FEWEST_PAIRS, most)
-        pair_seconds = min(clock.seconds(there_and_back)[0] for _ in range(fewest))
+        pair_seconds = min(clock.timed(there_and_back)[0] for _ in range(fewest))
         return fewest, min(max(fewest, round(settings.seconds_per_race / pair_seconds)), most)
 
     def _there_and_back(

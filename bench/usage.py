@@ -107,15 +107,16 @@ def thread_seconds() -> dict[str, float]:
     return found
 
 
-def give_room(step_bytes: float) -> None:
+def give_room(step_bytes: float, processes: int) -> None:
     """To the heap: pages that are touched now and stay, freed, where the calls of the race will look for memory.
 
     Otherwise the gaps between a step's arrays let the heap grow now and then, into pages that nobody has touched: 20 ms
     for 8 MB were seen on a virtual machine, in single calls of 11 ms.  torch asks for aligned memory, which glibc 2.36
     seldom takes from what was freed: its eager mode was seen to spread over twelve times the bytes that a step must move.
+    All `processes` together are given no more than half of the machine's memory.
     """
     size = max(2**25, 14 * int(step_bytes))
-    bytearray(min(size, psutil.virtual_memory().total // 32))
+    bytearray(min(size, psutil.virtual_memory().total // 2 // processes))
 
 
 def give_back_freed_memory() -> None:

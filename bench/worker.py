@@ -51,7 +51,7 @@ class Worker:
     _core: int | None = None
 
     def load(self, ask: messages.Load) -> messages.Loaded:
-        seconds, self.backend = clock.seconds(lambda: backends.load(ask.backend, ask.device, ask.dtype))
+        seconds, self.backend = clock.timed(lambda: backends.load(ask.backend, ask.device, ask.dtype))
         usage.pin(self._core)  # again: a library may have started threads, or gone elsewhere
         self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
@@ -79,7 +79,7 @@ class Worker:
 
         # `train` before the others: the first pays what a library does once a process, and `train` is what all have.
         order = sorted(ask.operations, key=lambda operation: operation != "train")
-        first = {operation: clock.seconds(partial(first_call, operation))[0] for operation in order}
+        first = {operation: clock.timed(partial(first_call, operation))[0] for operation in order}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
         # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
         if ask.problem.bytes_moved > LARGE:
@@ -98,7 +98,7 @@ class Worker:
         def fastest(operation: str) -> float:
             def one() -> float:
                 start = self.backend.wait(self.backend.put(starts(self.problem, next(seeds), 1)[0]))
-                return clock.seconds(lambda: self._call(operation, start))[0]
+                return clock.timed(lambda: self._call(operation, start))[0]
 
             first = min(one(), one())
             return min(first, *(one() for _ in range(10))) if first < 2 * clock.SHORTEST_SAMPLE else first
@@ -108,7 +108,7 @@ class Worker:
 
     def begin(self, ask: messages.Begin) -> messages.Done:
         if self.device == "cpu":
-            usage.give_room(ask.step_bytes)
+            usage.give_room(ask.step_bytes, ask.processes)
         self._warm_up_seconds = max(ask.warm_up_seconds, WARM_UP[self.device])
         self._turns, self._calls, self._compiled = usage.Meter(), usage.Meter(), 0
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
@@ -197,14 +197,14 @@ class Worker:
             for output in [train(params, self.batch) for _ in range(QUEUED)]:
                 self.backend.wait(output)
 
-        return clock.seconds(queued)[0] / QUEUED
+        return clock.timed(queued)[0] / QUEUED
 
     def _compilations(self) -> int:
         return getattr(self.backend, "compilations", lambda: 0)()
 
 
 def _fastest(call: Callable[[], Any], tries: int) -> float:
-    return min(clock.seconds(call)[0] for _ in range(tries))
+    return min(clock.timed(call)[0] for _ in range(tries))
 
 
 def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:

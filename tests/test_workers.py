@@ -104,7 +104,7 @@ FAULTS_OF_A_DOZEN_ARRAYS = """
 import resource
 from bench.usage import give_room
 from bench.workloads import pose
-give_room(pose("factorisation/2000x1000r32").bytes_moved)
+give_room(pose("factorisation/2000x1000r32").bytes_moved, 1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 arrays = [bytearray(8_000_000) for _ in range(12)]
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -124,7 +124,7 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them_and_a_
     worker, problem, log = Worker(), pose(IRIS), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
     worker.prepare(messages.Prepare(problem, ["loss"]))
-    worker.begin(messages.Begin(step_bytes=0, warm_up_seconds=0))
+    worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0))
     worker.operations["loss"] = lambda params, batch, loss=worker.operations["loss"]: (
         log.append("call") or loss(params, batch)
     )
@@ -167,7 +167,7 @@ def test_untimed_calls_take_the_seconds_that_are_asked_for():
     worker, log = Worker(), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
     worker.prepare(messages.Prepare(pose(IRIS), ["loss"]))
-    worker.begin(messages.Begin(step_bytes=0, warm_up_seconds=0.1))
+    worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0.1))
     loss = worker.operations["loss"]
     worker.operations["loss"] = lambda params, batch: (log.append(time.monotonic()), loss(params, batch))[1]
     worker.turn(messages.Turn("loss", calls=1, seed=0))
@@ -184,7 +184,7 @@ from bench.workloads import pose
 worker = Worker()
 worker.load(messages.Load("torch-eager", "cpu", "float32"))
 worker.prepare(messages.Prepare(pose("{IRIS}"), ["train"]))
-worker.begin(messages.Begin(step_bytes=0, warm_up_seconds=0))
+worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0))
 worker.turn(messages.Turn("train", calls=1, seed=0))
 print("torch._dynamo" in sys.modules)
 """
