@@ -22,7 +22,7 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
         return perf_counter_ns() - began, outputs
 
 
-def seconds(call: Callable[[], Any]) -> tuple[float, Any]:
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds that `call()` took, and what it returned; for what happens once.  No garbage is collected meanwhile.
 
     How often it would be depends on what else is alive: an import or a compilation takes up to a quarter longer by it.
@@ -60,4 +60,4 @@ def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:
 
     starts = range(calls)
     ours = min(sample(call, wait, starts, None)[0] for _ in range(repeats)) / 1e9
-    return max(0.0, ours - min(seconds(bare)[0] for _ in range(repeats))) / calls
+    return max(0.0, ours - min(timed(bare)[0] for _ in range(repeats))) / calls

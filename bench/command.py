@@ -10,7 +10,8 @@ from typing import Any, TextIO
 from bench.inert import inert
 from bench.problem import UsageError
 
-GOOD, REGRESSION, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+GOOD, DISAGREEMENT, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+REGRESSION = DISAGREEMENT
 
 
 def ended(work: Callable[[], int]) -> int:

@@ -5,7 +5,7 @@ import numpy as np
 from bench import messages
 from bench.process import THREADS
 from bench.record import Cell, Entrant, Operation, Record
-from bench.statistics import FEWEST_GENERATIONS, seconds, spread
+from bench.statistics import FEWEST_GENERATIONS, per_call, spread
 
 FASTER_THAN_MEASURED = 4
 """Times the machine's best measured matmul rate that a call may reach before it is refused.
@@ -73,7 +73,7 @@ def unsteady(cell: Cell) -> str:
     samples = [s for s in cell.samples if s.operation == "train"]
     if len(samples) < FEWEST_GENERATIONS:
         return ""
-    low, high = np.quantile(np.concatenate([seconds(s) for s in samples]), [0.25, 0.75])
+    low, high = np.quantile(np.concatenate([per_call(s) for s in samples]), [0.25, 0.75])
     if high <= UNSTEADY * low:
         return ""
     return f"a quarter of its samples take less than {low:.3g} s a call and a quarter more than {high:.3g} s"

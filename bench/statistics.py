@@ -47,14 +47,14 @@ class Spread(NamedTuple):
     upper_quartile: float
 
 
-def seconds(samples: Samples) -> np.ndarray:
+def per_call(samples: Samples) -> np.ndarray:
     """Seconds per call, in the order of the rounds."""
     return np.asarray(samples.nanoseconds) / samples.calls / 1e9
 
 
 def spread(samples: Iterable[Samples]) -> Spread:
     """Over every sample of every generation."""
-    low, middle, high = np.quantile(np.concatenate([seconds(s) for s in samples]), [0.25, 0.5, 0.75])
+    low, middle, high = np.quantile(np.concatenate([per_call(s) for s in samples]), [0.25, 0.5, 0.75])
     return Spread(float(middle), float(low), float(high))
 
 
@@ -73,7 +73,7 @@ def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
 def _by_generation(samples: Iterable[Samples]) -> dict[int, list[np.ndarray]]:
     found: dict[int, list[np.ndarray]] = {}
     for s in samples:
-        found.setdefault(s.generation, []).append(seconds(s))
+        found.setdefault(s.generation, []).append(per_call(s))
     return found
 
 
@@ -145,7 +145,7 @@ def verdict(interval: Interval | None, control: Interval | None = None) -> Verdi
 
 def autocorrelation(samples: Samples) -> float:
     """Of successive samples (lag 1); 0 where they do not vary or are too few."""
-    x = seconds(samples)
+    x = per_call(samples)
     x = x - x.mean()
     power = float(x @ x)
     return float(x[:-1] @ x[1:]) / power if len(x) > 2 and power > 0 else 0.0

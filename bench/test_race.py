@@ -8,7 +8,7 @@ import pytest
 
 from bench.record import Cell, Operation, Record
 from bench.report import units
-from bench.statistics import seconds
+from bench.statistics import per_call
 
 
 class ReplayClock:
@@ -41,7 +41,7 @@ def test_loss(benchmark, cell: Cell, record: Record) -> None:
 
 def replay(benchmark, cell: Cell, operation: Operation, record: Record) -> None:
     """Seconds a call, every sample of every generation as one round."""
-    samples = [x for s in cell.samples if s.operation == operation for x in seconds(s)]
+    samples = [x for s in cell.samples if s.operation == operation for x in per_call(s)]
     if not samples:
         pytest.skip(_left_out(operation, record))
     steps = record.facts(cell.problem, cell.dtype).timed_steps

@@ -86,7 +86,7 @@ def test_there_are_as_many_rounds_as_there_is_time_for_and_in_every_generation_t
         taken.append(entrant.label)
         return messages.Turned(1, 0.0, 0.0)
 
-    monkeypatch.setattr(rounds.clock, "seconds", lambda call: (next(seconds), call()))
+    monkeypatch.setattr(rounds.clock, "timed", lambda call: (next(seconds), call()))
     monkeypatch.setattr(rounds.gates, "timed_call_agrees", lambda *asked: True)
     workers = answering(ask)
     workers.rounds_like = lambda entrant: "numpy"

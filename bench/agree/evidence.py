@@ -153,10 +153,10 @@ def _parts(output: Any) -> Arrays:
 
 def _seconds(backend: Backend, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> Seconds:
     def one() -> tuple[float, float, float]:
-        wait, output = clock.seconds(lambda: backend.wait(call(params, batch)))
-        fetch, fetched = clock.seconds(lambda: backend.get(output))
+        wait, output = clock.timed(lambda: backend.wait(call(params, batch)))
+        fetch, fetched = clock.timed(lambda: backend.get(output))
         there = backend.wait(backend.put(_parts(fetched)))
-        return wait, fetch, clock.seconds(lambda: backend.get(there))[0]
+        return wait, fetch, clock.timed(lambda: backend.get(there))[0]
 
     tries = [one() for _ in range(FEWEST_TRIES)]
     while len(tries) < MOST_TRIES and sum(map(sum, tries)) < ENOUGH_SECONDS:

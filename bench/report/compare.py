@@ -16,7 +16,7 @@ from bench.record import OPERATIONS, Entrant, Operation, Record
 from bench.report import trust, units, words
 from bench.report.findings import Findings, all_findings, grouped, name
 from bench.report.text import Section, Table
-from bench.statistics import CONFIDENCE, Interval, Verdict, seconds, verdict, welch
+from bench.statistics import CONFIDENCE, Interval, Verdict, per_call, verdict, welch
 
 
 class Change(NamedTuple):
@@ -124,7 +124,7 @@ def _logs(f: Findings, entrant: Entrant, problem: str, operation: Operation) -> 
     """Median log seconds of each generation: of a step of `train`, or of a call."""
     own = _same(f, entrant)
     steps = f.steps(problem, operation)
-    return [float(np.median(np.log(seconds(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
+    return [float(np.median(np.log(per_call(s) / steps))) for s in f.samples(own, problem, operation)] if own else []
 
 
 def page(a: Record, b: Record, found: list[Change], judged: bool) -> list[Section]:

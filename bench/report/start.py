@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.record import Entrant
 from bench.report.findings import Findings
-from bench.statistics import break_even, seconds
+from bench.statistics import break_even, per_call
 
 Cache = Literal["cold", "warm"]
 
@@ -50,7 +50,7 @@ def breaks_even(f: Findings, entrant: Entrant, problem: str, cache: Cache) -> Br
 
 def _by_generation(f: Findings, entrant: Entrant, problem: str) -> dict[int, float]:
     """Median seconds a step, by generation."""
-    return {s.generation: float(np.median(seconds(s))) / f.steps(problem) for s in f.samples(entrant, problem)}
+    return {s.generation: float(np.median(per_call(s))) / f.steps(problem) for s in f.samples(entrant, problem)}
 
 
 def peak_bytes(f: Findings, entrant: Entrant, problem: str) -> float | None:

@@ -118,7 +118,10 @@ def _of_the_race(f: Findings) -> list[str]:
         found.append("no control raced, so nothing says how far identical code strays from itself.")
     astray = [c for c in controls(f) if c.operation == "train" and _reach(c.interval) > CONTROL_LEEWAY]
     for c in astray:
-        found.append(f"the control came to {units.times(c.interval)} on {c.problem}; 1 was expected, within 3 %.")
+        found.append(
+            f"the control came to {units.times(c.interval)} on {c.problem}: its interval reaches {units.percent(_reach(c.interval))}"
+            f" from 1, where {units.percent(CONTROL_LEEWAY)} is the usual."
+        )
     correlated = lag_1(f)
     if correlated is not None and correlated > AUTOCORRELATION:
         found.append(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from bench.command import FAILED, GOOD, REGRESSION
+from bench.command import DISAGREEMENT, FAILED, GOOD
 from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
@@ -24,14 +24,14 @@ def exit_code(found: Sequence[Findings]) -> int:
     """1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
     empty = [cell.outcome for f in found for cell in f.empty_cells()]
     if any(outcome.word == "disagrees" for outcome in empty):
-        return REGRESSION
+        return DISAGREEMENT
     ran = any(f.outcome(e, p).word == "ok" for f in found for e in f.entrants for p in f.problems)
     return FAILED if any(outcome.failed for outcome in empty) or not ran else GOOD
 
 
 def worst(codes: Iterable[int]) -> int:
     """A disagreement or a regression comes before a failed cell, and both before none."""
-    return max(codes, key=(GOOD, FAILED, REGRESSION).index, default=GOOD)
+    return max(codes, key=(GOOD, FAILED, DISAGREEMENT).index, default=GOOD)
 
 
 def summary(record: Record, found: Sequence[Findings]) -> str:

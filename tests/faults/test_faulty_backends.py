@@ -125,7 +125,7 @@ def test_no_cell_that_failed_keeps_a_sample(at_once):
 
 def test_the_record_with_all_of_them_is_complete_and_its_exit_code_tells_of_wrong_answers(at_once):
     assert at_once.status == "complete"
-    assert words.exit_code(all_findings(at_once)) == command.REGRESSION
+    assert words.exit_code(all_findings(at_once)) == command.DISAGREEMENT
 
 
 def test_the_last_output_is_kept_bounded_and_readable(at_once):

@@ -36,7 +36,7 @@ def test_what_disagrees_is_not_timed(tmp_path: Path):
     cell.outcome.word, cell.outcome.reason = "disagrees", "trajectory: the worst of all steps"
     cell.gates.append(Gate(name="trajectory", error=0.1, tolerance=1e-6, passed=False, what="the worst of all steps"))
     code, printed, _ = reported(record, tmp_path)
-    assert code == command.REGRESSION
+    assert code == command.DISAGREEMENT
     assert cell.samples
     assert "1 cell of 4 DISAGREE" in printed
     assert re.search(r"^torch-eager +disagrees +disagrees", printed, re.MULTILINE)
