@@ -19,10 +19,6 @@ FEWEST_PAIRS = 3
 """Rounds there and back, however long they take: the median of six outvotes two that were disturbed.  With one pair,
 a slowdown of 10 % in calls of 44 ms was missed in 3 of 20 trials."""
 
-OUTGROWS_A_CORE = 2**20
-"""Bytes moved by a step, above which what the others' turns drove out of the caches is not brought back by one call.  On
-factorisation/2000x1000r32 a step of numpy took 13 % longer than after 0.1 s of calls, one of numpy-inplace 1 %."""
-
 
 class Rounds:
     """The race of one problem in one generation."""
@@ -34,7 +30,8 @@ class Rounds:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
         core, seed = self.workers.racing_core, _seed(self.workers.record.settings.seed, generation, self.problem.name)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
-        begin = messages.Begin(self.problem.bytes_moved, len(racing), self._warm_up_seconds())
+        moved = self.problem.bytes_moved
+        begin = messages.Begin(moved, len(racing), self.workers.record.settings.warm_up(moved))
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]
         rounds, calls = (earlier.rounds, earlier.calls) if earlier else ({}, self._calls(racing))
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
@@ -45,10 +42,6 @@ class Rounds:
         if generation == 0:
             self._weigh(racing)
         self.workers.record.races.append(race)
-
-    def _warm_up_seconds(self) -> float:
-        asked_for = self.workers.record.settings.warm_up_seconds or 0.0
-        return asked_for if self.problem.bytes_moved > OUTGROWS_A_CORE else 0.0
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
         """By operation and entrant: the calls that make a sample of `clock.SHORTEST_SAMPLE`."""

@@ -96,6 +96,8 @@ def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, o
         return "calls of other lengths"
     if one and other and one.digest != other.digest:
         return "other data" if one.num_steps == other.num_steps else "descents of other lengths"
+    if one and other and len({f.record.settings.warm_up(one.bytes_moved) for f in (before, after)}) > 1:
+        return "other warm-up"
     ours, theirs = _same(before, entrant), _same(after, entrant)
     return "other threads" if ours and theirs and ours.threads != theirs.threads else ""
 
