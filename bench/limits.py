@@ -44,7 +44,7 @@ def _probe(workers: Workers, entrant: Entrant) -> None:
     if not workers.is_up(entrant):
         workers.start(entrant)
         workers.ask(entrant, messages.Load(entrant.backend, entrant.device, entrant.dtype))
-    workers.ask(entrant, messages.Pin(workers.racing_core))
+    workers.ask(entrant, messages.Pin(workers.racing_cores))
     probed = workers.ask(entrant, PROBES[entrant.device])
     limits.matmul_flops_per_second[key] = probed.matmul_flops_per_second
     limits.dispatch_seconds[key] = probed.dispatch_seconds

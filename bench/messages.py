@@ -32,9 +32,9 @@ class Loaded(Struct, tag=True):
 
 
 class Pin(Struct, tag=True):
-    """Every thread to `core`, where there is one."""
+    """Every thread to `cores`; nowhere, where there are none."""
 
-    core: int | None
+    cores: list[int]
 
 
 class Prepare(Struct, tag=True):

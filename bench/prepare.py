@@ -28,6 +28,8 @@ class Preparation:
         entering = [e for e in self.workers.record.entrants if e.dtype == problem.dtype and self._may_enter(e, problem)]
         for entrant in entering:
             self.workers.start(entrant)
+        # Libraries take seconds to import and to find the GPU, which compiling alone needs for itself.
+        self.workers.each([e for e in entering if e.device != "cpu"], problem, self._load, gpu_alone=False)
 
         def prepare(entrant: Entrant) -> messages.Prepared:
             self._load(entrant)
@@ -60,7 +62,7 @@ class Preparation:
             loaded.dispatch,
             loaded.versions,
             THREADS,
-            self.workers.racing_core,
+            next(iter(self.workers.racing_cores), None),
         )
 
     def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:

@@ -48,11 +48,12 @@ class Process:
     loaded: messages.Loaded | None = None
     """What it answered to Load, once it has."""
 
-    def __init__(self, entrant: Entrant, core: int | None, cache: Path):
+    def __init__(self, entrant: Entrant, cores: list[int], cache: Path):
+        """Born on `cores`; anywhere without any."""
         self._mark, self._spent, self._said = secrets.token_hex(8), 0.0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()
-        with theirs, _affinity(core):
+        with theirs, _affinity(cores):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.worker", str(theirs.fileno())],
                 env=_given() | _environment(entrant, cache) | {MARK: self._mark},
@@ -205,8 +206,6 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
-        "NPROC": threads,  # XLA's pool; its XLA_FLAGS do not limit it
-        "PJRT_NPROC": threads,
         "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
         # glibc keeps what is freed.  Otherwise the layout of the heap decides, process by process, whether every
         # step's arrays are given back to the kernel and faulted in again: a factor of 2 was seen, for identical code.
@@ -223,18 +222,27 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])),
-        **({} if entrant.device == "cuda" else {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}),
+        **({} if entrant.device == "cuda" else _CPU_ALONE),
     }
 
 
+_CPU_ALONE = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "JAX_PLATFORMS": "cpu",
+    # XLA's pool; its XLA_FLAGS do not limit it.  For a GPU it tries kernels with this pool as it compiles.
+    "NPROC": str(THREADS),
+    "PJRT_NPROC": str(THREADS),
+}
+
+
 @contextlib.contextmanager
-def _affinity(core: int | None) -> Iterator[None]:
-    """This thread on `core`, so that a process started meanwhile is born there."""
-    if core is None:
+def _affinity(cores: list[int]) -> Iterator[None]:
+    """This thread on `cores`, so that a process started meanwhile is born there."""
+    if not cores:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -245,7 +253,7 @@ def usable_cores() -> list[int]:
     """The cores this process may pin workers to; empty where pinning is not possible."""
     try:
         cores = sorted(os.sched_getaffinity(0))
-        with _affinity(cores[0]):
+        with _affinity(cores[:1]):
             return cores
     except OSError:
         return []

@@ -28,8 +28,8 @@ class Rounds:
 
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
         """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
-        core, seed = self.workers.racing_core, _seed(self.workers.record.settings.seed, generation, self.problem.name)
-        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(core))]
+        cores, seed = self.workers.racing_cores, _seed(self.workers.record.settings.seed, generation, self.problem.name)
+        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(cores))]
         moved = self.problem.bytes_moved
         begin = messages.Begin(moved, len(racing), self.workers.record.settings.warm_up(moved))
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]

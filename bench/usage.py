@@ -80,21 +80,19 @@ def _threads() -> list[int]:
     return found
 
 
-def pin(core: int | None) -> None:
-    """Every thread on `core` alone, those that a library has started too."""
-    if core is None:
-        return
-    for thread in _threads():
+def pin(cores: list[int]) -> None:
+    """Every thread on `cores` alone, those that a library has started too; nowhere without any."""
+    for thread in _threads() if cores else ():
         with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(thread, {core})
+            os.sched_setaffinity(thread, cores)
 
 
-def strays(core: int | None) -> int:
-    """How many threads may run elsewhere than on `core`."""
+def strays(cores: list[int]) -> int:
+    """How many threads may run elsewhere than on `cores`."""
     count = 0
-    for thread in () if core is None else _threads():
+    for thread in _threads() if cores else ():
         with contextlib.suppress(ProcessLookupError):
-            count += os.sched_getaffinity(thread) != {core}
+            count += not os.sched_getaffinity(thread) <= set(cores)
     return count
 
 

@@ -48,11 +48,11 @@ class Worker:
     problem: Problem
     operations: Operations
     batch: Any
-    _core: int | None = None
+    _cores: list[int] = []
 
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, self.backend = clock.timed(lambda: backends.load(ask.backend, ask.device, ask.dtype))
-        usage.pin(self._core)  # again: a library may have started threads, or gone elsewhere
+        usage.pin(self._cores)  # again: a library may have started threads, or gone elsewhere
         self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,
@@ -63,8 +63,8 @@ class Worker:
         )
 
     def pin(self, ask: messages.Pin) -> messages.Done:
-        usage.pin(ask.core)
-        self._core = ask.core
+        usage.pin(ask.cores)
+        self._cores = ask.cores
         return messages.Done()
 
     def prepare(self, ask: messages.Prepare) -> messages.Prepared:
@@ -146,7 +146,7 @@ class Worker:
             idle_cpu_share=max(0.0, cpu - self._turns.cpu - self._turns.looking) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,
-            strays=usage.strays(self._core),
+            strays=usage.strays(self._cores),
         )
 
     def weigh(self, ask: messages.Weigh) -> messages.Weighed:
@@ -190,14 +190,16 @@ class Worker:
         return self.backend.wait(self.operations[operation](params, self.batch))
 
     def _queued_seconds(self, params: Any) -> float:
-        """Of one `train` among QUEUED that are waited for together: the way to the device and back is shared."""
+        """Of one `train` among QUEUED that are waited for together: the way to the device and back is shared.  The best of
+        five, of a device that is awake."""
         train = self.operations["train"]
 
         def queued() -> None:
             for output in [train(params, self.batch) for _ in range(QUEUED)]:
                 self.backend.wait(output)
 
-        return clock.timed(queued)[0] / QUEUED
+        self._warm_up("train", params)
+        return _fastest(queued, 5) / QUEUED
 
     def _compilations(self) -> int:
         return getattr(self.backend, "compilations", lambda: 0)()

@@ -22,19 +22,22 @@ class Workers:
         """`cache`: where the entrants keep what they compiled, each in a folder of its own;
         `deadline`: seconds that an entrant may take over one cell."""
         self.record, self.cache, self.deadline = record, cache, deadline
-        self.cores: list[int | None] = [*usable_cores()] or [None]
+        self.cores = usable_cores()
+        self.places = [[core] for core in self.cores] or [[]]  # each core for one at a time; anywhere without pinning
         self._processes: dict[tuple[str, str], Process] = {}
         self._caches: dict[tuple[str, str], Path] = {}
 
     @property
-    def racing_core(self) -> int | None:
-        """Where all take their turns."""
-        return self.cores[-1]
+    def racing_cores(self) -> list[int]:
+        """The one where all take their turns, if pinning is possible."""
+        return self.places[-1]
 
     def start(self, entrant: Entrant) -> None:
+        """On one core; on all where it is for a GPU, for XLA tries kernels on as many threads as it was born with cores."""
         if not self.is_up(entrant):
-            core = self.cores[len(self._processes) % len(self.cores)]
-            self._processes[_key(entrant)] = Process(entrant, core, self._cache(entrant))
+            place = self.places[len(self._processes) % len(self.places)]
+            cores = place if entrant.device == "cpu" else self.cores
+            self._processes[_key(entrant)] = Process(entrant, cores, self._cache(entrant))
 
     def _cache(self, entrant: Entrant) -> Path:
         """Its own, or it would find what another has compiled, and cold would not be cold.
@@ -62,30 +65,33 @@ class Workers:
     def ask(self, entrant: Entrant, request: messages.Request) -> Any:
         return self.of(entrant).ask(request, self.deadline)
 
-    def each(self, entrants: list[Entrant], problem: Problem, work: Callable[[Entrant], T]) -> list[tuple[Entrant, T]]:
+    def each(
+        self, entrants: list[Entrant], problem: Problem, work: Callable[[Entrant], T], gpu_alone: bool = True
+    ) -> list[tuple[Entrant, T]]:
         """`work` on every entrant, one at a time on each core; who fails loses this cell and is left out.
 
-        Those on a GPU go one after another: XLA times kernels on it while it compiles.
+        Those on a GPU go one after another, or it would be `gpu_alone` to none: XLA times kernels on it while it compiles.
+        They may use every core meanwhile.
         """
-        on_gpu = [e for e in entrants if e.device != "cpu"]
-        groups = [on_gpu, *([e] for e in entrants if e.device == "cpu")]
-        free: SimpleQueue[int | None] = SimpleQueue()
-        for core in self.cores:
-            free.put(core)
+        together = [e for e in entrants if gpu_alone and e.device != "cpu"]
+        groups = [together, *([e] for e in entrants if e not in together)]
+        free: SimpleQueue[list[int]] = SimpleQueue()
+        for place in self.places:
+            free.put(place)
 
         def on_one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
-            core = free.get()  # there is one: as many threads as cores
+            place = free.get()  # there is one: as many threads as places
 
             def alone(entrant: Entrant) -> T:
-                self.ask(entrant, messages.Pin(core))
+                self.ask(entrant, messages.Pin(place if entrant.device == "cpu" else self.cores))
                 return work(entrant)
 
             try:
                 return [(e, self.attempt(e, problem, alone)) for e in group]
             finally:
-                free.put(core)
+                free.put(place)
 
-        with ThreadPoolExecutor(len(self.cores)) as pool:
+        with ThreadPoolExecutor(len(self.places)) as pool:
             try:
                 answers = {_key(e): answer for group in pool.map(on_one_core, groups) for e, answer in group}
             except KeyboardInterrupt:
@@ -109,6 +115,8 @@ class Workers:
             if self.of(entrant).loaded is None:
                 entrant.outcome = failure.outcome  # of all its cells
             self.fail(entrant, cell, failure)
+            if entrant.device != "cpu":
+                self.of(entrant).kill()  # an error of CUDA outlives the call that met it, and fails all that follow
             return None
 
     def fail(self, entrant: Entrant, cell: Cell, failure: Failed) -> None:

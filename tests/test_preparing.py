@@ -13,7 +13,7 @@ import pytest
 import backends
 import bench
 from bench import beginning, messages, process
-from bench.choice import Choice
+from bench.choice import DEVICES, Choice
 from bench.prepare import Preparation
 from bench.process import Failed, Process
 from bench.record import OPERATIONS, Entrant, Outcome
@@ -50,7 +50,7 @@ def test_a_first_call_holds_the_making_of_its_program_and_train_comes_first():
 
 def _environment(workers: Workers, entrant: Entrant) -> dict[str, str]:
     """Of the worker's process, once it answers: while the kernel still loads the program, its environment reads empty."""
-    workers.ask(entrant, messages.Pin(None))
+    workers.ask(entrant, messages.Pin([]))
     return psutil.Process(workers.of(entrant)._process.pid).environ()
 
 
@@ -63,6 +63,12 @@ def test_no_entrant_finds_what_another_has_compiled_and_each_finds_its_own_again
         workers.end()
     assert found[0] == found[1]
     assert len(set(found[0])) == len(three)
+
+
+def test_xla_has_one_thread_on_a_cpu_and_for_a_gpu_tries_kernels_with_as_many_as_there_are_cores():
+    told = {device: process._environment(Entrant("x", "jax-step", device, "float32"), Path()) for device in DEVICES}
+    assert told["cpu"]["NPROC"] == told["cpu"]["PJRT_NPROC"] == "1"
+    assert not {"NPROC", "PJRT_NPROC"} & set(told["cuda"])
 
 
 def test_on_a_gpu_each_generation_compiles_anew(tmp_path: Path):
@@ -80,7 +86,7 @@ def test_on_a_gpu_each_generation_compiles_anew(tmp_path: Path):
 def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(
     again: Callable[[Process], None], tmp_path: Path, three: list[Entrant], monkeypatch: pytest.MonkeyPatch
 ):
-    ended, killed = Process(three[0], None, tmp_path), []
+    ended, killed = Process(three[0], [], tmp_path), []
     ended.end()
     monkeypatch.setattr(process.os, "killpg", lambda *asked: killed.append(asked))
     again(ended)
@@ -89,7 +95,7 @@ def test_a_process_is_ended_once_for_its_number_may_be_anothers_afterwards(
 
 def test_a_process_that_has_ended_holds_no_file_open_and_its_last_words_are_kept(tmp_path: Path, three: list[Entrant]):
     before = psutil.Process().num_fds()
-    ended = Process(three[0], None, tmp_path)
+    ended = Process(three[0], [], tmp_path)
     with pytest.raises(Failed) as failed:
         ended.ask(messages.Load("tests.faults.backends:Babbling", "cpu", "float32"), 60)
         ended.ask(messages.Prepare(pose(IRIS), ["train"]), 60)
@@ -99,7 +105,7 @@ def test_a_process_that_has_ended_holds_no_file_open_and_its_last_words_are_kept
 
 def test_all_that_a_backend_started_ends_with_it_whatever_it_calls_itself(tmp_path: Path):
     entrant = Entrant(label="x", backend="tests.outsiders:WithANamelessChild", device="cpu", dtype="float32")
-    parent = Process(entrant, None, tmp_path)
+    parent = Process(entrant, [], tmp_path)
     child = psutil.Process(int(parent.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions["child"]))
     assert child.is_running()
     parent.end()

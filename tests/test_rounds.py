@@ -64,7 +64,7 @@ def test_a_race_is_begun_with_the_records_warm_up_where_a_step_outgrows_a_cores_
         return messages.Done()
 
     workers = answering(ask)
-    workers.racing_core, workers.record.settings.warm_up_seconds = 0, 0.1
+    workers.racing_cores, workers.record.settings.warm_up_seconds = [0], 0.1
     with pytest.raises(KeyboardInterrupt):
         Rounds(workers, SimpleNamespace(problem=pose(name))).run(0, three, None)
     assert asked[-1].warm_up_seconds == seconds

@@ -44,16 +44,16 @@ def outsider(name: str) -> str:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """By a worker in an environment that asks for seven threads of everything, and for g++ to be tried."""
-    core = process.usable_cores()[-1]
+    cores = process.usable_cores()[-1:]
     wanted = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"), "7")
     wanted |= {"OMP_WAIT_POLICY": "ACTIVE", "TORCHINDUCTOR_VEC_ISA_OK": "0"}
     entrant = Entrant(label="telltale", backend=outsider("Telltale"), device="cpu", dtype="float32")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in wanted.items():
             patch.setenv(name, value)
-        worker = Process(entrant, core, tmp_path_factory.mktemp("cache"))
+        worker = Process(entrant, cores, tmp_path_factory.mktemp("cache"))
     try:
-        yield worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions | {"asked for": f"[{core}]"}
+        yield worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions | {"asked for": str(cores)}
     finally:
         worker.end()
 
@@ -87,7 +87,7 @@ def test_what_jax_compiles_is_kept_for_the_next_generation(tmp_path: Path):
     entrant = Entrant(label="jax-step", backend="jax-step", device="cpu", dtype="float32")
 
     def kept_by_another() -> dict[Path, int]:
-        worker = Process(entrant, process.usable_cores()[-1], tmp_path)
+        worker = Process(entrant, process.usable_cores()[-1:], tmp_path)
         try:
             worker.ask(messages.Load("jax-step", "cpu", "float32"), 120)
             worker.ask(messages.Prepare(pose("factorisation/12x8r2"), ["train"]), 120)
@@ -216,19 +216,21 @@ def test_each_core_has_one_entrant_at_a_time_getting_ready_on_it_and_the_gpu_too
     finally:
         workers.end()
     assert all(len(set(cores)) == len(cores) for cores in seen)
-    most = 1 if device == "cuda" else min(len(workers.cores), len(entrants))
+    most = 1 if device == "cuda" else min(len(workers.places), len(entrants))
     assert max(map(len, seen)) == most
-    if None not in workers.cores:
-        assert {core for cores in seen for core in cores} <= {f"[{core}]" for core in workers.cores}
+    if device == "cuda":
+        assert {cores for running in seen for cores in running} == {str(workers.cores)}
+    else:
+        assert {cores for running in seen for cores in running} <= {str(place) for place in workers.places}
 
 
 def test_pinning_is_no_part_of_what_a_problem_may_take(tmp_path: Path):
     entrant = Entrant(label="numpy", backend="numpy", device="cpu", dtype="float32")
-    worker = Process(entrant, None, tmp_path)
+    worker = Process(entrant, [], tmp_path)
     try:
         worker.ask(messages.Load("numpy", "cpu", "float32"), 60)
         worker._spent = 60
-        worker.ask(messages.Pin(None), 60)
+        worker.ask(messages.Pin([]), 60)
         assert worker._spent == 60
         worker._process.send_signal(signal.SIGSTOP)  # or its answer may be there before the deadline is looked at
         with pytest.raises(process.Failed, match="timed out"):
