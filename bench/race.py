@@ -64,13 +64,13 @@ class Runner:
                 racing = self.preparation.ready(generation, problem, first=earlier is None)
                 if self.record.settings.generations:
                     Rounds(self.workers, self.preparation.reference(problem)).run(generation, racing, earlier)
+                    if self.record.machine.gpu:
+                        self.record.machine.gpu.readings.append(gpu_reading())  # while it is still warm
                     if problem is problems[-1]:
                         # Before the race is saved: a run that is killed must not be complete without its limits.
                         limits.measure(self.workers, problems[0])
                         self._refuse_impossible()
                 self.record.weather.append(station.report(generation))
-                if self.record.machine.gpu:
-                    self.record.machine.gpu.readings.append(gpu_reading())
                 self.save()
                 self.end_if_asked()
         finally:

@@ -172,6 +172,7 @@ def _jax(device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
     jax.config.update("jax_default_matmul_precision", PRECISION.get(dtype, "highest"))
     try:
         place = jax.devices(device)[0]
-    except RuntimeError:
-        raise Unsupported(f"not on {device}", f"jax {jax.__version__} sees no {device} device") from None
+    except RuntimeError as error:
+        reason = f"jax {jax.__version__} sees no {device} device: {error}"
+        raise Unsupported(f"not on {device}", reason) from None
     return Jax(place, dispatch, gradient, loop)

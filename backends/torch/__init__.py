@@ -176,9 +176,10 @@ def scanned_steps(compile: Callable, value_and_grad: Callable, problem: Problem,
 
 
 def captured_steps(peaks: list[int], value_and_grad: Callable, problem: Problem, num_steps: int) -> Callable:
-    """The eager loop, captured as a CUDA graph at the first call; inputs copied in, outputs out."""
+    """The eager loop, captured as a CUDA graph at the first call; params copied in, outputs out, and a new batch in."""
     train = step_by_step(value_and_grad, problem, num_steps)
     captured: list[Any] = []
+    copied: dict[str, tuple[Any, int]] = {}
 
     def capture(params, batch):
         inputs = tuple({key: a.clone() for key, a in tree.items()} for tree in (params, batch))
@@ -198,10 +199,15 @@ def captured_steps(peaks: list[int], value_and_grad: Callable, problem: Problem,
     def replay(params, batch):
         if not captured:
             capture(params, batch)
-        graph, inputs, (trained, losses) = captured
-        for static, given in zip(inputs, (params, batch), strict=True):
-            for key, array in given.items():
-                static[key].copy_(array)
+        graph, (params_in, batch_in), (trained, losses) = captured
+        for key, array in params.items():
+            params_in[key].copy_(array)
+        for key, array in batch.items():
+            # The same data as in the last call, unchanged, are there already.
+            last, version = copied.get(key, (None, -1))
+            if last is not array or version != array._version:
+                batch_in[key].copy_(array)
+                copied[key] = array, array._version
         graph.replay()
         return {key: p.clone() for key, p in trained.items()}, losses.clone()
 
@@ -245,8 +251,11 @@ def cuda_graph_by_hand(device: str, dtype: str) -> Torch:
 
 def _torch(device: str, dtype: str, dispatch: Dispatch, gradient, loop, **more) -> Torch:
     """Checks that the device is there, and sets the precision of float32 products."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise Unsupported("not on cuda", f"torch {torch.__version__} sees no CUDA device")
+    if device == "cuda":
+        try:
+            torch.cuda.init()
+        except (AssertionError, RuntimeError) as error:
+            raise Unsupported("not on cuda", f"torch {torch.__version__} sees no CUDA device: {error}") from None
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
     return Torch(device, dispatch, gradient, loop, **more)
 
