@@ -14,7 +14,7 @@ def value_and_grad(xp, params, batch):
     dW2 = h.T @ dz
     db2 = xp.sum(dz, axis=0)
     dh = dz @ params["W2"].T
-    da = xp.where(a > 0, dh, 0)
+    da = dh * xp.astype(a > 0, dh.dtype)
     dW1 = xp.matrix_transpose(batch["x"]) @ da
     db1 = xp.sum(da, axis=0)
     return loss, {"W1": dW1, "b1": db1, "W2": dW2, "b2": db2}
