@@ -1,7 +1,7 @@
 """Backend: the protocol of every backend, and the extras that some offer."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from bench.problem import Array, Problem
 
@@ -61,6 +61,42 @@ class Backend(Protocol):
         self, problem: Problem, num_steps: int
     ) -> Callable[[DeviceArrays, DeviceArrays], tuple[DeviceArrays, Any]]:
         """(params, batch) -> (params, losses); losses[i] is the loss before step i, shape [num_steps]."""
+
+
+class Malformed(Exception):
+    """What a backend is, or what it returned, is not of the form that the protocol has; a sentence with the remedy."""
+
+
+def checked(made: Any) -> Backend:
+    """`made` by a factory; Malformed where it lacks a member of the protocol or says what it covers in other words."""
+    members = [name for name in (*Backend.__annotations__, *vars(Backend)) if not name.startswith("_")]
+    if lacking := [name for name in members if getattr(made, name, None) is None]:
+        raise Malformed(
+            f"the factory returned a {type(made).__name__} without {', '.join(lacking)}; bench/backend.py has the protocol"
+        )
+    if made.dispatch not in get_args(Dispatch):
+        raise Malformed(f"its dispatch is {made.dispatch!r}; one of {', '.join(get_args(Dispatch))} is needed")
+    if not isinstance(made.versions, Mapping):
+        raise Malformed(f"its versions are {made.versions!r}; a dict from library to version is needed")
+    return made
+
+
+RETURNS = {"value_and_grad": "(loss, grads)", "train": "(params, losses)"}
+
+
+def parts(operation: str, output: Tree) -> tuple[Tree, DeviceArrays]:
+    """(loss or losses, arrays by key) of what the operation returned; Malformed where it is of another form."""
+    if operation == "loss":
+        return output, {}
+    arrays_first = operation == "train"
+    if isinstance(output, tuple) and len(output) == 2 and isinstance(output[1 - arrays_first], Mapping):
+        return (output[1], output[0]) if arrays_first else output
+    kinds = ", ".join(type(x).__name__ for x in output) if isinstance(output, tuple) else type(output).__name__
+    arrays = "params" if arrays_first else "grads"
+    raise Malformed(
+        f"{operation} returned {f'({kinds})' if isinstance(output, tuple) else f'a {kinds}'};"
+        f" return the tuple {RETURNS[operation]}, with {arrays} a dict with the keys of the params"
+    )
 
 
 class Extras(Protocol):

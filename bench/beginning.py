@@ -13,9 +13,8 @@ from pathlib import Path
 from bench import machine
 from bench.choice import (
     GENERATIONS,
-    MOST_ROUNDS,
     RESULTS,
-    SECONDS_PER_RACE,
+    ROUNDS,
     SLOWEST_STEP,
     WARM_UP,
     Choice,
@@ -41,8 +40,7 @@ def new(choice: Choice) -> tuple[Record, list[Problem]]:
         machine=machine.describe(),
         settings=Settings(
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
-            most_rounds=MOST_ROUNDS,
-            seconds_per_race=SECONDS_PER_RACE[pace],
+            most_rounds=ROUNDS,
             warm_up_seconds=WARM_UP[pace],
             slowest_step_seconds=SLOWEST_STEP if choice.sweep else None,
             seed=choice.seed,

@@ -19,7 +19,7 @@ import backends
 from bench import beginning, calibration, clock, command, machine, progress, statistics
 from bench.backend import Backend
 from bench.calibration import Calibration, Tally, Trial
-from bench.choice import DEADLINE, GENERATIONS, RESULTS, SECONDS_PER_RACE, Choice, entrants
+from bench.choice import DEADLINE, GENERATIONS, RESULTS, ROUNDS, WARM_UP, Choice
 from bench.problem import Problem, UsageError
 from bench.race import Runner
 from bench.record import Entrant, Record, Samples
@@ -64,7 +64,7 @@ slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
 
 
 def race(seed: int, say: Callable[[str], None]) -> Record:
-    """One race: the reference and its control, PAIRS pairs alike, and the slowed; as long for each as by default."""
+    """One race: the reference and its control, PAIRS pairs alike, and the slowed."""
     choice = Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
     record, problems = beginning.new(choice)
     problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
@@ -74,8 +74,6 @@ def race(seed: int, say: Callable[[str], None]) -> Record:
     named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
     record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]
     record.lay_out()
-    by_default = len(entrants(Choice(devices=["cpu"])))
-    record.settings.seconds_per_race *= len(record.entrants) / by_default
     with tempfile.TemporaryDirectory() as cache:
         Runner(record, problems, Path(cache), DEADLINE, say=say).run()
     return record
@@ -116,7 +114,8 @@ def begun(folder: Path) -> Calibration:
         commit=beginning.commit(),
         versions=dict(backends.load("numpy").versions),
         generations=GENERATIONS["default"],
-        seconds_per_race=SECONDS_PER_RACE["default"],
+        rounds=ROUNDS,
+        warm_up_seconds=WARM_UP["default"],
         first=now,
         last=now,
         clock_overhead_seconds=clock.overhead_seconds(),
@@ -137,7 +136,8 @@ def _conditions(of: Calibration) -> dict[str, Any]:
         "commit": of.commit,
         "set of versions": of.versions,
         "number of generations": of.generations,
-        "time for a race": of.seconds_per_race,
+        "number of rounds": of.rounds,
+        "warm-up": of.warm_up_seconds,
         "choice of problems": [trial.problem for trial in of.trials],
     }
 

@@ -52,7 +52,8 @@ class Calibration(Strict):
     commit: str
     versions: dict[str, str]
     generations: int
-    seconds_per_race: float
+    rounds: int
+    warm_up_seconds: float
     first: str
     """UTC, when the first race was begun."""
     last: str

@@ -74,23 +74,27 @@ class Begin(Struct, tag=True):
     processes: int
     """Which all are given such room."""
     warm_up_seconds: float
-    """Of untimed calls before each sample, at least; the device may need more."""
+    """Of untimed calls at the beginning of a turn, at least; the device may need more."""
 
 
 class Turn(Struct, tag=True):
-    """Untimed calls from one start, and one timed sample of `calls` calls, each from a start of its own."""
+    """One operation after another: untimed calls from one start, and one timed sample, each call from a start of its own."""
 
-    operation: Operation
-    calls: int
+    calls: dict[Operation, int]
+    """In a sample of each operation, in this order."""
     seed: int
 
 
-class Turned(Struct, tag=True):
+class Sample(Struct):
     nanoseconds: Nanoseconds
     loss: float
     """The last loss of the last call."""
     distance: float
     """Euclidean, from the start of the last call to the params or the gradient that it returned."""
+
+
+class Turned(Struct, tag=True):
+    samples: dict[Operation, Sample]
 
 
 class Tally(Struct, tag=True):

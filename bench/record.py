@@ -133,8 +133,9 @@ class Entrant(Strict):
 
     @property
     def library(self) -> str:
-        """`torch` of `torch-compile-by-hand`; all of a name from outside this repository."""
-        return self.backend if ":" in self.backend else self.backend.partition("-")[0]
+        """`torch` of `torch-compile-by-hand`; the module of `package.module:factory`."""
+        module, colon, _ = self.backend.partition(":")
+        return module if colon else self.backend.partition("-")[0]
 
 
 class ProblemFacts(Strict):
@@ -233,18 +234,14 @@ def by_library(measured: Mapping[str, float], dtype: str) -> dict[str, float]:
     return {key.partition(" ")[2]: value for key, value in measured.items() if key.partition(" ")[0] == dtype}
 
 
-OUTGROWS_A_CORE = 2**20
-"""Bytes moved by a step, above which what the others' turns drove out of the caches is not brought back by one call.  On
-factorisation/2000x1000r32 a step of numpy took 13 % longer than after 0.1 s of calls, one of numpy-inplace 1 %."""
-
-
 class Settings(Strict, kw_only=True):
     generations: Count
     most_rounds: Annotated[int, Meta(ge=2)]
     """There and back: two at least."""
-    seconds_per_race: Positive
+    seconds_per_race: Positive | UnsetType = UNSET
+    """Of records whose every operation had turns of its own: in this time, or more where six rounds took longer."""
     warm_up_seconds: Positive | UnsetType = UNSET
-    """Of untimed calls before a sample, where a step moves more than a core's own cache holds; unset: one call."""
+    """Of untimed calls that begin a turn, at least; unset, where every operation had turns of its own: one call."""
     slowest_step_seconds: Positive | None = None
     """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
     seed: Count
@@ -254,10 +251,6 @@ class Settings(Strict, kw_only=True):
     devices: list[str]
     dtypes: list[str]
     quick: bool = False
-
-    def warm_up(self, bytes_moved: float) -> float:
-        """The seconds of untimed calls that were asked for where a step moves so many bytes; 0: one call."""
-        return (self.warm_up_seconds or 0.0) if bytes_moved > OUTGROWS_A_CORE else 0.0
 
 
 class Record(Strict, kw_only=True):

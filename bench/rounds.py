@@ -1,6 +1,7 @@
 """One race: on one core all entrants take turns on one problem, in rounds there and back."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,14 +11,10 @@ import numpy as np
 from bench import clock, messages, plausible
 from bench.agree import Reference, gates
 from bench.process import Failed
-from bench.record import OPERATIONS, Entrant, Operation, Race, Samples
+from bench.record import Entrant, Operation, Race, Samples
 from bench.workers import Workers
 
 MOST_CALLS = 1000
-
-FEWEST_PAIRS = 3
-"""Rounds there and back, however long they take: the median of six outvotes two that were disturbed.  With one pair,
-a slowdown of 10 % in calls of 44 ms was missed in 3 of 20 trials."""
 
 
 class Rounds:
@@ -27,16 +24,16 @@ class Rounds:
         self.workers, self.reference, self.problem = workers, reference, reference.problem
 
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
-        """Adds the race to the record; `earlier` is one of the same problem, whose plan is kept."""
-        cores, seed = self.workers.racing_cores, _seed(self.workers.record.settings.seed, generation, self.problem.name)
+        """Adds the race to the record; `earlier` is one of the same problem, whose calls are kept."""
+        settings, cores = self.workers.record.settings, self.workers.racing_cores
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(cores))]
-        moved = self.problem.bytes_moved
-        begin = messages.Begin(moved, len(racing), self.workers.record.settings.warm_up(moved))
+        begin = messages.Begin(self.problem.bytes_moved, len(racing), settings.warm_up_seconds or 0.0)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]
-        rounds, calls = (earlier.rounds, earlier.calls) if earlier else ({}, self._calls(racing))
+        calls = earlier.calls if earlier else self._calls(racing)
+        seed = _seed(settings.seed, generation, self.problem.name)
+        rounds: dict[str, int] = dict.fromkeys(settings.operations, settings.most_rounds)
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
-        for operation in self.workers.record.settings.operations:
-            self._rounds(race, operation, self._able(racing, operation))
+        self._rounds(race, racing)
         for entrant, tally in self._ask_each(racing, lambda e: messages.Tally()):
             self._close(entrant, tally)
         if generation == 0:
@@ -52,51 +49,29 @@ class Rounds:
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
         return calls
 
-    def _rounds(self, race: Race, operation: Operation, racing: list[Entrant]) -> None:
-        """As many as in the first generation; in that, as many as there is time for."""
-        rng = np.random.default_rng([race.seed, OPERATIONS.index(operation)])
-        taken: dict[str, list[int]] = {e.label: [] for e in racing}
-        there_and_back = partial(self._there_and_back, race, operation, racing, rng, taken)
-        done = 0
-        if operation not in race.rounds:
-            done, pairs = self._first_pairs(there_and_back) if racing else (0, 0)
-            race.rounds[operation] = 2 * pairs
-        for _ in range(done, race.rounds[operation] // 2):
-            there_and_back()
+    def _rounds(self, race: Race, racing: list[Entrant]) -> None:
+        """Each there in a new order, and back in that order reversed, each entrant's operations too."""
+        rng = np.random.default_rng(race.seed)
+        taken: dict[tuple[str, Operation], list[int]] = defaultdict(list)
+        for _ in range(self.workers.record.settings.most_rounds // 2):
+            there = [(racing[i], self._calls_of(race, racing[i])) for i in rng.permutation(len(racing))]
+            back = [(entrant, dict(reversed(calls.items()))) for entrant, calls in reversed(there)]
+            for entrant, calls in there + back:
+                turn = messages.Turn(calls, int(rng.integers(2**62)))
+                turned = self.workers.attempt(entrant, self.problem, partial(self._turn, turn=turn))
+                for operation, sample in turned.samples.items() if turned else ():
+                    taken[entrant.label, operation].append(sample.nanoseconds)
         for entrant in racing:
             cell = self.workers.cell(entrant, self.problem)
-            if cell.outcome.word == "ok" and (nanoseconds := taken[entrant.label]):
-                calls = race.calls[operation].get(entrant.label, 1)
-                cell.samples.append(
-                    Samples(generation=race.generation, operation=operation, calls=calls, nanoseconds=nanoseconds)
-                )
+            if cell.outcome.word == "ok":
+                cell.samples += [
+                    Samples(race.generation, operation, calls, taken[entrant.label, operation])
+                    for operation, calls in self._calls_of(race, entrant).items()
+                ]
 
-    def _first_pairs(self, there_and_back: Callable[[], None]) -> tuple[int, int]:
-        """(pairs of rounds that were run, that there is time for): by the fastest of the fewest pairs."""
-        settings = self.workers.record.settings
-        most = settings.most_rounds // 2
-        fewest = min(FEWEST_PAIRS, most)
-        pair_seconds = min(clock.timed(there_and_back)[0] for _ in range(fewest))
-        return fewest, min(max(fewest, round(settings.seconds_per_race / pair_seconds)), most)
-
-    def _there_and_back(
-        self,
-        race: Race,
-        operation: Operation,
-        racing: list[Entrant],
-        rng: np.random.Generator,
-        taken: dict[str, list[int]],
-    ) -> None:
-        """A round in a new order, and one in that order reversed; adds to what each has `taken`."""
-        order = [racing[i] for i in rng.permutation(len(racing))]
-        for entrant in order + order[::-1]:
-            turned = self._take_turn(race, operation, entrant, int(rng.integers(2**62)))
-            if turned is not None:
-                taken[entrant.label].append(turned.nanoseconds)
-
-    def _take_turn(self, race: Race, operation: Operation, entrant: Entrant, seed: int) -> messages.Turned | None:
-        turn = messages.Turn(operation, race.calls[operation].get(entrant.label, 1), seed)
-        return self.workers.attempt(entrant, self.problem, partial(self._turn, turn=turn))
+    def _calls_of(self, race: Race, entrant: Entrant) -> dict[Operation, int]:
+        """In a sample of each of its operations."""
+        return {op: race.calls[op].get(entrant.label, 1) for op in self.workers.operations(entrant)}
 
     def _ask_each(
         self, racing: list[Entrant], request: Callable[[Entrant], messages.Request]
@@ -109,17 +84,13 @@ class Rounds:
         asked = [(entrant, self.workers.attempt(entrant, self.problem, ask)) for entrant in racing]
         return [(entrant, answer) for entrant, answer in asked if answer is not None]
 
-    def _able(self, racing: list[Entrant], operation: Operation) -> list[Entrant]:
-        return [e for e in racing if operation in self.workers.operations(e)]
-
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
-        turned = self.workers.ask(entrant, turn)
-        if not gates.timed_call_agrees(
-            self.reference, turn.operation, turned.loss, turned.distance, self.workers.rounds_like(entrant)
-        ):
-            loss, far = self.reference.timed[turn.operation]
-            ended = f"ended on loss {turned.loss:.8g}, {turned.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
-            raise Failed("disagrees", f"a timed call of {turn.operation} {ended}")
+        turned, like = self.workers.ask(entrant, turn), self.workers.rounds_like(entrant)
+        for operation, sample in turned.samples.items():
+            if not gates.timed_call_agrees(self.reference, operation, sample.loss, sample.distance, like):
+                loss, far = self.reference.timed[operation]
+                ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
+                raise Failed("disagrees", f"a timed call of {operation} {ended}")
         return turned
 
     def _close(self, entrant: Entrant, tally: messages.Tallied) -> None:

@@ -145,7 +145,7 @@ def _settings(backends: Sequence[str], problems: Sequence[str], generations: int
     return Settings(
         generations=generations,
         most_rounds=rounds,
-        seconds_per_race=1.5,
+        warm_up_seconds=0.02,
         seed=0,
         operations=list(OPERATIONS),
         problems=list(problems),

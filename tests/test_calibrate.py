@@ -22,7 +22,8 @@ CONDITIONS = {
     "versions": "set of versions",
     "commit": "commit",
     "generations": "number of generations",
-    "seconds_per_race": "time for a race",
+    "rounds": "number of rounds",
+    "warm_up_seconds": "warm-up",
     "trials": "choice of problems",
 }
 

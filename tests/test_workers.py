@@ -131,7 +131,7 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them_and_a_
     left_for_the_collector = len(gc.get_objects())
     gc.callbacks.append(lambda phase, info: log.append(phase))
     try:
-        worker.turn(messages.Turn("loss", calls=2, seed=0))
+        worker.turn(messages.Turn({"loss": 2}, seed=0))
     finally:
         gc.callbacks.pop()
         gc.unfreeze()
@@ -163,15 +163,25 @@ def test_a_large_problem_has_the_room_of_what_the_one_before_left(monkeypatch: p
         gc.unfreeze()
 
 
-def test_untimed_calls_take_the_seconds_that_are_asked_for():
+@pytest.mark.parametrize(
+    "asked_for, milliseconds, calls",
+    [(0.1, 2, 50), (0.1, 60, 2), (0.02, 2, 10), (0.02, 10, 4), (0.02, 20, 3), (0.02, 200, 1)],
+)
+def test_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_four_where_they_fit(
+    asked_for: float, milliseconds: int, calls: int, monkeypatch: pytest.MonkeyPatch
+):
+    """By a clock that only calls move; every operation has one more, and its sample."""
     worker, log = Worker(), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
-    worker.prepare(messages.Prepare(pose(IRIS), ["loss"]))
-    worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0.1))
-    loss = worker.operations["loss"]
-    worker.operations["loss"] = lambda params, batch: (log.append(time.monotonic()), loss(params, batch))[1]
-    worker.turn(messages.Turn("loss", calls=1, seed=0))
-    assert log[-1] - log[0] >= 0.1, "the last is timed"
+    worker.prepare(messages.Prepare(pose(IRIS), ["loss", "value_and_grad"]))
+    worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=asked_for))
+    for name in ("loss", "value_and_grad"):
+        worker.operations[name] = lambda *given, name=name, right=worker.operations[name]: (
+            log.append(name) or right(*given)
+        )
+    monkeypatch.setattr("bench.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
+    worker.turn(messages.Turn({"loss": 1, "value_and_grad": 1}, seed=0))
+    assert log == ["loss"] * (calls + 2) + ["value_and_grad"] * 2
 
 
 def test_an_eager_torch_never_loads_the_compiler():
@@ -185,7 +195,7 @@ worker = Worker()
 worker.load(messages.Load("torch-eager", "cpu", "float32"))
 worker.prepare(messages.Prepare(pose("{IRIS}"), ["train"]))
 worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0))
-worker.turn(messages.Turn("train", calls=1, seed=0))
+worker.turn(messages.Turn({{"train": 1}}, seed=0))
 print("torch._dynamo" in sys.modules)
 """
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from bench import clock
-from bench.backend import Backend
+from bench.backend import Backend, parts
 from bench.problem import Array, Arrays, Problem
 
 
@@ -89,11 +89,11 @@ def answers(backend: Backend, operations: Operations, problem: Problem, halfway:
     The batch is put once for the start and halfway, as it is for all turns: an answer kept for a batch is wrong halfway.
     """
 
-    def asked(operation: str, params: Arrays, batch: Any) -> Any:
-        return backend.get(backend.wait(operations[operation](backend.put(params), batch)))
+    def asked(operation: str, params: Arrays, batch: Any) -> tuple[Any, Any]:
+        return parts(operation, backend.get(backend.wait(operations[operation](backend.put(params), batch))))
 
     def point(params: Arrays, batch: Any) -> Point:
-        alone, (loss, grads) = asked("loss", params, batch), asked("value_and_grad", params, batch)
+        (alone, _), (loss, grads) = asked("loss", params, batch), asked("value_and_grad", params, batch)
         return Point(np.array(alone), np.array(loss), _arrays(grads))
 
     decoy_point = point(decoy.params, backend.put(decoy.batch))
@@ -117,10 +117,10 @@ def testify(
     given = answers(backend, operations, problem, halfway, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
     again, losses = descend(backend, operations, problem)
-    seconds = {name: _seconds(backend, call, params, batch) for name, call in operations.items()}
+    seconds = {name: _seconds(backend, name, call, params, batch) for name, call in operations.items()}
     elsewhere = backend.put(decoy.params)
     kept, repeated = zip(
-        *(_manners(backend, call, params, elsewhere, batch) for call in operations.values()), strict=True
+        *(_manners(backend, name, call, params, elsewhere, batch) for name, call in operations.items()), strict=True
     )
     return Evidence(
         **msgspec.structs.asdict(given),
@@ -133,29 +133,30 @@ def testify(
 
 
 def _manners(
-    backend: Backend, call: Callable[[Any, Any], Any], params: Any, other: Any, batch: Any
+    backend: Backend, operation: str, call: Callable[[Any, Any], Any], params: Any, other: Any, batch: Any
 ) -> tuple[bool, bool]:
     """(whether its output is the same after another call, from another start; whether a third gives it once more)."""
+
+    def found(output: Any) -> Arrays:
+        return _flat(operation, backend.get(output))
+
     output = backend.wait(call(params, batch))
-    before = _parts(backend.get(output))
+    before = found(output)
     backend.wait(call(other, batch))
-    kept = same_bits(_parts(backend.get(output)), before)
-    return kept, same_bits(_parts(backend.get(backend.wait(call(params, batch)))), before)
+    return same_bits(found(output), before), same_bits(found(backend.wait(call(params, batch))), before)
 
 
-def _parts(output: Any) -> Arrays:
-    """Copies of all that an operation returned: a loss or losses, arrays by key, or both."""
-    parts = output if isinstance(output, tuple) else (output,)
-    return _arrays(
-        {key: array for part in parts for key, array in (part if isinstance(part, dict) else {"": part}).items()}
-    )
+def _flat(operation: str, output: Any) -> Arrays:
+    """Copies of all that it returned: the loss or losses as `""`, and arrays by key."""
+    losses, arrays = parts(operation, output)
+    return _arrays({"": losses, **arrays})
 
 
-def _seconds(backend: Backend, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> Seconds:
+def _seconds(backend: Backend, operation: str, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> Seconds:
     def one() -> tuple[float, float, float]:
         wait, output = clock.timed(lambda: backend.wait(call(params, batch)))
         fetch, fetched = clock.timed(lambda: backend.get(output))
-        there = backend.wait(backend.put(_parts(fetched)))
+        there = backend.wait(backend.put(_flat(operation, fetched)))
         return wait, fetch, clock.timed(lambda: backend.get(there))[0]
 
     tries = [one() for _ in range(FEWEST_TRIES)]
@@ -168,8 +169,9 @@ def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple
     """(params, losses) of the whole descent, as timed calls one after another."""
     params, batch, losses = backend.put(problem.params), backend.put(problem.batch), []
     for _ in range(problem.num_steps // problem.timed_steps):
-        params, part = backend.wait(operations["train"](params, batch))
-        losses.append(np.array(backend.get(part)))
+        output = backend.wait(operations["train"](params, batch))
+        losses.append(np.array(parts("train", backend.get(output))[0]))
+        params, _ = output
     return _arrays(backend.get(params)), np.concatenate(losses)
 
 

@@ -96,7 +96,7 @@ def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, o
         return "calls of other lengths"
     if one and other and one.digest != other.digest:
         return "other data" if one.num_steps == other.num_steps else "descents of other lengths"
-    if one and other and len({f.record.settings.warm_up(one.bytes_moved) for f in (before, after)}) > 1:
+    if before.record.settings.warm_up_seconds != after.record.settings.warm_up_seconds:
         return "other warm-up"
     ours, theirs = _same(before, entrant), _same(after, entrant)
     return "other threads" if ours and theirs and ours.threads != theirs.threads else ""
@@ -150,7 +150,7 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
         settings = record.settings
         asked = {
             "generations": settings.generations,
-            "seconds a race": settings.seconds_per_race,
+            "rounds": settings.most_rounds,
             "seconds of warm-up": settings.warm_up_seconds or 0.0,
             "seed": settings.seed,
         }

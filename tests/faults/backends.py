@@ -572,3 +572,31 @@ class OddDispatch(Wrong):
 
 class Pretender(Wrong):
     """Was asked for a GPU and computes on the CPU."""
+
+
+class OddVersions(Wrong):
+    versions = "1.0"
+
+
+class Unwaiting(Wrong):
+    wait = None
+
+
+# What they return.
+
+
+class AList(Wrong):
+    def value_and_grad(self, problem):
+        right = self._backend.value_and_grad(problem)
+        return lambda params, batch: list(right(params, batch))
+
+
+class Swapped(Wrong):
+    def value_and_grad(self, problem):
+        right = self._backend.value_and_grad(problem)
+        return lambda params, batch: right(params, batch)[::-1]
+
+
+class Untold(Training):
+    def train(self, right, params, batch):
+        return None

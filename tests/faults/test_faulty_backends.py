@@ -62,7 +62,16 @@ AT_ONCE = [
     ("Starved", "out of memory", "Unable to allocate"),
     ("NeverHeardOf", "failed", "is no word for what cannot run here; say `not on`, `not for` or `needs`"),
     ("OwnMeasure", "crashed", "its answer to load could not be read"),
-    ("OddDispatch", "crashed", "its answer to load could not be read"),
+    ("OddDispatch", "disagrees", "; one of operation, step, descent is needed"),
+    ("OddVersions", "disagrees", "; a dict from library to version is needed"),
+    ("Unwaiting", "disagrees", "the factory returned a Unwaiting without wait; bench/backend.py has the protocol"),
+    ("AList", "disagrees", "value_and_grad returned a list; return the tuple (loss, grads), with grads a dict"),
+    (
+        "Swapped",
+        "disagrees",
+        "value_and_grad returned (dict, float32); return the tuple (loss, grads), with grads a dict",
+    ),
+    ("Untold", "disagrees", "train returned a NoneType; return the tuple (params, losses), with params a dict"),
     ("Nowhere", "failed", "has no attribute 'Nowhere'"),
     ("Chatty", "ok", ""),
 ]

@@ -59,12 +59,10 @@ def test_one_disturbed_round_moves_nothing():
         assert change.interval.value == pytest.approx(1, rel=1e-3)
 
 
-def test_large_steps_are_not_compared_where_one_run_warmed_up_longer():
-    large = "factorisation/2000x1000r32"
-    a, b = (sample_record(PAIR, [IRIS, large]) for _ in range(2))
+def test_nothing_is_compared_where_one_run_warmed_up_longer():
+    a, b = (sample_record(PAIR, [IRIS]) for _ in range(2))
     b.settings.warm_up_seconds = 0.1
-    words = {(c.problem, c.word) for c in compare.changes(a, b)}
-    assert words == {(IRIS, ""), (large, "other warm-up")}
+    assert {c.word for c in compare.changes(a, b)} == {"other warm-up"}
     (verdict, *_) = compare.page(a, b, compare.changes(a, b), judged=True)
     assert ["seconds of warm-up", "0.0", "0.1"] in verdict.tables[0].rows
 

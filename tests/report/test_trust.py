@@ -27,7 +27,7 @@ def test_calibration_is_told_and_a_broken_one_is_not(tmp_path: Path):
     )
     trial.detected["5"] = Tally(times=19, tried=20)
     found = Calibration(
-        machine=whole.machine, commit="", versions={}, generations=8, seconds_per_race=1.0, first="2026-01-01", last="",
+        machine=whole.machine, commit="", versions={}, generations=8, rounds=6, warm_up_seconds=0.02, first="2026-01-01", last="",
         clock_overhead_seconds=1e-7, races=3, trials=[trial],
     )  # fmt: skip
     calibration.save(found, tmp_path)
