@@ -126,22 +126,24 @@ class Worker:
             compiled = self._compilations()
             # Before the untimed calls, which bring back what collecting drives out of the processor's caches.
             gc.collect()
-            first = next(iter(there))
-            with self._calls.measured():
-                self._warm_up(first, there[first][0], self._warm_up_seconds, FEW_CALLS)
-            samples = {op: self._sample(op, given[op][-1], there[op]) for op in there}
+            samples, seconds, calls = {}, self._warm_up_seconds, FEW_CALLS
+            for operation in there:
+                samples[operation] = self._sample(operation, given[operation][-1], there[operation], seconds, calls)
+                seconds, calls = clock.SHORTEST_SAMPLE, 1  # what the others' turns drove out is back
             self._compiled += self._compilations() - compiled
             return messages.Turned(samples)
 
-    def _sample(self, operation: Operation, last: Arrays, there: list[Any]) -> messages.Sample:
+    def _sample(
+        self, operation: Operation, last: Arrays, there: list[Any], warm_up_seconds: float, untimed: int
+    ) -> messages.Sample:
         """From all starts but the first, of which the `last` is given as it was put there."""
         with self._calls.measured():
-            self._warm_up(operation, there[0], clock.SHORTEST_SAMPLE)
+            self._warm_up(operation, there[0], warm_up_seconds, untimed)
             nanoseconds, outputs = clock.sample(self.operations[operation], self.backend.wait, there[1:], self.batch)
         loss, result = parts(operation, self.backend.get(outputs[-1]))
         return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), distance(result, last))
 
-    def _warm_up(self, operation: str, params: Any, seconds: float, calls: int = 1) -> None:
+    def _warm_up(self, operation: str, params: Any, seconds: float, calls: int) -> None:
         """Untimed calls: for `seconds`, and while they are fewer than `calls` for FEW_CALLS_SECONDS; one at least."""
         began, done = time.monotonic(), 0
         while not done or (spent := time.monotonic() - began) < seconds or (done < calls and spent < FEW_CALLS_SECONDS):
@@ -209,7 +211,7 @@ class Worker:
             for output in [train(params, self.batch) for _ in range(QUEUED)]:
                 self.backend.wait(output)
 
-        self._warm_up("train", params, self._warm_up_seconds)
+        self._warm_up("train", params, self._warm_up_seconds, FEW_CALLS)
         return _fastest(queued, 5) / QUEUED
 
     def _compilations(self) -> int:
