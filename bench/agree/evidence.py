@@ -63,7 +63,7 @@ class Evidence(Answers, tag=True):
     """By operation."""
 
 
-FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 10, 0.02
+FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 100, 0.02
 """Of how long a call and a fetch take: the shorter they are, the more a disturbance is of them."""
 
 Operations = dict[str, Callable[[Any, Any], Any]]

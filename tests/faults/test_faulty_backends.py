@@ -41,6 +41,7 @@ AT_ONCE = [
     ("RemembersTheBatch", "disagrees", "loss: "),
     ("Meddling", "disagrees", "arguments untouched: "),
     ("Lazy", "disagrees", "waits: train: wait returned after"),
+    ("LazyGradient", "disagrees", "waits: value_and_grad: wait returned after"),
     ("Nondeterministic", "disagrees", "repeatable: "),
     ("DropsAStep", "disagrees", "trajectory: "),
     ("Diverging", "diverged", "form: diverged: losses holds"),
