@@ -43,8 +43,8 @@ class Runner:
 
     def run(self) -> None:
         """Every race that is not in the record yet; without generations, agreement alone."""
-        # The references here need no second thread: two of them were seen to be five times slower than one.
-        with threadpool_limits(1):
+        # Of the references here; on two cores two threads were seen to be five times slower than one.
+        with threadpool_limits(max(1, len(self.workers.cores) // 4)):
             for generation in range(max(1, self.record.settings.generations)):
                 for dtype in self.record.settings.dtypes:
                     done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
