@@ -1,10 +1,12 @@
 """PyTorch: the eager loop of the lab report, one compiled step, one compiled scan."""
 
+from functools import partial
+
 import torch
 from torch._higher_order_ops.scan import scan
 from torch.nn import functional as F
 
-from backends.torch import Torch, compiler, tape
+from backends.torch import Torch, compiled_steps, compiler, tape, transform
 
 
 def loss_of(U, V, A):
@@ -107,6 +109,15 @@ def compiled(device, dtype):
 
 def compiled_by_hand(device, dtype):
     return _with(device, "step", by_hand, compiled_loop)
+
+
+def compiled_as_it_comes(device, dtype):
+    """No loop of this file: the mode `torch-compile`, but by torch.compile without any option, and with its guards."""
+
+    def compile(function, problem):
+        return torch.compile(function)
+
+    return Torch(device, "step", transform, partial(compiled_steps, compile, device), compile=compile)
 
 
 def scanned(device, dtype):
