@@ -164,7 +164,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--races", type=int, default=9, metavar="N", help="races to add (default: 9, which is 216 comparisons)"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="default: results/")
+    parser.add_argument("--results", type=command.folder, default=RESULTS, metavar="DIR", help="default: results/")
     options = parser.parse_args(arguments)
     if options.races < 1:
         raise UsageError(f"--races {options.races} adds nothing; give 1 or more")

@@ -1,10 +1,12 @@
 """How every command here ends: a sentence, and one of five exit codes."""
 
+import argparse
 import contextlib
 import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from bench.inert import inert
@@ -38,6 +40,13 @@ def open_streams() -> None:
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
             setattr(sys, name, open(number, "w"))  # noqa: SIM115 - as long as the process
+
+
+def folder(text: str) -> Path:
+    """For `--results`: an empty path would be the current folder, which nobody named."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path names no folder; give the one that results go to")
+    return Path(text)
 
 
 class Patient:

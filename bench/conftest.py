@@ -36,7 +36,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
     group.addoption(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="where the record goes (default: results/)"
+        "--results",
+        type=command.folder,
+        default=RESULTS,
+        metavar="DIR",
+        help="where the record goes (default: results/)",
     )
     group.addoption(
         "--resume", type=Path, default=None, metavar="RECORD", help="go on with a record that was interrupted"

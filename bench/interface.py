@@ -65,7 +65,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--backend", action="append", default=[], metavar="NAME", help="default: every mode with a bare loop"
     )
     parser.add_argument(
-        "--results", type=Path, default=RESULTS / "interface", metavar="DIR", help="default: results/interface"
+        "--results",
+        type=command.folder,
+        default=RESULTS / "interface",
+        metavar="DIR",
+        help="default: results/interface",
     )
     parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that was interrupted")
     options = parser.parse_args(arguments)

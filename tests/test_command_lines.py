@@ -100,6 +100,16 @@ MISTAKES = {
     "interface backend": ("-m", "bench.interface", "--backend", "numpi"),
     "calibrate races": ("-m", "bench.calibrate", "--races", "0", "--results", "new"),
 }
+
+
+@pytest.mark.parametrize("command, code", [(REPORT, 2), ((*RACE, "--quick"), 4)])
+def test_an_empty_path_is_not_the_current_folder(command: tuple[str, ...], code: int, tmp_path: Path):
+    done = run(tmp_path, *command, "--results", "")
+    assert done.returncode == code
+    assert "argument --results: an empty path names no folder; give the one that results go to" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 REMEDY = r"choose|give|save|run|remove|number the classes|must"
 
 

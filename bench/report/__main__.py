@@ -35,7 +35,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
     parser.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="where the report goes (default: results/)"
+        "--results",
+        type=command.folder,
+        default=RESULTS,
+        metavar="DIR",
+        help="where the report goes (default: results/)",
     )
     parser.add_argument(
         "--force", action="store_true", help="show two records of unlike machines side by side, without verdicts"

@@ -120,11 +120,7 @@ def the_run(record: Record) -> Section:
             "replication",
             f"{units.plural(settings.generations, 'generation')} of at most {units.plural(settings.most_rounds, 'round')}",
         ],
-        *(
-            [["warm-up", f"{units.seconds(warm)} of calls where a step is large"]]
-            if (warm := settings.warm_up_seconds)
-            else []
-        ),
+        ["warm-up", f"{units.seconds(warm)} of calls at least" if (warm := settings.warm_up_seconds) else "one call"],
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],
         *([["GPU between races", readings]] if (readings := _readings(machine.gpu)) else []),
     ]

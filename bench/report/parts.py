@@ -135,18 +135,18 @@ def _lab(found: Sequence[Findings], drawn: Sequence[Chart]) -> list[Block]:
 
 def _method(record: Record) -> Section:
     settings = record.settings
-    of_a_large_step = (
-        f" Where a step moves more than a core's own cache holds, untimed calls take {units.seconds(settings.warm_up_seconds)}."
+    turns = (
+        f"A turn begins with untimed calls, for {units.seconds(settings.warm_up_seconds)} at least, and then times one operation"
+        " after another, each after an untimed call of its own."
         if settings.warm_up_seconds
-        else " On a CPU, where a step moves more than a core's own cache holds, one call brings back only part of what others' turns"
-        " drove out: a step of a long descent of one's own may be some percent faster there."
+        else "Every operation has turns of its own: an untimed call, then a timed one. What the others' turns drove out of the"
+        " caches may not be back by then, so a long descent of one's own may be some percent faster."
     )
     text = [
         "Every backend lives in a process of its own, on one thread pinned to one core, fixed before its library is imported."
         f" A generation starts all of them anew; this run had {units.plural(settings.generations, 'generation')}. On each"
-        f" problem they take turns in at most {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. Each"
-        " turn is an untimed call, then a timed one, from a start that no call has seen before, and the harness waits for the"
-        f" whole output.{of_a_large_step}",
+        f" problem they take turns in at most {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. {turns}"
+        " Each timed call is from a start that no call has seen before, and the harness waits for its whole output.",
         "A ratio is the median of the paired log ratios of a generation, averaged over the generations; its 95 % interval is"
         " Student's t over them (Kalibera and Jones, ISMM 2013). `faster` and `slower` follow from the interval alone, and never"
         " more finely than the control allows: the reference raced against a second copy of itself. In a ratio of the"
@@ -157,7 +157,10 @@ def _method(record: Record) -> Section:
         " its last result alone. Wrong is not slow: what disagrees is not timed.",
         "A backend's name says its library and how much one dispatch covers: an operation (numpy, torch-eager), a step"
         " (torch-compile, jax-step) or the whole descent (torch-scan, torch-cuda-graph, jax-scan). The same name with -by-hand"
-        " differs in one thing, where the gradient comes from: so the ratio of the two is what autodiff costs.",
+        " differs in one thing, where the gradient comes from: so the ratio of the two is what autodiff costs. By hand it is the"
+        " same text for every library, operation by operation over the array API; fused by hand for one library alone it may be"
+        " faster, and autodiff then costs more. torch-compile and torch-scan are compiled for shapes that never change, without"
+        " guards, and on a CPU with Inductor's C++ wrapper: torch.compile as it comes takes longer over a small step.",
     ]
     return Section("", text)
 

@@ -12,6 +12,7 @@ from bench.report.units import NO_BREAK, bound, clip, numeric
 
 WIDTH = 80
 FIRST_COLUMN, COLUMN = 34, 44  # with two spaces between them, any two columns fit 80
+IN_MARKDOWN = 160  # whole names, and of a hostile one no more than a reader can pass over
 
 
 class Table(NamedTuple):
@@ -97,7 +98,7 @@ def wrapped(text: str, bullet: str = "") -> str:
 
 
 def _drawn(table: Table) -> list[str]:
-    headers, rows = _clipped(table)
+    headers, rows = _clipped(table, FIRST_COLUMN, COLUMN)
     lines = [
         _tabulated([[row[i] for i in columns] for row in rows], [headers[i] for i in columns], "simple")
         for columns in _split(headers, rows)
@@ -105,11 +106,11 @@ def _drawn(table: Table) -> list[str]:
     return [re.sub(r" +$", "", "\n\n".join(lines), flags=re.MULTILINE), *([wrapped(table.note)] if table.note else [])]
 
 
-def _clipped(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Every cell on one line, none too wide."""
-    widths = [FIRST_COLUMN] + [COLUMN] * (len(table.headers) - 1)
+def _clipped(table: Table, first: int, other: int) -> tuple[list[str], list[list[str]]]:
+    """Every cell on one line, none wider than that of its column may be."""
+    widths = [first] + [other] * (len(table.headers) - 1)
     return (
-        [clip(inert(header), min(width, FIRST_COLUMN)) for header, width in zip(table.headers, widths, strict=True)],
+        [clip(inert(header), min(width, first)) for header, width in zip(table.headers, widths, strict=True)],
         [[clip(inert(cell), width) for cell, width in zip(row, widths, strict=True)] for row in table.rows],
     )
 
@@ -157,7 +158,7 @@ def markdown(title: str, sections: Sequence[Section]) -> str:
 
 
 def _piped(table: Table) -> str:
-    headers, rows = _clipped(table)
+    headers, rows = _clipped(table, IN_MARKDOWN, IN_MARKDOWN)
     return _tabulated([list(map(escaped, row)) for row in rows], list(map(escaped, headers)), "github")
 
 

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.problem import epsilon
 from bench.record import OPERATIONS, Operation, Record
 from bench.report import sweep, units
-from bench.report.findings import Findings, fastest
+from bench.report.findings import Findings, fastest, gated, name
 from bench.statistics import FEWEST_GENERATIONS, Interval, autocorrelation
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
@@ -18,6 +19,9 @@ CLOCK_CHANGE = 0.10
 AUTOCORRELATION = 0.5
 IDLE_CPU_SHARE = 0.05
 ENOUGH_GENERATIONS = 8
+
+PLAIN = epsilon("float32") / epsilon("tf32")
+"""Of its tolerance in tf32 the error that products in float32 leave: the tolerance is in proportion to the unit of rounding."""
 
 
 class Control(NamedTuple):
@@ -135,7 +139,15 @@ def _of_the_entrants(f: Findings) -> list[str]:
     unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.word == "ok"]
     if unpinned:
         found.append(f"not pinned to a core, so noisier: {units.listed(unpinned)}.")
+    if f.dtype == "tf32" and (plain := _in_float32(f)):
+        found.append(f"as exact as float32, so that their products were not rounded to tf32: {units.listed(plain)}.")
     restless = [e.label for e in f.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
     if restless:
         found.append(f"busy while others had their turn: {units.listed(restless)}.")
     return found
+
+
+def _in_float32(f: Findings) -> list[str]:
+    """Told by the gradient's error, not by the flag that was set."""
+    first = [g for g in gated(f, f.problems) if g.gate.name == "gradient at the start, by norm"]
+    return [f"{name(g.entrant)} on {g.problem}" for g in first if g.share < PLAIN]

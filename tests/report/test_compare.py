@@ -64,7 +64,7 @@ def test_nothing_is_compared_where_one_run_warmed_up_longer():
     b.settings.warm_up_seconds = 0.1
     assert {c.word for c in compare.changes(a, b)} == {"other warm-up"}
     (verdict, *_) = compare.page(a, b, compare.changes(a, b), judged=True)
-    assert ["seconds of warm-up", "0.0", "0.1"] in verdict.tables[0].rows
+    assert ["seconds of warm-up", "0.02", "0.1"] in verdict.tables[0].rows
 
 
 def test_what_was_upgraded_stands_under_the_verdict(tmp_path: Path):

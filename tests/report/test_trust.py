@@ -131,6 +131,15 @@ def test_of_two_records_the_one_that_is_no_final_result_is_named(tmp_path: Path)
     assert "A: " not in printed
 
 
+def test_what_says_tf32_and_is_as_exact_as_float32_is_named():
+    record = sample_record(PAIR, [IRIS], dtype="tf32")
+    assert not [told for told in trust.warnings(record, all_findings(record)) if "as exact as float32" in told]
+    (gate,) = [g for g in record.cell(PAIR[1], IRIS, "tf32").gates if g.name == "gradient at the start, by norm"]
+    gate.error = gate.tolerance / 10_000
+    (told,) = [told for told in trust.warnings(record, all_findings(record)) if "as exact as float32" in told]
+    assert told.endswith(f"were not rounded to tf32: {PAIR[1]} on {IRIS}.")
+
+
 def test_what_each_process_kept_busy_and_what_the_gpu_read_is_shown(tmp_path: Path):
     record = sample_record(PAIR, [IRIS])
     record.entrants[0].busy_threads = [2, 2, 3]
