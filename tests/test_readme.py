@@ -5,12 +5,13 @@ import shlex
 import subprocess
 import sys
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from bench import calibration
-from bench.report import page
+from bench.report import page, trust, units
 from bench.report.findings import all_findings
 from bench.report.text import markdown
 from bench.store import newest, read
@@ -79,7 +80,27 @@ def test_every_ratio_with_an_interval_stands_in_the_report():
     assert len(told) > 10
     record = read(published())
     report = markdown("", page.page(record, all_findings(record), calibration.read(ROOT / "results"), []))
-    assert [ratio for ratio in told if ratio not in report] == []
+    elsewhere = {
+        ratio
+        for path in re.findall(r"\]\((results/interface/.*?\.json)\)", text("README.md"))
+        for ratio in of_train(path)
+    }
+    assert [ratio for ratio in told if ratio not in report and ratio not in elsewhere] == []
+
+
+def of_train(path: str) -> set[str]:
+    """The ratios of every two entrants of that record."""
+    (f,) = all_findings(read(ROOT / path))
+    found = [f.ratio(a, b, problem) for a, b in permutations(f.racers, 2) for problem in f.problems]
+    return {units.interval(ratio) for ratio in found if ratio is not None}
+
+
+def test_how_many_controls_leave_1_out_is_told_as_it_is():
+    (f,) = all_findings(read(published()))
+    found = [c.interval for c in trust.controls(f)]
+    out = sum(not interval.low <= 1 <= interval.high for interval in found)
+    told = f"{out or 'None'} of this record's {len(found)} controls"
+    assert told in " ".join(text("README.md").split())
 
 
 @pytest.mark.skipif(newest(ROOT / "results") != published(), reason="results/ holds a newer run of one's own")
