@@ -27,14 +27,14 @@ from bench.report import words
 from bench.report.findings import all_findings
 from bench.store import sole_writer
 
-PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 150}
+PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 100}
 """Steps of a timed call, about 5 and 50 ms where they were first tried; 2 % more work is a whole number of steps."""
 
 PAIRS = 12
 """Pairs of identical entrants in a race, "a0" against "b0" and so on; each gives one comparison on each problem."""
 
 SLOWED = {2: ("a0", "a1", "a2"), 5: ("b3", "b4", "b5"), 10: ("a6", "a7")}
-"""By percent of more work, in whole steps rounded down (5 % of 150 is 7): whom each of the slowed processes is held
+"""By percent of more work, in whole steps rounded down (5 % of 50 is 2): whom each of the slowed processes is held
 against.  No process stands in two of these trials, so that but for the control they are as independent as processes are."""
 
 

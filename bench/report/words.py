@@ -1,5 +1,6 @@
 """The findings in sentences, the verdict on a run, and its exit code.  Every number is computed from the record."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.command import DISAGREEMENT, FAILED, GOOD
@@ -39,7 +40,7 @@ def summary(record: Record, found: Sequence[Findings]) -> str:
     cells = sum(len(f.entrants) * len(f.problems) for f in found)
     empty = [cell.outcome.word for f in found for cell in f.empty_cells()]
     said = [f"{units.plural(cells, 'cell')}, {cells - len(empty)} good"]
-    said += [f"{empty.count(word)} {word}" for word in dict.fromkeys(empty)]
+    said += _counted(empty)
     told = f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
     return " ".join([told, *trust.caveats(record, found)])
 
@@ -48,8 +49,11 @@ def agreement_summary(found: Sequence[Findings]) -> str:
     """The last line of `bench.agree`."""
     words = [f.outcome(e, p).word for f in found for e in f.entrants for p in f.problems]
     said = [f"{units.plural(words.count('ok'), 'cell')} of {len(words)} agree"]
-    said += [f"{words.count(word)} {word}" for word in dict.fromkeys(words) if word != "ok"]
-    return ", ".join(said) + "."
+    return ", ".join(said + _counted(word for word in words if word != "ok")) + "."
+
+
+def _counted(words: Iterable[str]) -> list[str]:
+    return [f"{n} {'disagree' if word == 'disagrees' and n > 1 else word}" for word, n in Counter(words).items()]
 
 
 def findings(f: Findings) -> list[str]:
