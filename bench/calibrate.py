@@ -34,7 +34,7 @@ PAIRS = 12
 """Pairs of identical entrants in a race, "a0" against "b0" and so on; each gives one comparison on each problem."""
 
 SLOWED = {2: ("a0", "a1", "a2"), 5: ("b3", "b4", "b5"), 10: ("a6", "a7")}
-"""By percent of more work, in whole steps rounded down (5 % of 50 is 2): whom each of the slowed processes is held
+"""By percent of more work, all of it whole steps: whom each of the slowed processes is held
 against.  No process stands in two of these trials, so that but for the control they are as independent as processes are."""
 
 
