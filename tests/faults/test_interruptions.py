@@ -230,6 +230,7 @@ def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(told, tmp_pat
     assert process.returncode == 130, err
     assert "go on with --resume" in err
     assert the_record(tmp_path).status == "interrupted"
+    psutil.wait_procs(left_behind(), timeout=10)  # one may have been born just then
     assert not left_behind()
 
 

@@ -209,7 +209,7 @@ def test_other_code_and_what_steers_a_library_are_told_of_as_in_a_new_record(tmp
     record = begun(path)
     record.commit = "0123abc"
     save(record, path)
-    monkeypatch.setattr(session, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
+    monkeypatch.setattr(beginning, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
     told = [warning for warning in resumed(path).warnings if warning not in record.warnings]
     assert [line.split()[0] for line in told] == ["OPENBLAS_CORETYPE=Haswell", "It"]
     assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {beginning.commit()}: ")
@@ -223,7 +223,7 @@ def test_a_report_that_lies_rewritten_is_no_other_code(tmp_path, monkeypatch):
         file.write_text("as committed")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(session, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(beginning, "RESULTS", tmp_path / "results")
     committed = beginning.commit()
     assert committed[-1] in "0123456789abcdef"
     for file, said in zip(files, (committed, f"{committed}+"), strict=True):
