@@ -4,6 +4,7 @@
 #   bench/gpu.sh FOLDER        agree-*.txt, report.txt and the three records are left in FOLDER
 # What is not done in its time is ended, and its record keeps every finished race.
 set -uo pipefail
+shopt -s nullglob
 out=$(realpath -m "${1:?give the folder that the records go to}")
 cd "$(dirname "$0")/.."
 mkdir -p "$out"

@@ -34,7 +34,7 @@ from bench.choice import check_backend
 from bench.problem import Arrays, Problem, UsageError, in_dtype
 from bench.record import Entrant, Record
 from bench.workloads import pose
-from tests.running import probe_little
+from tests.running import race_little
 from tests.sample_record import sample_record
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
@@ -53,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    probe_little()
+    race_little()
     config.addinivalue_line("markers", "dtypes(*names): the dtypes to try instead of all")
     try:
         for name in config.option.backend:

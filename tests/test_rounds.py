@@ -65,7 +65,7 @@ def test_a_race_is_begun_with_the_records_warm_up(three: list[Entrant]):
     assert asked[-1].warm_up_seconds == 0.3
 
 
-@pytest.mark.parametrize("pace, seconds", [("default", 0.02), ("rigorous", 0.1), ("quick", 0.02)])
+@pytest.mark.parametrize("pace, seconds", [("default", 0.02), ("rigorous", 0.1)])
 def test_a_rigorous_race_asks_for_warmer_caches(pace: str, seconds: float):
     record, _ = beginning.new(Choice(["numpy"], [IRIS], ["cpu"], pace=pace))
     assert record.settings.warm_up_seconds == seconds

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from bench import command, session
 from bench.choice import Choice, choice_of
-from tests.running import QUICK, probe_little
+from tests.running import QUICK, race_little
 
 PROBLEMS = [QUICK, "factorisation/12x8r2"]
 GENERATIONS = 2
 
 
 def main(folder: str, resume: str = "") -> int:
-    probe_little()
+    race_little()
     if resume:
         choice = choice_of(Path(resume))
     else:
