@@ -1,5 +1,7 @@
 """A compiled mode dispatches what its name says: the whole step, or the whole descent, as one program."""
 
+import re
+
 import pytest
 
 from bench.workloads import pose
@@ -63,3 +65,22 @@ def test_tf32_is_the_algorithm_of_jax_products_on_a_gpu_and_not_a_hint():
     products = [line for line in program.splitlines() if "dot_general" in line]
     assert len(products) == 3
     assert all("lhs_precision_type = tf32" in line for line in products)
+
+
+def test_xla_doubles_the_residual_with_autodiff_and_by_hand_the_smaller_products():
+    """What README says of where autodiff's cost on the larger factorisations lies."""
+    import jax
+
+    from backends.jax import autodiff, hand_derived
+
+    problem = pose("factorisation/300x200r8")
+
+    def arrays_of_the_residuals_size(gradient) -> int:
+        program = (
+            jax.jit(gradient("factorisation")).lower(dict(problem.params), dict(problem.batch)).compile().as_text()
+        )
+        return len(
+            re.findall(r"^ *%\S+ = f32\[300,200\]\S* (?!parameter)", program.partition("ENTRY")[2], re.MULTILINE)
+        )
+
+    assert arrays_of_the_residuals_size(autodiff) == arrays_of_the_residuals_size(hand_derived) + 1
