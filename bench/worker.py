@@ -273,6 +273,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def main(socket: int) -> None:
     usage.bind()
+    _kept = usage.shift_heap()
     # Ctrl-C is the parent's to handle; it decides when the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker, parent = Worker(), Connection(socket)

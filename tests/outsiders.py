@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
+from bench import usage
 from tests.faults.backends import Wrong
 
 AS_IMPORTED = dict(os.environ)
@@ -39,11 +40,12 @@ class Telltale(Wrong):
 
 
 class Placed(Wrong):
-    """Gives as its `versions` the cores it may run on."""
+    """Gives as its `versions` the cores it may run on, and where in its page the memory of a large array begins."""
 
     @property
     def versions(self):
-        return {"cores": str(sorted(os.sched_getaffinity(0)))}
+        array = np.empty(2**21, np.float32)
+        return {"cores": str(sorted(os.sched_getaffinity(0))), "place": str(array.ctypes.data % usage.PAGE)}
 
 
 def _tasks():

@@ -100,6 +100,20 @@ def test_what_jax_compiles_is_kept_for_the_next_generation(tmp_path: Path):
     assert kept_by_another() == cold
 
 
+def test_the_arrays_of_two_workers_begin_at_different_places_of_a_page(tmp_path: Path):
+    """Of 256: all four workers at the same one is a chance of 1 in 17 million."""
+    entrant = Entrant(label="placed", backend=outsider("Placed"), device="cpu", dtype="float32")
+
+    def place() -> str:
+        worker = Process(entrant, [], tmp_path)
+        try:
+            return worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions["place"]
+        finally:
+            worker.end()
+
+    assert len({place() for _ in range(4)}) > 1
+
+
 FAULTS_OF_A_DOZEN_ARRAYS = """
 import resource
 from bench.usage import give_room
