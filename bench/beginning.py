@@ -110,6 +110,25 @@ def commit() -> str:
 def unfinished(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     """An unfinished record and its problems; UsageError when it cannot go on on this machine, by this version."""
     record = read(path)
+    _refuse_elsewhere(path, record)
+    problems = posed(choice)
+    _refuse_other_questions(path, record, choice, problems)
+    for cell in record.cells:
+        if cell.outcome.word == "interrupted":
+            cell.outcome = Outcome()
+    record.status = "running"
+    record.lay_out()
+    news = _steered(record.entrants)
+    if (now := commit()) != record.commit:
+        news.append(
+            f"It was begun at commit {record.commit or '?'} and resumed at {now or '?'}: other code may have raced."
+        )
+    record.warnings += [warning for warning in news if warning not in record.warnings]
+    return record, problems
+
+
+def _refuse_elsewhere(path: Path, record: Record) -> None:
+    """UsageError where it is done, or was begun by other turns, on another machine or with other versions."""
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
     if not record.settings.warm_up_seconds:
@@ -118,7 +137,10 @@ def unfinished(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
         raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
     for name, (then, now) in _changed_versions(record).items():
         raise UsageError(f"{path} was begun with {name} {then}, and here is {now}; install {then} again, or run anew")
-    problems = posed(choice)
+
+
+def _refuse_other_questions(path: Path, record: Record, choice: Choice, problems: list[Problem]) -> None:
+    """UsageError where the entrants, the problems or the plans of its races are not those that go on."""
     if list(map(_place, record.entrants)) != list(map(_place, entrants(choice))) or len(problems) != len(
         record.problems
     ):
@@ -138,18 +160,6 @@ def unfinished(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     for race in record.races:
         if any(operation not in plan for operation in choice.operations for plan in (race.rounds, race.calls)):
             raise UsageError(f"{path} has a race without its plan of rounds and calls; it was altered, run anew")
-    for cell in record.cells:
-        if cell.outcome.word == "interrupted":
-            cell.outcome = Outcome()
-    record.status = "running"
-    record.lay_out()
-    news = _steered(record.entrants)
-    if (now := commit()) != record.commit:
-        news.append(
-            f"It was begun at commit {record.commit or '?'} and resumed at {now or '?'}: other code may have raced."
-        )
-    record.warnings += [warning for warning in news if warning not in record.warnings]
-    return record, problems
 
 
 BLAS = ("openblas", "mkl", "blis", "flexiblas")
@@ -157,10 +167,9 @@ BLAS = ("openblas", "mkl", "blis", "flexiblas")
 
 def _changed_versions(record: Record) -> dict[str, tuple[str, str]]:
     """Then and now, of Python and of what was raced, as far as it is a package; nothing is imported."""
-    then = {"Python": record.machine.python}
-    for entrant in record.entrants:
-        # There are packages called like a BLAS, too, but none that says which one NumPy brings.
-        then |= {library: version for library, version in entrant.versions.items() if library not in BLAS}
+    # There are packages called like a BLAS, too, but none that says which one NumPy brings.
+    libraries = {library: version for library, version in record.versions.items() if library not in BLAS}
+    then = {"Python": record.machine.python} | libraries
     now = {"Python": platform.python_version()}
     for name in then:
         with contextlib.suppress(PackageNotFoundError):

@@ -11,16 +11,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import backends
 from bench import beginning, calibration, clock, command, machine, progress, statistics
-from bench.backend import Backend
-from bench.calibration import Calibration, Tally, Trial
+from bench.calibration import Calibration, Rate, Trial
 from bench.choice import DEADLINE, GENERATIONS, RESULTS, ROUNDS, WARM_UP, Choice
-from bench.problem import Problem, UsageError
+from bench.problem import UsageError
 from bench.race import Runner
 from bench.record import Entrant, Record, Samples
 from bench.report import words
@@ -38,31 +36,6 @@ SLOWED = {2: ("a0", "a1", "a2"), 5: ("b3", "b4", "b5"), 10: ("a6", "a7")}
 against.  No process stands in two of these trials, so that but for the control they are as independent as processes are."""
 
 
-class Slowed:
-    """The numpy backend, whose descent takes `percent` more steps and throws them away."""
-
-    def __init__(self, percent: int, device: str, dtype: str):
-        self._backend, self._percent = backends.load("numpy", device, dtype), percent
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._backend, name)
-
-    def trainer(self, problem: Problem, num_steps: int) -> Callable:
-        work = self._backend.trainer(problem, num_steps)
-        more = self._backend.trainer(problem, num_steps * self._percent // 100)
-
-        def train(params: Any, batch: Any) -> Any:
-            more(params, batch)
-            return work(params, batch)
-
-        return train
-
-
-slowed_by_2: Callable[[str, str], Backend] = partial(Slowed, 2)
-slowed_by_5: Callable[[str, str], Backend] = partial(Slowed, 5)
-slowed_by_10: Callable[[str, str], Backend] = partial(Slowed, 10)
-
-
 def race(seed: int, say: Callable[[str], None]) -> Record:
     """One race: the reference and its control, PAIRS pairs alike, and the slowed."""
     choice = Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
@@ -71,11 +44,11 @@ def race(seed: int, say: Callable[[str], None]) -> Record:
     for facts in record.problems:
         facts.num_steps = facts.timed_steps = PROBLEMS[facts.name]
     named = [(f"{side}{i}", "numpy") for i in range(PAIRS) for side in "ab"]
-    named += [(_slowed(p, against), f"bench.calibrate:slowed_by_{p}") for p in SLOWED for against in SLOWED[p]]
+    named += [(_slowed(p, against), f"backends.slowed:by_{p}") for p in SLOWED for against in SLOWED[p]]
     record.entrants += [Entrant(label=label, backend=name, device="cpu", dtype="float32") for label, name in named]
     record.lay_out()
     with tempfile.TemporaryDirectory() as cache:
-        Runner(record, problems, Path(cache), DEADLINE, say=say).run()
+        Runner(record, problems, Path(cache), DEADLINE, say).run()
     return record
 
 
@@ -87,7 +60,7 @@ def tally(record: Record, trial: Trial) -> None:
     """Every comparison of the race, by the verdicts that the report would give; what a failed cell leaves out is none."""
 
     def samples(label: str) -> list[Samples]:
-        return record.cell(label, trial.problem, "float32").samples
+        return record.cell(label, trial.problem, "float32").results
 
     control = statistics.ratio(samples("control"), samples("numpy"))
     for i in range(PAIRS):
@@ -101,7 +74,7 @@ def tally(record: Record, trial: Trial) -> None:
         for other in against:
             found = statistics.ratio(samples(_slowed(percent, other)), samples(other))
             if found is not None:
-                trial.detected.setdefault(str(percent), Tally()).add(statistics.verdict(found, control) == "slower")
+                trial.detected.setdefault(str(percent), Rate()).add(statistics.verdict(found, control) == "slower")
     if samples("numpy"):
         trial.call_seconds = statistics.spread(samples("numpy")).median
 

@@ -11,7 +11,7 @@ from bench.store import write
 FILE = "calibration.json"
 
 
-class Tally(Strict):
+class Rate(Strict):
     """How often, of how many."""
 
     times: int = 0
@@ -37,11 +37,11 @@ class Trial(Strict):
     problem: str
     call_seconds: float = 0.0
     """Of the identical code: the median of the last race."""
-    false_verdicts: Tally = msgspec.field(default_factory=Tally)
+    false_verdicts: Rate = msgspec.field(default_factory=Rate)
     """Identical entrants called faster or slower; every pair is compared once."""
-    outside: Tally = msgspec.field(default_factory=Tally)
+    outside: Rate = msgspec.field(default_factory=Rate)
     """Intervals of identical entrants that leave 1 out, before the control is asked: 5 % by right."""
-    detected: dict[str, Tally] = {}
+    detected: dict[str, Rate] = {}
     """By percent of more work: entrants called slower than an identical one without it."""
     half_widths: list[float] = []
     """Relative, of the intervals of identical entrants."""

@@ -28,7 +28,7 @@ of torch-compile took 16 % longer on factorisation/1000x100r10 than after 0.1 s 
 the noise."""
 ROUNDS = 6
 """There and back: the median of six outvotes two that were disturbed.  With two, a slowdown of 10 % in calls of 44 ms was
-missed in 3 of 20 trials; with ten or sixteen for six, intervals were no narrower, for every process has a speed of its own."""
+missed in 3 of 20 trials; with ten or sixteen instead of six, intervals were no narrower, for every process has a speed of its own."""
 DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
 SLOWEST_STEP = 1.0

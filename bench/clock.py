@@ -25,7 +25,7 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     """Seconds that `call()` took, and what it returned; for what happens once.  No garbage is collected meanwhile.
 
-    How often it would be depends on what else is alive: an import or a compilation takes up to a quarter longer by it.
+    How often it would be depends on what else is alive, and makes an import or a compilation up to a quarter slower.
     """
     with _uncollected():
         began = perf_counter_ns()

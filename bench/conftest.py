@@ -11,7 +11,8 @@ from bench import command, progress
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
 from bench.inert import inert
-from bench.problem import Interrupted, UsageError
+from bench.interrupts import Interrupted
+from bench.problem import UsageError
 from bench.record import OPERATIONS, Cell, Entrant, Record
 from bench.report import tables, words
 from bench.report.findings import all_findings
@@ -126,7 +127,8 @@ def record(request: pytest.FixtureRequest) -> Record:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), progress.reporter() as say:
         try:
-            config.stash[RECORD] = races.run(config.stash[CHOICE], config.option.results, say, config.option.resume)
+            option = config.option
+            config.stash[RECORD] = races.run(config.stash[CHOICE], option.results, say, option.resume, words.widths)
         except UsageError as error:
             pytest.exit(inert(str(error)), returncode=command.USAGE)
         except Interrupted as interrupted:

@@ -43,7 +43,7 @@ def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
     for problem in record.settings.problems:
         for name in names:
             ours, bare = (record.cell(label, problem, "float32") for label in (name, BARE[name]))
-            ratio = statistics.ratio(ours.samples, bare.samples)
+            ratio = statistics.ratio(ours.results, bare.results)
             if ratio is None or ratio.low is None or ratio.high is None:
                 word = next((c.outcome.word for c in (ours, bare) if c.outcome.word != "ok"), "too few generations")
                 found.append((f"{problem:28} {name:24} {word}", "not measured"))
@@ -103,7 +103,7 @@ def _interface(options: argparse.Namespace) -> int:
         choice = _begun(options.resume)
         names = [name for name in choice.backends if name in BARE]
     with progress.reporter() as say:
-        record = session.run(choice, options.results, say, options.resume)
+        record = session.run(choice, options.results, say, options.resume, words.widths)
     found = lines(record, names)
     counts = Counter(word for _, word in found)
     with command.printing():

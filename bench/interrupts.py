@@ -6,10 +6,12 @@ import signal
 from types import TracebackType
 from typing import Self
 
-from bench.problem import Interrupted
-
 TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
 """From `kill`, from a time limit, from a terminal that is closed."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with what is kept and how to go on."""
 
 
 class Interrupts:

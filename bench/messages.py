@@ -67,12 +67,12 @@ class Piloted(Struct, tag=True):
 
 
 class Begin(Struct, tag=True):
-    """Let the heap have room for a step, and count from now what is done between turns."""
+    """Let the heap have room for a step; from now on count what is done, in turns and between them."""
 
     step_bytes: float
-    """That a step must move."""
+    """What a step must move."""
     processes: int
-    """Which all are given such room."""
+    """How many are given such room."""
     warm_up_seconds: float
     """Of untimed calls at the beginning of a turn, at least; the device may need more."""
 

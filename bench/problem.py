@@ -17,10 +17,6 @@ class UsageError(Exception):
     """What a person asked for cannot be done; the message says why and names the remedy."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with what is kept and how to go on."""
-
-
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What every backend is given, bit for bit the same.
 
@@ -127,7 +123,7 @@ def steps(flops: float, wanted: int) -> tuple[int, int]:
     in a timed call, if a step also costs the flops of 10 us, and 15 Gflop in the whole descent,
     which is a whole number of timed calls - one compiled program serves both.  Where `wanted` can be
     divided so, a call is two steps at least, and a descent three calls.  Some 1 to 20 ms a
-    call are long enough for a clock, and short enough for six to ten rounds of fourteen entrants.
+    call are long enough for a clock, and short enough for six rounds of fourteen entrants.
     """
     cost = flops + 1e6
     timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 3e8 / cost))

@@ -32,8 +32,8 @@ class Runner:
     """Where torch and JAX keep what they compiled: empty at first, so the first generation finds it cold."""
     deadline: float
     """Seconds that an entrant may take over one cell in one generation."""
+    say: Callable[[str], None]
     save: Callable[[], None] = lambda: None
-    say: Callable[[str], None] = lambda line: None
     end_if_asked: Callable[[], None] = lambda: None
     """Called after every race that is saved; raises Interrupted to end the run there."""
 

@@ -103,9 +103,14 @@ class Cell(Strict):
     device_seconds: list[Positive] = []
     """One `train` among several that are waited for together; empty on the CPU."""
     cores_used: list[Share] = []
-    """Per generation: CPU time over wall time during its calls; above its limit, the entrant cheats."""
+    """Per generation: CPU time over wall time during its calls; of much more than 1 the cell is refused."""
     compilations: Count = 0
     """Programs compiled inside timed turns; anything but 0 is refused."""
+
+    @property
+    def results(self) -> list[Samples]:
+        """Its samples; none of a cell that is not ok, for wrong is not slow, and unsteady no speed."""
+        return [s for s in self.samples if s.nanoseconds] if self.outcome.word == "ok" else []
 
 
 class Entrant(Strict):
@@ -272,6 +277,11 @@ class Record(Strict, kw_only=True):
     limits: list[Limits] = []
     weather: list[Weather] = []
     warnings: list[str] = []
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of every library that an entrant says it computes with."""
+        return {library: version for entrant in self.entrants for library, version in entrant.versions.items()}
 
     def lay_out(self) -> None:
         """A cell for each entrant and problem of its dtype, where there is none yet."""

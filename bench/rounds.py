@@ -69,10 +69,8 @@ class Rounds:
                 ]
 
     def _calls_of(self, race: Race, entrant: Entrant) -> dict[Operation, int]:
-        """In a sample of each of its operations, `train` first: after calls of the others and one untimed call of its own, a step
-        of torch-compile took 12 % longer on factorisation/1000x100r10 than after 20 ms of its own."""
-        operations = sorted(self.workers.operations(entrant), key=lambda operation: operation != "train")
-        return {operation: race.calls[operation].get(entrant.label, 1) for operation in operations}
+        """In a sample of each of its operations."""
+        return {op: race.calls[op].get(entrant.label, 1) for op in self.workers.operations(entrant)}
 
     def _ask_each(
         self, racing: list[Entrant], request: Callable[[Entrant], messages.Request]
@@ -107,11 +105,9 @@ class Rounds:
     def _weigh(self, racing: list[Entrant]) -> None:
         for entrant, weighed in self._ask_each(racing, lambda e: messages.Weigh()):
             cell = self.workers.cell(entrant, self.problem)
-            cell.peak_bytes += [weighed.peak_bytes] if weighed.peak_bytes is not None else []
-            cell.device_peak_bytes += [weighed.device_peak_bytes] if weighed.device_peak_bytes is not None else []
-            cell.put_seconds.append(weighed.put_seconds)
-            cell.get_seconds.append(weighed.get_seconds)
-            cell.device_seconds += [weighed.device_seconds] if weighed.device_seconds is not None else []
+            for what in weighed.__struct_fields__:
+                if (found := getattr(weighed, what)) is not None:
+                    getattr(cell, what).append(found)
             if entrant.device == "cuda" and not weighed.device_peak_bytes:
                 self.workers.fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
 

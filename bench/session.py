@@ -9,21 +9,23 @@ from functools import partial
 from pathlib import Path
 
 from bench import beginning
-from bench.choice import RESULTS, Choice
-from bench.interrupts import Interrupts
-from bench.problem import Interrupted
+from bench.choice import Choice
+from bench.interrupts import Interrupted, Interrupts
 from bench.race import Runner
 from bench.record import Outcome, Record
-from bench.report.findings import all_findings
-from bench.report.trust import half_width
 from bench.store import read, save, sole_writer
 
 
 def run(
-    choice: Choice, results: Path = RESULTS, say: Callable[[str], None] = print, resume: Path | None = None
+    choice: Choice,
+    results: Path,
+    say: Callable[[str], None],
+    resume: Path | None = None,
+    aside: Callable[[Record], str] = lambda record: "",
 ) -> Record:
     """Race, and keep the record in `results` as it grows, or where it lies when it is resumed.
 
+    `say` is told how far it is, and beside each line of that what `aside` has to say of the record so far.
     Raises UsageError before anything is measured or when there is no room for the record, and
     Interrupted after Ctrl-C; what was done before is on disk.
     """
@@ -34,12 +36,16 @@ def run(
         else:
             record, problems = beginning.unfinished(resume, choice)
             path = resume
-            _remove_unfinished(path)
+            _remove_temporaries(path)
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
             save(record, path)
-            tell, keep = partial(_with_widths, record, say), partial(save, record, path)
+
+            def tell(line: str) -> None:
+                say(line + aside(record))
+
+            keep, stop = partial(save, record, path), interrupts.end_if_asked
             try:
-                Runner(record, problems, Path(cache), choice.deadline, keep, tell, interrupts.end_if_asked).run()
+                Runner(record, problems, Path(cache), choice.deadline, tell, save=keep, end_if_asked=stop).run()
                 record.finished, record.status = datetime.now(UTC).isoformat(timespec="seconds"), "complete"
                 save(record, path)
             except KeyboardInterrupt:
@@ -48,12 +54,6 @@ def run(
                 raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
         say(f"record: {path}")
     return record
-
-
-def _with_widths(record: Record, say: Callable[[str], None], line: str) -> None:
-    """`line`, and how wide the intervals are by now, once there are any."""
-    widths = [width for f in all_findings(record) if (width := half_width(f)) is not None]
-    say(f"{line}; intervals are +-{100 * max(widths):.1f} % by now" if widths else line)
 
 
 def _unused(results: Path, record: Record) -> Path:
@@ -65,7 +65,7 @@ def _unused(results: Path, record: Record) -> Path:
     return path
 
 
-def _remove_unfinished(path: Path) -> None:
+def _remove_temporaries(path: Path) -> None:
     """Away with what was being written for `path` when its run was killed; the lock is held, so nobody writes now."""
     for begun in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"):
         begun.unlink()
@@ -89,5 +89,5 @@ def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
     choice.generations = 0
     record, problems = beginning.new(choice)
     with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
-        Runner(record, problems, Path(cache), choice.deadline, say=say, end_if_asked=interrupts.end_if_asked).run()
+        Runner(record, problems, Path(cache), choice.deadline, say, end_if_asked=interrupts.end_if_asked).run()
     return record

@@ -143,14 +143,6 @@ def verdict(interval: Interval | None, control: Interval | None = None) -> Verdi
     return "faster" if interval.value < 1 else "slower"
 
 
-def autocorrelation(samples: Samples) -> float:
-    """Of successive samples (lag 1); 0 where they do not vary or are too few."""
-    x = per_call(samples)
-    x = x - x.mean()
-    power = float(x @ x)
-    return float(x[:-1] @ x[1:]) / power if len(x) > 2 and power > 0 else 0.0
-
-
 def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float:
     """Steps after which compiling has paid for itself against `other`; NEVER where it is not faster.
 

@@ -100,7 +100,7 @@ def _misfits(record: Record) -> Iterator[str]:
 def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Path:
     """The newest complete record in `folder` with a good cell; UsageError when there is none.
 
-    Of newer ones that are none it is told.
+    `warn` is told why a newer record is passed over.
     """
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
         try:

@@ -27,12 +27,12 @@ from bench.problem import Arrays, Problem, array_dtype, epsilon, nudged
 from bench.record import Operation
 from bench.workloads import WORKLOADS
 
-WARM_UP = {"cpu": 0.0, "cuda": 0.05}
+LEAST_WARM_UP = {"cpu": 0.0, "cuda": 0.05}
 """Seconds of untimed calls at the beginning of a turn, whatever was asked for.  On a GPU a heuristic: one that had nothing
 to do has lowered its clock."""
 
 FEW_CALLS, FEW_CALLS_SECONDS = 4, 0.05
-"""Untimed calls that begin a turn where they fit into these seconds, longer than was asked for or not: two calls of 11 ms
+"""Untimed calls that begin a turn at least, unless they take longer than these seconds: two calls of 11 ms
 left a step of numpy on factorisation/2000x1000r32 5 % slower than nine, and five no more than 2 %."""
 
 LARGE = 2**25
@@ -82,15 +82,12 @@ class Worker:
             self.operations[operation] = make[operation]()
             self._call(operation, params)
 
-        # `train` before the others: the first pays what a library does once a process, and `train` is what all have.
-        order = sorted(ask.operations, key=lambda operation: operation != "train")
-        first = {operation: clock.timed(partial(first_call, operation))[0] for operation in order}
+        first = {operation: clock.timed(partial(first_call, operation))[0] for operation in ask.operations}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
-        # What is alive now stays alive; without this, collecting before every turn takes longer than the turn.
         if ask.problem.bytes_moved > LARGE:
-            gc.unfreeze()
+            gc.unfreeze()  # so that what the problem before left in cycles is collected, too
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # what is alive now stays alive: otherwise collecting before every turn takes longer than the turn
         return messages.Prepared(first)
 
     def testify(self, ask: messages.Testify) -> Evidence:
@@ -114,7 +111,7 @@ class Worker:
     def begin(self, ask: messages.Begin) -> messages.Done:
         if self.device == "cpu":
             usage.give_room(ask.step_bytes, ask.processes)
-        self._warm_up_seconds = max(ask.warm_up_seconds, WARM_UP[self.device])
+        self._warm_up_seconds = max(ask.warm_up_seconds, LEAST_WARM_UP[self.device])
         self._turns, self._calls, self._compiled = usage.Meter(), usage.Meter(), 0
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
         return messages.Done()
@@ -134,17 +131,17 @@ class Worker:
             return messages.Turned(samples)
 
     def _sample(
-        self, operation: Operation, last: Arrays, there: list[Any], warm_up_seconds: float, untimed: int
+        self, operation: Operation, last: Arrays, there: list[Any], seconds: float, calls: int
     ) -> messages.Sample:
         """From all starts but the first, of which the `last` is given as it was put there."""
         with self._calls.measured():
-            self._warm_up(operation, there[0], warm_up_seconds, untimed)
+            self._warm_up(operation, there[0], seconds, calls)
             nanoseconds, outputs = clock.sample(self.operations[operation], self.backend.wait, there[1:], self.batch)
         loss, result = parts(operation, self.backend.get(outputs[-1]))
         return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), distance(result, last))
 
     def _warm_up(self, operation: str, params: Any, seconds: float, calls: int) -> None:
-        """Untimed calls: for `seconds`, and while they are fewer than `calls` for FEW_CALLS_SECONDS; one at least."""
+        """Untimed calls, one at least: for `seconds`, then on until `calls` are done or FEW_CALLS_SECONDS are over."""
         began, done = time.monotonic(), 0
         while not done or (spent := time.monotonic() - began) < seconds or (done < calls and spent < FEW_CALLS_SECONDS):
             self._call(operation, params)

@@ -107,16 +107,12 @@ def sample_record(
 
 
 def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
-    """`record`, with every cell of `entrant` empty, for this reason."""
+    """`record`, with every cell of `entrant` empty, for this reason; one that is unsteady keeps what it has."""
     for cell in record.cells:
         if cell.entrant == entrant:
-            cell.outcome, cell.samples, cell.runs, cell.losses, cell.first_calls = (
-                Outcome(word=word, reason=reason),
-                [],
-                [],
-                [],
-                [],
-            )
+            cell.outcome = Outcome(word=word, reason=reason)
+            if word != "unsteady":
+                cell.samples, cell.runs, cell.losses, cell.first_calls = [], [], [], []
     return record
 
 

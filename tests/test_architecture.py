@@ -81,6 +81,18 @@ def test_no_file_of_bench_imports_a_framework(path: Path):
     assert not (roots | inside) & FRAMEWORKS
 
 
+COMMANDS = {"agree/__main__.py", "calibrate.py", "conftest.py", "interface.py", "test_race.py"}
+"""What prints what the report says; all else of bench/ races, and knows of no report."""
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in python_files("bench") if "report" not in p.parts], ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_no_file_of_bench_but_a_command_imports_the_report(path: Path):
+    told = any(f"{name}.".startswith("bench.report.") for name in imported(path))
+    assert told == (str(path.relative_to(ROOT / "bench")) in COMMANDS)
+
+
 def test_no_framework_is_loaded_when_all_of_bench_is():
     wanted = list(modules("bench"))
     frameworks, _, loaded = loaded_after("".join(f"import {name}\n" for name in wanted))

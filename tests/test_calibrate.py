@@ -54,7 +54,7 @@ def test_a_comparison_that_a_failed_cell_leaves_out_is_counted_nowhere():
     (problem, *_), slowed = calibrate.PROBLEMS, calibrate._slowed(5, "b3")
     trial, missing = Trial(problem=problem), Trial(problem=problem)
     calibrate.tally(sample_record(names, [problem]), trial)
-    record = fail(fail(sample_record(names, [problem]), slowed, "crashed"), "numpy", "crashed")
+    record = fail(fail(sample_record(names, [problem]), slowed, "unsteady"), "numpy", "crashed")
     calibrate.tally(record, missing)
     assert missing.detected["5"].tried == trial.detected["5"].tried - 1
     assert missing.false_verdicts.tried == trial.false_verdicts.tried == calibrate.PAIRS

@@ -56,11 +56,11 @@ def test_a_program_is_found_on_the_disk_when_it_is_compiled_again(name: str, pro
 def test_tf32_is_the_algorithm_of_jax_products_on_a_gpu_and_not_a_hint():
     import jax
 
-    from backends.jax import PRECISION, autodiff
+    from backends.jax import AUTODIFF, PRECISION
 
     problem = pose(SMALL["factorisation"])
     with jax.default_matmul_precision(PRECISION["tf32"]):
-        traced = jax.jit(autodiff("factorisation")).trace(dict(problem.params), dict(problem.batch))
+        traced = jax.jit(AUTODIFF.value_and_grad("factorisation")).trace(dict(problem.params), dict(problem.batch))
         program = traced.lower(lowering_platforms=("cuda",)).as_text()
     products = [line for line in program.splitlines() if "dot_general" in line]
     assert len(products) == 3
@@ -71,16 +71,15 @@ def test_xla_doubles_the_residual_with_autodiff_and_by_hand_the_smaller_products
     """What README says of where autodiff's cost on the larger factorisations lies."""
     import jax
 
-    from backends.jax import autodiff, hand_derived
+    from backends.jax import AUTODIFF, HAND_DERIVED, Source
 
     problem = pose("factorisation/300x200r8")
 
-    def arrays_of_the_residuals_size(gradient) -> int:
-        program = (
-            jax.jit(gradient("factorisation")).lower(dict(problem.params), dict(problem.batch)).compile().as_text()
-        )
+    def arrays_of_the_residuals_size(source: Source) -> int:
+        gradient = jax.jit(source.value_and_grad("factorisation"))
+        program = gradient.lower(dict(problem.params), dict(problem.batch)).compile().as_text()
         return len(
             re.findall(r"^ *%\S+ = f32\[300,200\]\S* (?!parameter)", program.partition("ENTRY")[2], re.MULTILINE)
         )
 
-    assert arrays_of_the_residuals_size(autodiff) == arrays_of_the_residuals_size(hand_derived) + 1
+    assert arrays_of_the_residuals_size(AUTODIFF) == arrays_of_the_residuals_size(HAND_DERIVED) + 1

@@ -9,7 +9,7 @@ from bench.interface import BARE, verdict
 from bench.problem import UsageError
 from bench.statistics import Interval
 from bench.store import save
-from tests.sample_record import sample_record
+from tests.sample_record import fail, sample_record
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,13 @@ from tests.sample_record import sample_record
 )
 def test_a_mode_is_within_five_percent_or_not_when_all_of_its_interval_is(interval: Interval, word: str):
     assert verdict(interval) == word
+
+
+def test_an_unsteady_loop_is_held_against_nothing():
+    raced = ["numpy", BARE["numpy"]]
+    record = fail(sample_record(raced, interface.PROBLEMS), BARE["numpy"], "unsteady")
+    assert [c.samples != [] for c in record.cells if c.entrant == BARE["numpy"]] == [True, True]
+    assert [word for _, word in interface.lines(record, ["numpy"])] == ["not measured", "not measured"]
 
 
 def test_a_race_of_some_modes_goes_on_with_those(tmp_path: Path):

@@ -1,6 +1,7 @@
-"""A race: on one core entrants take turns, in as many rounds as there is time for."""
+"""A race: on one core entrants take turns, in rounds there and back."""
 
 import time
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from bench import beginning, messages, rounds
 from bench.choice import Choice
 from bench.record import OPERATIONS, Entrant, Race
 from bench.rounds import Rounds
+from bench.workers import Workers
 from bench.workloads import pose
 from tests.conftest import LABELS
 from tests.sample_record import sample_record
@@ -83,7 +85,9 @@ def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_fi
     monkeypatch.setattr(rounds.gates, "timed_call_agrees", lambda *asked: True)
     workers = answering(ask)
     workers.rounds_like = lambda entrant: "numpy"
-    workers.operations = lambda entrant: ["train"] if entrant is three[0] else list(OPERATIONS)
+    workers.record.settings.operations = list(OPERATIONS)
+    three[0].dispatch = "descent"
+    workers.operations = partial(Workers.operations, workers)
     workers.record.settings.most_rounds = 6
     race = Race(0, IRIS, "float32", 0, {}, {operation: {} for operation in OPERATIONS})
     Rounds(workers, SimpleNamespace(problem=pose(IRIS)))._rounds(race, three)

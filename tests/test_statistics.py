@@ -89,14 +89,6 @@ def test_the_spread_is_the_median_and_the_quartiles_of_all_samples():
     assert found == pytest.approx((3.0, 2.0, 4.0))
 
 
-def test_the_autocorrelation_of_a_known_process_is_found():
-    rng, x = np.random.default_rng(0), [0.0]
-    for shock in rng.standard_normal(5000):
-        x.append(0.55 * x[-1] + shock)
-    found = statistics.autocorrelation(samples([1 + 0.01 * np.array(x)])[0])
-    assert found == pytest.approx(0.55, abs=0.03)
-
-
 # How often it is wrong.
 
 
@@ -194,14 +186,12 @@ def test_constant_samples_give_an_interval_of_no_width(generations: int):
     assert found == (pytest.approx(1.5), *(x and pytest.approx(x) for x in bounds))
     assert statistics.verdict(found) == ("slower" if generations >= 3 else "undecided")
     assert statistics.spread(a) == pytest.approx((0.003,) * 3)
-    assert statistics.autocorrelation(a[0]) == 0
 
 
 def test_one_sample_is_enough_for_a_median_and_a_ratio():
     a, b = samples([[0.003]]), samples([[0.002]])
     assert statistics.spread(a) == pytest.approx((0.003,) * 3)
     assert statistics.ratio(a, b) == Interval(pytest.approx(1.5))
-    assert statistics.autocorrelation(a[0]) == 0
     assert statistics.ratio(a, samples([[0.002] * 10])) == Interval(pytest.approx(1.5))
 
 
@@ -215,7 +205,6 @@ def test_an_outlier_of_a_thousand_times_moves_nothing():
     assert after is not None
     assert after == pytest.approx(before, abs=0.01)
     assert statistics.spread(a).median == pytest.approx(0.005, rel=0.01)
-    assert finite(statistics.autocorrelation(a[3]))
 
 
 def test_an_outlier_in_the_only_pair_of_a_generation_widens_the_interval_and_decides_nothing():
@@ -241,7 +230,7 @@ def test_no_samples_give_nan(ours: list[list[int]], theirs: list[list[int]]):
         assert finite(*found, found.half_width)
         assert found.low is None or found.low <= found.value <= found.high
         assert statistics.verdict(found, found) == "undecided"
-    assert all(finite(*statistics.spread([s]), statistics.autocorrelation(s)) for s in a)
+    assert all(finite(*statistics.spread([s])) for s in a)
 
 
 # Paying for a compilation.

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax import Jax, autodiff
+from backends.jax import AUTODIFF, Jax
 
 
 def loss_of(U, V, A):
@@ -79,4 +79,4 @@ def scan_by_hand(device, dtype):
 
 
 def _with(dispatch, gradient, loop):
-    return Jax(jax.devices("cpu")[0], dispatch, autodiff, lambda _, __, num_steps: loop(gradient, num_steps))
+    return Jax(jax.devices("cpu")[0], dispatch, AUTODIFF, lambda _, __, num_steps: loop(gradient, num_steps))

@@ -1,12 +1,10 @@
 """PyTorch: the eager loop of the lab report, one compiled step, one compiled scan."""
 
-from functools import partial
-
 import torch
 from torch._higher_order_ops.scan import scan
 from torch.nn import functional as F
 
-from backends.torch import Torch, compiled_steps, compiler, tape, transform
+from backends.torch import TAPE, Torch, compiler
 
 
 def loss_of(U, V, A):
@@ -96,11 +94,11 @@ def scanned_loop(gradient, problem, num_steps):
 
 
 def eager(device, dtype):
-    return Torch(device, "operation", tape, eager_loop)
+    return Torch(device, "operation", TAPE, eager_loop)
 
 
 def eager_by_hand(device, dtype):
-    return Torch(device, "operation", tape, eager_by_hand_loop)
+    return Torch(device, "operation", TAPE, eager_by_hand_loop)
 
 
 def compiled(device, dtype):
@@ -109,15 +107,6 @@ def compiled(device, dtype):
 
 def compiled_by_hand(device, dtype):
     return _with(device, "step", by_hand, compiled_loop)
-
-
-def compiled_as_it_comes(device, dtype):
-    """No loop of this file: the mode `torch-compile`, but by torch.compile without any option, and with its guards."""
-
-    def compile(function, problem):
-        return torch.compile(function)
-
-    return Torch(device, "step", transform, partial(compiled_steps, compile, device), compile=compile)
 
 
 def scanned(device, dtype):
@@ -129,4 +118,4 @@ def scanned_by_hand(device, dtype):
 
 
 def _with(device, dispatch, gradient, loop):
-    return Torch(device, dispatch, tape, lambda _, problem, num_steps: loop(gradient, problem, num_steps))
+    return Torch(device, dispatch, TAPE, lambda _, problem, num_steps: loop(gradient, problem, num_steps))

@@ -1,8 +1,8 @@
 """The gradients derived by hand: one line of code per line of calculus, over the array API.
 
 `loss(xp, params, batch)` and `value_and_grad(xp, params, batch)` take as `xp` any namespace of the
-array API standard; NumPy runs them as the reference, torch and JAX run the gradient, unchanged, as
-their by-hand twins.  `gram` is another algorithm for the factorisation, not a twin.
+array API standard; NumPy runs them as the reference, torch and JAX run them, unchanged, as their
+by-hand twins.  `gram` is another algorithm for the factorisation, not a twin.
 """
 
 from backends.by_hand import factorisation, mlp

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,11 +34,18 @@ def _count(event: str, duration_secs: float, **_: str | int) -> None:
 monitoring.register_event_duration_secs_listener(_count)
 
 
+class Source(NamedTuple):
+    """By workload, `(params, batch) -> loss` and `(params, batch) -> (loss, grads)`."""
+
+    loss: Callable[[str], Callable]
+    value_and_grad: Callable[[str], Callable]
+
+
 @dataclass(frozen=True)
 class Jax:
     device: Any
     dispatch: Dispatch
-    gradient: Callable[[str], Callable]
+    source: Source
     loop: Callable[[Callable, Problem, int], Callable]
 
     @property
@@ -57,14 +64,14 @@ class Jax:
         return jax.block_until_ready(tree)
 
     def loss(self, problem: Problem):
-        return jax.jit(LOSS[problem.workload])
+        return jax.jit(self.source.loss(problem.workload))
 
     def value_and_grad(self, problem: Problem):
-        return jax.jit(self.gradient(problem.workload))
+        return jax.jit(self.source.value_and_grad(problem.workload))
 
     def trainer(self, problem: Problem, num_steps: int):
         rate = jax.device_put(jnp.asarray(problem.learning_rate, array_dtype(problem.dtype)), self.device)
-        train = self.loop(self.gradient(problem.workload), problem, num_steps)
+        train = self.loop(self.source.value_and_grad(problem.workload), problem, num_steps)
         return lambda params, batch: train(params, batch, rate)
 
     def matmul(self, a, b):
@@ -81,15 +88,13 @@ class Jax:
         return statistics and statistics["peak_bytes_in_use"]
 
 
-# Where the gradient comes from.
+# Where the loss and its gradient come from.
 
-
-def autodiff(workload: str) -> Callable:
-    return jax.value_and_grad(LOSS[workload])
-
-
-def hand_derived(workload: str) -> Callable:
-    return partial(by_hand.VALUE_AND_GRAD[workload], jnp)
+AUTODIFF = Source(LOSS.__getitem__, lambda workload: jax.value_and_grad(LOSS[workload]))
+HAND_DERIVED = Source(
+    lambda workload: partial(by_hand.LOSS[workload], jnp),
+    lambda workload: partial(by_hand.VALUE_AND_GRAD[workload], jnp),
+)
 
 
 # What drives it.
@@ -147,26 +152,26 @@ def _updated(params, grads, rate):
     return {key: p - rate * grads[key] for key, p in params.items()}
 
 
-# The modes: a gradient and a loop.
+# The modes: a source and a loop.
 
 
 def step(device: str, dtype: str) -> Jax:
-    return _jax(device, dtype, "step", autodiff, step_by_step)
+    return _jax(device, dtype, "step", AUTODIFF, step_by_step)
 
 
 def step_by_hand(device: str, dtype: str) -> Jax:
-    return _jax(device, dtype, "step", hand_derived, step_by_step)
+    return _jax(device, dtype, "step", HAND_DERIVED, step_by_step)
 
 
 def scan(device: str, dtype: str) -> Jax:
-    return _jax(device, dtype, "descent", autodiff, scanned_steps)
+    return _jax(device, dtype, "descent", AUTODIFF, scanned_steps)
 
 
 def scan_by_hand(device: str, dtype: str) -> Jax:
-    return _jax(device, dtype, "descent", hand_derived, scanned_steps)
+    return _jax(device, dtype, "descent", HAND_DERIVED, scanned_steps)
 
 
-def _jax(device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
+def _jax(device: str, dtype: str, dispatch: Dispatch, source: Source, loop) -> Jax:
     """Finds the device, and sets the precision of float32 products, whose default on Hopper is TF32."""
     jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda,cpu")
     jax.config.update("jax_default_matmul_precision", PRECISION.get(dtype, "highest"))
@@ -175,4 +180,4 @@ def _jax(device: str, dtype: str, dispatch: Dispatch, gradient, loop) -> Jax:
     except RuntimeError as error:
         reason = f"jax {jax.__version__} sees no {device} device: {error}"
         raise Unsupported(f"not on {device}", reason) from None
-    return Jax(place, dispatch, gradient, loop)
+    return Jax(place, dispatch, source, loop)

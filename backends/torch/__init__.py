@@ -1,12 +1,12 @@
 """PyTorch: eager, one compiled program a step, one compiled program a descent, a CUDA graph.
 
-A mode is a gradient (autodiff or by hand) and a loop that drives it; `Torch` joins the two.
+A mode is a source (autodiff or by hand) and a loop that drives its gradient; `Torch` joins the two.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import array_api_compat.torch as xp
 import torch
@@ -31,11 +31,18 @@ PRODUCTS_AS_LOOPS = {
 }
 
 
+class Source(NamedTuple):
+    """By workload, `(params, batch) -> loss` and `(params, batch) -> (loss, grads)`."""
+
+    loss: Callable[[str], Callable]
+    value_and_grad: Callable[[str], Callable]
+
+
 @dataclass(frozen=True)
 class Torch:
     device: str
     dispatch: Dispatch
-    gradient: Callable[[str], Callable]
+    source: Source
     loop: Callable[[Callable, Problem, int], Callable]
     compile: Callable[[Callable, Problem], Callable] = lambda function, problem: function
     graph_peaks: Sequence[int] = ()
@@ -61,13 +68,13 @@ class Torch:
         return tree
 
     def loss(self, problem: Problem):
-        return self.compile(LOSS[problem.workload], problem)
+        return self.compile(self.source.loss(problem.workload), problem)
 
     def value_and_grad(self, problem: Problem):
-        return self.compile(self.gradient(problem.workload), problem)
+        return self.compile(self.source.value_and_grad(problem.workload), problem)
 
     def trainer(self, problem: Problem, num_steps: int):
-        return self.loop(self.gradient(problem.workload), problem, num_steps)
+        return self.loop(self.source.value_and_grad(problem.workload), problem, num_steps)
 
     def matmul(self, a, b):
         return a @ b
@@ -88,7 +95,7 @@ class Torch:
         return peak
 
 
-# Where the gradient comes from.
+# Where the loss and its gradient come from.
 
 
 def tape(workload: str) -> Callable:
@@ -115,9 +122,12 @@ def transform(workload: str) -> Callable:
     return value_and_grad
 
 
-def hand_derived(workload: str) -> Callable:
-    """No autodiff: the gradient derived by hand."""
-    return partial(by_hand.VALUE_AND_GRAD[workload], xp)
+TAPE = Source(LOSS.__getitem__, tape)
+TRANSFORM = Source(LOSS.__getitem__, transform)
+HAND_DERIVED = Source(
+    lambda workload: partial(by_hand.LOSS[workload], xp), lambda workload: partial(by_hand.VALUE_AND_GRAD[workload], xp)
+)
+"""No autodiff: the loss and its gradient, both one text for all libraries."""
 
 
 # What drives it.
@@ -214,42 +224,42 @@ def captured_steps(peaks: list[int], value_and_grad: Callable, problem: Problem,
     return replay
 
 
-# The modes: a gradient and a loop.
+# The modes: a source and a loop.
 
 
 def eager(device: str, dtype: str) -> Torch:
-    return _torch(device, dtype, "operation", tape, step_by_step)
+    return _torch(device, dtype, "operation", TAPE, step_by_step)
 
 
 def eager_by_hand(device: str, dtype: str) -> Torch:
-    return _torch(device, dtype, "operation", hand_derived, step_by_step)
+    return _torch(device, dtype, "operation", HAND_DERIVED, step_by_step)
 
 
 def compiled(device: str, dtype: str) -> Torch:
-    return _compiled(device, dtype, transform)
+    return _compiled(device, dtype, TRANSFORM)
 
 
 def compiled_by_hand(device: str, dtype: str) -> Torch:
-    return _compiled(device, dtype, hand_derived)
+    return _compiled(device, dtype, HAND_DERIVED)
 
 
 def scanned(device: str, dtype: str) -> Torch:
-    return _scanned(device, dtype, transform)
+    return _scanned(device, dtype, TRANSFORM)
 
 
 def scanned_by_hand(device: str, dtype: str) -> Torch:
-    return _scanned(device, dtype, hand_derived)
+    return _scanned(device, dtype, HAND_DERIVED)
 
 
 def cuda_graph(device: str, dtype: str) -> Torch:
-    return _captured(device, dtype, tape)
+    return _captured(device, dtype, TAPE)
 
 
 def cuda_graph_by_hand(device: str, dtype: str) -> Torch:
-    return _captured(device, dtype, hand_derived)
+    return _captured(device, dtype, HAND_DERIVED)
 
 
-def _torch(device: str, dtype: str, dispatch: Dispatch, gradient, loop, **more) -> Torch:
+def _torch(device: str, dtype: str, dispatch: Dispatch, source: Source, loop, **more) -> Torch:
     """Checks that the device is there, and sets the precision of float32 products."""
     if device == "cuda":
         try:
@@ -257,12 +267,32 @@ def _torch(device: str, dtype: str, dispatch: Dispatch, gradient, loop, **more) 
         except (AssertionError, RuntimeError) as error:
             raise Unsupported("not on cuda", f"torch {torch.__version__} sees no CUDA device: {error}") from None
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
-    return Torch(device, dispatch, gradient, loop, **more)
+    return Torch(device, dispatch, source, loop, **more)
 
 
-def _compiled(device: str, dtype: str, gradient) -> Torch:
+def _compiled(device: str, dtype: str, source: Source) -> Torch:
     compile = compiler(device)
-    return _torch(device, dtype, "step", gradient, partial(compiled_steps, compile, device), compile=compile)
+    return _torch(device, dtype, "step", source, partial(compiled_steps, compile, device), compile=compile)
+
+
+def eager_by_hand_for_torch(device: str, dtype: str) -> Torch:
+    """`torch-eager-by-hand` with a gradient derived for torch alone, the perceptron's; not in FACTORIES, raced by its full name."""
+
+    def value_and_grad(workload: str) -> Callable:
+        if workload != "mlp":
+            raise Unsupported(f"not for {workload}", "this gradient is the perceptron's")
+        return mlp.value_and_grad
+
+    return _torch(device, dtype, "operation", Source(TAPE.loss, value_and_grad), step_by_step)
+
+
+def compiled_as_it_comes(device: str, dtype: str) -> Torch:
+    """`torch-compile` by `torch.compile` without an option, guards and all; not in FACTORIES, raced by its full name."""
+
+    def compile(function: Callable, problem: Problem) -> Callable:
+        return torch.compile(of_its_own(function))
+
+    return _torch(device, dtype, "step", TRANSFORM, partial(compiled_steps, compile, device), compile=compile)
 
 
 def compiler(device: str, fullgraph: bool = False) -> Callable[[Callable, Problem], Callable]:
@@ -290,22 +320,30 @@ def torch_compile(device: str, function: Callable, problem: Problem, fullgraph: 
     from them it takes two thirds of the time to make a program, which then runs as fast to within 2 %.
     """
     on_cpu = device == "cpu"
-
-    def program(*arguments):
-        return function(*arguments)
-
-    # Programs are kept by code object; without guards, one problem would be given another's.
-    program.__code__ = program.__code__.replace()
     options: dict[str, Any] = {
         "cpp_wrapper": on_cpu,
         "cpp_wrapper_build_separate": on_cpu,
         "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,
         "post_grad_fusion_options": PRODUCTS_AS_LOOPS if on_cpu and problem.flops < FEW_FLOPS else {},
     }
-    return torch.compile(program, fullgraph=fullgraph, options=options)
+    return torch.compile(of_its_own(function), fullgraph=fullgraph, options=options)
 
 
-def _scanned(device: str, dtype: str, gradient) -> Torch:
+def of_its_own(function: Callable) -> Callable:
+    """`function` with a code object of its own.
+
+    Dynamo keeps programs by code object.  Without guards one problem would be given another's; with them a second problem
+    would be asked the first one's guards, and be given a program for any shape.
+    """
+
+    def program(*arguments):
+        return function(*arguments)
+
+    program.__code__ = program.__code__.replace()
+    return program
+
+
+def _scanned(device: str, dtype: str, source: Source) -> Torch:
     if device == "cuda":
         raise Unsupported(
             "not on cuda", "torch's scan is raced on the CPU; on a GPU the whole descent is torch-cuda-graph"
@@ -315,11 +353,11 @@ def _scanned(device: str, dtype: str, gradient) -> Torch:
         raise Unsupported(f"needs torch >= {SCANS_IN_CPP}", reason)
     # Only the descent is one program here; a single loss or gradient compiled is torch-compile's affair.
     compile = compiler(device, fullgraph=True)  # or Inductor refuses the scan
-    return _torch(device, dtype, "descent", gradient, partial(scanned_steps, compile))
+    return _torch(device, dtype, "descent", source, partial(scanned_steps, compile))
 
 
-def _captured(device: str, dtype: str, gradient) -> Torch:
+def _captured(device: str, dtype: str, source: Source) -> Torch:
     if device == "cpu":
         raise Unsupported("not on cpu", "a CUDA graph needs a CUDA device; on the CPU the whole descent is torch-scan")
     peaks: list[int] = []
-    return _torch(device, dtype, "descent", gradient, partial(captured_steps, peaks), graph_peaks=peaks)
+    return _torch(device, dtype, "descent", source, partial(captured_steps, peaks), graph_peaks=peaks)

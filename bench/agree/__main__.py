@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from bench import command, progress, session
 from bench.choice import Choice, add_options
 from bench.report import lab, tables, words
-from bench.report.__main__ import show
 from bench.report.findings import all_findings
-from bench.report.text import Section
+from bench.report.text import Section, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

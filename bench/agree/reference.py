@@ -13,7 +13,7 @@ from bench.problem import Array, Arrays, Problem, array_dtype, cast, epsilon, in
 from bench.workloads import WORKLOADS, pose
 
 SEEDS = range(8)
-"""The starts of the lab report's table; every other start of an Iris problem is one of them."""
+"""As many starts as the lab report's table has; every other start of an Iris problem is one of them."""
 
 MARGIN = 32
 """A tolerance is this many times what rounding alone does to the reference.

@@ -1,7 +1,6 @@
 """python -m bench.report [RECORD [RECORD_B]] [--results DIR] [--force] [--fail-on-regression]"""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from bench.choice import RESULTS
 from bench.problem import UsageError
 from bench.report import compare, page, words
 from bench.report.findings import all_findings
-from bench.report.text import Section, markdown, terminal, wrapped
+from bench.report.text import markdown, show
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,18 +108,6 @@ def _compare(options: argparse.Namespace) -> int:
     code = compare.exit_code(b, found, options.fail_on_regression)
     show(title, sections, compare.summary(found), code)
     return code
-
-
-def show(title: str, sections: Sequence[Section], summary: str, code: int) -> None:
-    """Coloured for a person alone: on a terminal, and not where NO_COLOR is set (no-color.org)."""
-    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    shade = {command.GOOD: 32, command.FAILED: 33}.get(code, 31)
-    line = wrapped(summary)
-    with command.printing():
-        print(terminal(title, sections, colour))
-        print(f"\033[{shade}m{line}\033[0m" if colour else line)
 
 
 if __name__ == "__main__":

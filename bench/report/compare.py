@@ -146,7 +146,6 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
     """What was upgraded, or asked for otherwise: a row for each that is not the same."""
 
     def told(record: Record) -> dict[str, str]:
-        versions = {library: version for e in record.entrants for library, version in e.versions.items()}
         settings = record.settings
         asked = {
             "generations": settings.generations,
@@ -155,7 +154,7 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
             "seed": settings.seed,
         }
         ours = {"commit": record.commit, "Python": record.machine.python, "system": record.machine.system}
-        return {key: str(value) for key, value in (versions | ours | asked).items()}
+        return {key: str(value) for key, value in (record.versions | ours | asked).items()}
 
     then, now = told(a), told(b)
     keys = dict.fromkeys([*now, *then])
@@ -217,12 +216,14 @@ def summary(found: list[Change]) -> str:
 
 
 def exit_code(b: Record, found: list[Change], fail_on_regression: bool) -> int:
-    """What `b` alone comes to; where that was asked for, 1 if a cell became slower, 3 if one of A's is not compared."""
+    """What `b` alone comes to; where that was asked for, 1 if a cell became slower, 3 if one of A's is not compared, or of
+    too few generations for an interval."""
     code = words.exit_code(all_findings(b))
     if not fail_on_regression:
         return code
     slower = any(c.verdict == "slower" for c in found)
-    lost = any(c.interval is None and c.seconds_a is not None for c in found) or all(c.interval is None for c in found)
+    unjudged = [c for c in found if c.interval is None or c.interval.low is None]
+    lost = len(unjudged) == len(found) or any(c.seconds_a is not None for c in unjudged)
     return words.worst([code, command.REGRESSION if slower else command.GOOD, command.FAILED if lost else command.GOOD])
 
 

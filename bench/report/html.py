@@ -57,7 +57,7 @@ def page(
     downloads: Sequence[Download],
     lead: Sequence[str] = (),
 ) -> Page:
-    """`lead`: what two records come to; who won, where there is one."""
+    """`lead`: what stands first where two records are compared; without it, who won."""
     return Page(
         title,
         [] if lead else trust.caveats(record, found),

@@ -61,7 +61,7 @@ RC: dict[Any, Any] = {
 
 
 def key(entrant: Entrant) -> str:
-    """What marks everything that is drawn or written of this entrant; no name is, for it may mean harm."""
+    """What marks all that is drawn or written of this entrant: a checksum of its label, which may itself mean harm."""
     return f"entrant-{crc32(entrant.label.encode()):08x}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bench.calibration import Calibration, Tally, Trial
+from bench.calibration import Calibration, Rate, Trial
 from bench.record import Entrant, Gpu, Record
 from bench.report import device, lab, scaling, tables, trust, units, words
 from bench.report.findings import Findings, grouped
@@ -77,19 +77,18 @@ def _tried(trial: Trial) -> str:
     )
 
 
-def _rate(tally: Tally) -> str:
-    low, high = tally.interval()
-    return f"{tally.times} of {tally.tried} [{units.percent(low)}, {units.percent(high)}]"
+def _rate(rate: Rate) -> str:
+    low, high = rate.interval()
+    return f"{rate.times} of {rate.tried} [{units.percent(low)}, {units.percent(high)}]"
 
 
 def _noise(f: Findings) -> str:
-    """Median half-width and autocorrelation of one dtype on one device."""
-    width, correlated = trust.half_width(f), trust.lag_1(f)
-    said = [f"median half-width of the intervals {units.percent(width)}"] if width is not None else []
-    said += [f"lag-1 autocorrelation of successive samples {correlated:.2f}"] if correlated is not None else []
-    return (
-        f"{f.title}: {', '.join(said)}, over {units.plural(trust.generations(f) or 0, 'generation')}." if said else ""
-    )
+    """The median half-width of one dtype on one device."""
+    width = trust.half_width(f)
+    if width is None:
+        return ""
+    generations = units.plural(trust.generations(f) or 0, "generation")
+    return f"{f.title}: median half-width of the intervals {units.percent(width)}, over {generations}."
 
 
 def _controls(f: Findings) -> Table | None:
@@ -118,7 +117,7 @@ def the_run(record: Record) -> Section:
         ["system", f"{machine.system}, Python {machine.python}"],
         [
             "replication",
-            f"{units.plural(settings.generations, 'generation')} of at most {units.plural(settings.most_rounds, 'round')}",
+            f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.most_rounds, 'round')}",
         ],
         ["warm-up", f"{units.seconds(warm)} of calls at least" if (warm := settings.warm_up_seconds) else "one call"],
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],

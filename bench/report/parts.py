@@ -72,12 +72,9 @@ def comparison(sections: Sequence[Section]) -> Part:
 def facts(record: Record) -> str:
     """Machine and versions on one line."""
     machine = record.machine
-    versions: dict[str, str] = {}
-    for e in record.entrants:
-        versions |= e.versions
     gpu = [machine.gpu.name] if machine.gpu else []
     cpu = f"{machine.cpu}, {units.plural(machine.cores, 'core')}"
-    libraries = [f"{library} {version}" for library, version in versions.items()]
+    libraries = [f"{library} {version}" for library, version in record.versions.items()]
     return " \u00b7 ".join([cpu, *gpu, machine.system, f"Python {machine.python}", *libraries, record.started[:10]])
 
 
@@ -145,7 +142,7 @@ def _method(record: Record) -> Section:
     text = [
         "Every backend lives in a process of its own, on one thread pinned to one core, fixed before its library is imported."
         f" A generation starts all of them anew; this run had {units.plural(settings.generations, 'generation')}. On each"
-        f" problem they take turns in at most {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. {turns}"
+        f" problem they take turns in {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. {turns}"
         " Each timed call is from a start that no call has seen before, and the harness waits for its whole output.",
         "A ratio is the median of the paired log ratios of a generation, averaged over the generations; its 95 % interval is"
         " Student's t over them (Kalibera and Jones, ISMM 2013). `faster` and `slower` follow from the interval alone, and never"
@@ -157,10 +154,11 @@ def _method(record: Record) -> Section:
         " its last result alone. Wrong is not slow: what disagrees is not timed.",
         "A backend's name says its library and how much one dispatch covers: an operation (numpy, torch-eager), a step"
         " (torch-compile, jax-step) or the whole descent (torch-scan, torch-cuda-graph, jax-scan). The same name with -by-hand"
-        " differs in one thing, where the gradient comes from: so the ratio of the two is what autodiff costs. By hand it is the"
-        " same text for every library, operation by operation over the array API; fused by hand for one library alone it may be"
-        " faster, and autodiff then costs more. torch-compile and torch-scan are compiled for shapes that never change, without"
-        " guards, and on a CPU with Inductor's C++ wrapper: torch.compile as it comes takes longer over a small step.",
+        " differs in one thing, where the loss and its gradient come from: so the ratio of the two is what autodiff costs. By hand"
+        " they are the same text for every library, operation by operation over the array API; fused by hand for one library"
+        " alone they may be faster, and autodiff then costs more. torch-compile and torch-scan are compiled for shapes that never"
+        " change, without guards, on a CPU with Inductor's C++ wrapper, and there for few flops with products as loops:"
+        " torch.compile as it comes takes longer over a small step.",
     ]
     return Section("", text)
 

@@ -1,12 +1,15 @@
 """One page, two renderings: a terminal of 80 columns, and Markdown.  Whatever a record says is made inert here."""
 
+import os
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import tabulate
 
+from bench import command
 from bench.inert import inert
 from bench.report.units import NO_BREAK, bound, clip, numeric
 
@@ -166,3 +169,15 @@ def escaped(text: str) -> str:
     """`text` for Markdown: no table border, no HTML, nothing bold or struck out, no code, no formula, no word that is a link."""
     text = re.sub(r"([\\`*|~$])", r"\\\1", prose(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"\](?=[(\[:])", r"\\]", text)
+
+
+def show(title: str, sections: Sequence[Section], summary: str, code: int) -> None:
+    """Coloured for a person alone: on a terminal, and not where NO_COLOR is set (no-color.org)."""
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    shade = {command.GOOD: 32, command.FAILED: 33}.get(code, 31)
+    line = wrapped(summary)
+    with command.printing():
+        print(terminal(title, sections, colour))
+        print(f"\033[{shade}m{line}\033[0m" if colour else line)

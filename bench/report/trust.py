@@ -9,14 +9,13 @@ from bench.problem import epsilon
 from bench.record import OPERATIONS, Operation, Record
 from bench.report import sweep, units
 from bench.report.findings import Findings, fastest, gated, name
-from bench.statistics import FEWEST_GENERATIONS, Interval, autocorrelation
+from bench.statistics import FEWEST_GENERATIONS, Interval
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
 CONTROL_LEEWAY = 0.03
 STEAL_SHARE = 0.01
 LOAD = 2.0
 CLOCK_CHANGE = 0.10
-AUTOCORRELATION = 0.5
 IDLE_CPU_SHARE = 0.05
 ENOUGH_GENERATIONS = 8
 
@@ -44,11 +43,6 @@ def control_floor(f: Findings) -> float | None:
 def _reach(interval: Interval) -> float:
     """Relative: 0.03 for 1.03 and for 1 / 1.03."""
     return float(np.expm1(interval.reach))
-
-
-def lag_1(f: Findings) -> float | None:
-    """Median autocorrelation of successive samples of `train`, over all processes."""
-    return _median([autocorrelation(s) for e in f.entrants for p in f.problems for s in f.samples(e, p)])
 
 
 def half_width(f: Findings) -> float | None:
@@ -125,11 +119,6 @@ def _of_the_race(f: Findings) -> list[str]:
         found.append(
             f"the control came to {units.times(c.interval)} on {c.problem}: its interval reaches {units.percent(_reach(c.interval))}"
             f" from 1, where {units.percent(CONTROL_LEEWAY)} is the usual."
-        )
-    correlated = lag_1(f)
-    if correlated is not None and correlated > AUTOCORRELATION:
-        found.append(
-            f"successive samples are correlated ({units.number(correlated)} at lag 1); the generations carry the intervals."
         )
     return found
 

@@ -11,6 +11,7 @@ from bench.report.findings import (
     Comparison,
     Findings,
     algebra,
+    all_findings,
     by_hand,
     fastest,
     grouped,
@@ -43,6 +44,12 @@ def summary(record: Record, found: Sequence[Findings]) -> str:
     said += _counted(empty)
     told = f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
     return " ".join([told, *trust.caveats(record, found)])
+
+
+def widths(record: Record) -> str:
+    """How wide the intervals are by now, once there are any: beside a line of progress."""
+    found = [width for f in all_findings(record) if (width := trust.half_width(f)) is not None]
+    return f"; intervals are +-{units.percent(max(found))} by now" if found else ""
 
 
 def agreement_summary(found: Sequence[Findings]) -> str:
@@ -154,13 +161,14 @@ def _paid(f: Findings) -> str:
         return ""
     seconds, i, problem = max(calls)
     entrant = f.racers[i]
-    said = f"The dearest first call with autodiff is {name(entrant)}'s on {problem}, {units.seconds(seconds)} with cold caches"
+    first = ", which as the first problem pays what a library does once a process" if problem == f.problems[0] else ""
+    said = f"The dearest first call with autodiff is {name(entrant)}'s on {problem}{first}: {units.seconds(seconds)} with cold caches"
     paid = start.breaks_even(f, entrant, problem, "cold")
     if paid is None or f.reference is None:
         return f"{said}."
     if paid.steps == NEVER:
         return f"{said}; against {name(f.reference)} it never pays for itself."
-    return f"{said}; against {name(f.reference)} it has paid for itself after {steps(paid)} steps."
+    return f"{said}; against {name(f.reference)} it has paid for itself after {steps(paid)} steps, in brackets the least and the most of a generation."
 
 
 def steps(paid: start.BreakEven) -> str:

@@ -120,6 +120,12 @@ UNLIKE = {
 }
 
 
+def test_a_regression_is_not_ruled_out_by_too_few_generations_for_an_interval(tmp_path: Path):
+    a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], generations=2, seed=1, slower={"torch-eager": 10})
+    assert compared(a, b, tmp_path)[0] == command.GOOD
+    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == command.FAILED
+
+
 @pytest.mark.parametrize("unlike", UNLIKE)
 def test_unlike_records_are_refused_and_forced_get_no_verdict(unlike: str, tmp_path: Path):
     a, b = sample_record(PAIR, [IRIS]), UNLIKE[unlike]()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import calibration
-from bench.calibration import Calibration, Tally, Trial
+from bench.calibration import Calibration, Rate, Trial
 from bench.problem import UsageError
 from bench.record import Gpu, Record
 from bench.report import text, trust, words
@@ -23,9 +23,9 @@ def test_calibration_is_told_and_a_broken_one_is_not(tmp_path: Path):
     with pytest.raises(UsageError, match="is not a calibration"):
         calibration.read(tmp_path)
     trial = Trial(
-        problem=IRIS, call_seconds=0.005, false_verdicts=Tally(times=2, tried=40), half_widths=[0.01, 0.012, 0.02]
+        problem=IRIS, call_seconds=0.005, false_verdicts=Rate(times=2, tried=40), half_widths=[0.01, 0.012, 0.02]
     )
-    trial.detected["5"] = Tally(times=19, tried=20)
+    trial.detected["5"] = Rate(times=19, tried=20)
     found = Calibration(
         machine=whole.machine, commit="", versions={}, generations=8, rounds=6, warm_up_seconds=0.02, first="2026-01-01", last="",
         clock_overhead_seconds=1e-7, races=3, trials=[trial],
