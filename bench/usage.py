@@ -28,7 +28,7 @@ ALIGNED = 16
 
 
 def shift_heap() -> bytearray:
-    """A block of random size, to be kept: whatever is allocated after it lies elsewhere in its page than in other processes.
+    """A block of random size, to be kept: what is allocated after it lies elsewhere in its page than in other processes.
 
     Otherwise every process of an entrant lays out its arrays alike, and what luck the layout had is taken for the entrant's
     speed, whatever the interval (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009):

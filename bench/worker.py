@@ -4,6 +4,10 @@
 environment were set by the parent before this process began, and the core that it began on; see `bench.process`.
 """
 
+from bench import usage
+
+KEPT = usage.shift_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
+
 import gc
 import itertools
 import signal
@@ -19,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import backends
-from bench import clock, messages, usage
+from bench import clock, messages
 from bench.agree.evidence import Evidence, Operations, makers, testify
 from bench.agree.reference import distance
 from bench.backend import Backend, Malformed, Unsupported, checked, parts
@@ -270,7 +274,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def main(socket: int) -> None:
     usage.bind()
-    _kept = usage.shift_heap()
     # Ctrl-C is the parent's to handle; it decides when the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker, parent = Worker(), Connection(socket)

@@ -40,12 +40,13 @@ class Telltale(Wrong):
 
 
 class Placed(Wrong):
-    """Gives as its `versions` the cores it may run on, and where in its page the memory of a large array begins."""
+    """Gives as its `versions` the cores it may run on, and where in their pages a small and a large array begin."""
 
     @property
     def versions(self):
-        array = np.empty(2**21, np.float32)
-        return {"cores": str(sorted(os.sched_getaffinity(0))), "place": str(array.ctypes.data % usage.PAGE)}
+        arrays = {size: np.empty(size, np.float32) for size in (600, 2**21)}
+        places = {f"place of {size}": str(array.ctypes.data % usage.PAGE) for size, array in arrays.items()}
+        return {"cores": str(sorted(os.sched_getaffinity(0)))} | places
 
 
 def _tasks():

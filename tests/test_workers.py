@@ -100,14 +100,15 @@ def test_what_jax_compiles_is_kept_for_the_next_generation(tmp_path: Path):
     assert kept_by_another() == cold
 
 
-def test_the_arrays_of_two_workers_begin_at_different_places_of_a_page(tmp_path: Path):
+@pytest.mark.parametrize("size", [600, 2**21])
+def test_the_arrays_of_two_workers_begin_at_different_places_of_a_page(tmp_path: Path, size: int):
     """Of 256: all four workers at the same one is a chance of 1 in 17 million."""
     entrant = Entrant(label="placed", backend=outsider("Placed"), device="cpu", dtype="float32")
 
     def place() -> str:
         worker = Process(entrant, [], tmp_path)
         try:
-            return worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions["place"]
+            return worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions[f"place of {size}"]
         finally:
             worker.end()
 
