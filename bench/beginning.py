@@ -128,11 +128,9 @@ def unfinished(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
 
 
 def _refuse_elsewhere(path: Path, record: Record) -> None:
-    """UsageError where it is done, or was begun by other turns, on another machine or with other versions."""
+    """UsageError where it is done, or was begun on another machine or with other versions."""
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
-    if not record.settings.warm_up_seconds:
-        raise UsageError(f"{path} was begun by another version of the suite, with other turns; run anew")
     if (hardware := _hardware(record.machine)) != _hardware(machine.describe()):
         raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
     for name, (then, now) in _changed_versions(record).items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from bench.backend import UNSUPPORTED, Dispatch
 
@@ -243,10 +243,8 @@ class Settings(Strict, kw_only=True):
     generations: Count
     most_rounds: Annotated[int, Meta(ge=2)]
     """There and back: two at least."""
-    seconds_per_race: Positive | UnsetType = UNSET
-    """Of records whose every operation had turns of its own: in this time, or more where six rounds took longer."""
-    warm_up_seconds: Positive | UnsetType = UNSET
-    """Of untimed calls that begin a turn, at least; unset, where every operation had turns of its own: one call."""
+    warm_up_seconds: Positive
+    """Of untimed calls that begin a turn, at least."""
     slowest_step_seconds: Positive | None = None
     """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
     seed: Count

@@ -27,7 +27,7 @@ class Rounds:
         """Adds the race to the record; `earlier` is one of the same problem, whose calls are kept."""
         settings, cores = self.workers.record.settings, self.workers.racing_cores
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(cores))]
-        begin = messages.Begin(self.problem.bytes_moved, len(racing), settings.warm_up_seconds or 0.0)
+        begin = messages.Begin(self.problem.bytes_moved, len(racing), settings.warm_up_seconds)
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]
         calls = earlier.calls if earlier else self._calls(racing)
         seed = _seed(settings.seed, generation, self.problem.name)

@@ -259,6 +259,30 @@ def cuda_graph_by_hand(device: str, dtype: str) -> Torch:
     return _captured(device, dtype, HAND_DERIVED)
 
 
+# Not in FACTORIES: raced by their full names, to say what two decisions of the suite cost.
+
+
+def eager_by_hand_for_torch(device: str, dtype: str) -> Torch:
+    """`torch-eager-by-hand` with a gradient derived for torch alone, the perceptron's."""
+
+    def of_the_perceptron(function: Callable, workload: str) -> Callable:
+        if workload != "mlp":
+            raise Unsupported(f"not for {workload}", "this gradient is the perceptron's")
+        return function
+
+    source = Source(partial(of_the_perceptron, mlp.loss), partial(of_the_perceptron, mlp.value_and_grad))
+    return _torch(device, dtype, "operation", source, step_by_step)
+
+
+def compiled_as_it_comes(device: str, dtype: str) -> Torch:
+    """`torch-compile` by `torch.compile` without an option, guards and all."""
+
+    def compile(function: Callable, problem: Problem) -> Callable:
+        return torch.compile(of_its_own(function))
+
+    return _torch(device, dtype, "step", TRANSFORM, partial(compiled_steps, compile, device), compile=compile)
+
+
 def _torch(device: str, dtype: str, dispatch: Dispatch, source: Source, loop, **more) -> Torch:
     """Checks that the device is there, and sets the precision of float32 products."""
     if device == "cuda":
@@ -273,26 +297,6 @@ def _torch(device: str, dtype: str, dispatch: Dispatch, source: Source, loop, **
 def _compiled(device: str, dtype: str, source: Source) -> Torch:
     compile = compiler(device)
     return _torch(device, dtype, "step", source, partial(compiled_steps, compile, device), compile=compile)
-
-
-def eager_by_hand_for_torch(device: str, dtype: str) -> Torch:
-    """`torch-eager-by-hand` with a gradient derived for torch alone, the perceptron's; not in FACTORIES, raced by its full name."""
-
-    def value_and_grad(workload: str) -> Callable:
-        if workload != "mlp":
-            raise Unsupported(f"not for {workload}", "this gradient is the perceptron's")
-        return mlp.value_and_grad
-
-    return _torch(device, dtype, "operation", Source(TAPE.loss, value_and_grad), step_by_step)
-
-
-def compiled_as_it_comes(device: str, dtype: str) -> Torch:
-    """`torch-compile` by `torch.compile` without an option, guards and all; not in FACTORIES, raced by its full name."""
-
-    def compile(function: Callable, problem: Problem) -> Callable:
-        return torch.compile(of_its_own(function))
-
-    return _torch(device, dtype, "step", TRANSFORM, partial(compiled_steps, compile, device), compile=compile)
 
 
 def compiler(device: str, fullgraph: bool = False) -> Callable[[Callable, Problem], Callable]:

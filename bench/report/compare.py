@@ -150,7 +150,7 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
         asked = {
             "generations": settings.generations,
             "rounds": settings.most_rounds,
-            "seconds of warm-up": settings.warm_up_seconds or 0.0,
+            "seconds of warm-up": settings.warm_up_seconds,
             "seed": settings.seed,
         }
         ours = {"commit": record.commit, "Python": record.machine.python, "system": record.machine.system}

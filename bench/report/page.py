@@ -119,7 +119,7 @@ def the_run(record: Record) -> Section:
             "replication",
             f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.most_rounds, 'round')}",
         ],
-        ["warm-up", f"{units.seconds(warm)} of calls at least" if (warm := settings.warm_up_seconds) else "one call"],
+        ["warm-up", f"{units.seconds(settings.warm_up_seconds)} of calls at least"],
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],
         *([["GPU between races", readings]] if (readings := _readings(machine.gpu)) else []),
     ]

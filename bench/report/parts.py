@@ -132,17 +132,12 @@ def _lab(found: Sequence[Findings], drawn: Sequence[Chart]) -> list[Block]:
 
 def _method(record: Record) -> Section:
     settings = record.settings
-    turns = (
-        f"A turn begins with untimed calls, for {units.seconds(settings.warm_up_seconds)} at least, and then times one operation"
-        " after another, each after an untimed call of its own."
-        if settings.warm_up_seconds
-        else "Every operation has turns of its own: an untimed call, then a timed one. What the others' turns drove out of the"
-        " caches may not be back by then, so a long descent of one's own may be some percent faster."
-    )
     text = [
         "Every backend lives in a process of its own, on one thread pinned to one core, fixed before its library is imported."
         f" A generation starts all of them anew; this run had {units.plural(settings.generations, 'generation')}. On each"
-        f" problem they take turns in {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. {turns}"
+        f" problem they take turns in {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. A"
+        f" turn begins with untimed calls, for {units.seconds(settings.warm_up_seconds)} at least, and then times one operation"
+        " after another, each after an untimed call of its own."
         " Each timed call is from a start that no call has seen before, and the harness waits for its whole output.",
         "A ratio is the median of the paired log ratios of a generation, averaged over the generations; its 95 % interval is"
         " Student's t over them (Kalibera and Jones, ISMM 2013). `faster` and `slower` follow from the interval alone, and never"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from msgspec import UNSET
 
 from bench import beginning, session
 from bench.choice import RESULTS, Choice, choice_of
@@ -168,10 +167,6 @@ def longer_descents(record):
     record.problems[0].num_steps *= 2
 
 
-def other_turns(record):
-    record.settings.warm_up_seconds = UNSET
-
-
 def no_plan(record):
     record.races = [Race(0, QUICK, "float32", 1, {"loss": 2}, {})]
 
@@ -195,7 +190,6 @@ def no_problem(record):
         (longer_calls, r"with calls of \d+ steps on factorisation/24x6r2, and here they are of \d+; run anew"),
         (longer_descents, r"with descents of \d+ steps on factorisation/24x6r2, and here they are of \d+; run anew"),
         (no_problem, "was begun by another version of the suite"),
-        (other_turns, "was begun by another version of the suite, with other turns; run anew"),
         (no_plan, "has a race without its plan of rounds and calls; it was altered, run anew"),
     ],
 )

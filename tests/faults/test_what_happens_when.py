@@ -65,7 +65,7 @@ KEPT_BY = {
         (RECORDS, "test_a_record_that_is_not_one_is_refused_in_a_sentence"),
         (RESUMING, "test_a_half_written_record_is_neither_resumed_nor_written_over"),
     ],
-    "a record is resumed on another machine, with other versions, other turns or calls of another length": [
+    "a record is resumed on another machine, with other versions or calls of another length": [
         (RESUMING, "test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is")
     ],
     "a record names code of its own": [
