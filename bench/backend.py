@@ -1,7 +1,7 @@
 """Backend: the protocol of every backend, and the extras that some offer."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args
 
 from bench.problem import Array, Problem
 
@@ -9,6 +9,7 @@ Tree = Any  # a device array, or a tuple or flat dict of them
 DeviceArrays = Mapping[str, Any]
 
 Dispatch = Literal["operation", "step", "descent"]
+DISPATCHES: tuple[Dispatch, ...] = get_args(Dispatch)
 
 
 UNSUPPORTED = ("not on ", "not for ", "needs ")
@@ -28,7 +29,6 @@ class Unsupported(Exception):
         self.word, self.reason = word, reason
 
 
-@runtime_checkable
 class Backend(Protocol):
     """One library, in one execution mode, on one device, in one dtype.
 
@@ -74,8 +74,8 @@ def checked(made: Any) -> Backend:
         raise Malformed(
             f"the factory returned a {type(made).__name__} without {', '.join(lacking)}; bench/backend.py has the protocol"
         )
-    if made.dispatch not in get_args(Dispatch):
-        raise Malformed(f"its dispatch is {made.dispatch!r}; one of {', '.join(get_args(Dispatch))} is needed")
+    if made.dispatch not in DISPATCHES:
+        raise Malformed(f"its dispatch is {made.dispatch!r}; one of {', '.join(DISPATCHES)} is needed")
     if not isinstance(made.versions, Mapping):
         raise Malformed(f"its versions are {made.versions!r}; a dict from library to version is needed")
     return made

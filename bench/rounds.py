@@ -84,9 +84,9 @@ class Rounds:
         return [(entrant, answer) for entrant, answer in asked if answer is not None]
 
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
-        turned, like = self.workers.ask(entrant, turn), self.workers.rounds_like(entrant)
+        turned, rounds_like = self.workers.ask(entrant, turn), self.workers.rounds_like(entrant)
         for operation, sample in turned.samples.items():
-            if not gates.timed_call_agrees(self.reference, operation, sample.loss, sample.distance, like):
+            if not gates.timed_call_agrees(self.reference, operation, sample.loss, sample.distance, rounds_like):
                 loss, far = self.reference.timed[operation]
                 ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
                 raise Failed("disagrees", f"a timed call of {operation} {ended}")

@@ -75,15 +75,15 @@ def test_where_the_loss_ends_on_nothing_the_honest_pass_and_the_wrong_do_not(tmp
 
 
 @pytest.mark.parametrize("matrix", EXACT)
-@pytest.mark.parametrize("algorithm", ["numpy", "numpy-gram"])
-def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tmp_path, matrix, algorithm):
+@pytest.mark.parametrize("rounds_like", ["numpy", "numpy-gram"])
+def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tmp_path, matrix, rounds_like):
     np.save(tmp_path / "m.npy", EXACT[matrix])
     problem = pose(f"factorisation/{tmp_path}/m.npy:r1")
     reference = Reference(problem)
-    params, losses = backends.load(algorithm).trainer(problem, problem.timed_steps)(problem.params, problem.batch)
+    params, losses = backends.load(rounds_like).trainer(problem, problem.timed_steps)(problem.params, problem.batch)
     loss, far = float(losses[-1]), distance(params, problem.params)
-    assert gates.timed_call_agrees(reference, "train", loss, far, algorithm)
-    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * far, algorithm)
+    assert gates.timed_call_agrees(reference, "train", loss, far, rounds_like)
+    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * far, rounds_like)
     assert not gates.timed_call_agrees(reference, "train", float(losses[0]), far, "numpy")
 
 
@@ -269,7 +269,7 @@ def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():
 
 
 @pytest.mark.parametrize(
-    ("problem", "algorithm"),
+    ("problem", "rounds_like"),
     [
         ("factorisation/iris", "numpy"),
         ("factorisation/iris", "numpy-gram"),
@@ -277,11 +277,11 @@ def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():
         ("mlp/iris", "numpy"),
     ],
 )
-def test_no_gate_stands_open(problem, algorithm):
+def test_no_gate_stands_open(problem, rounds_like):
     """Where a descent has converged, rounding is as large as the gradient: there an answer of zero would pass."""
     reference = Reference(pose(problem))
     gated = distances(reference.truth, reference.truth)
-    assert max(reference.tolerance(gate, algorithm) for gate in gated) < 0.05
+    assert max(reference.tolerance(gate, rounds_like) for gate in gated) < 0.05
 
 
 def test_a_kink_halfway_is_allowed_for():

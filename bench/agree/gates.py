@@ -31,14 +31,14 @@ A heuristic.  Numpy, torch-eager and JAX were asked a dozen times on six problem
 step, with a busy process on their core: the worst came to 0.6 of it."""
 
 
-def judge(reference: Reference, evidence: Evidence, algorithm: str = "numpy") -> list[Gate]:
+def judge(reference: Reference, evidence: Evidence, rounds_like: str = "numpy") -> list[Gate]:
     """Every gate, in order; the first that compares shapes and dtypes ends it when it fails."""
     form = _form(reference, evidence)
     if not form.passed:
         return [form]
     errors = distances(evidence, reference.truth)
-    compared = [_compared(gate, error, reference.tolerance(gate, algorithm)) for gate, error in errors.items()]
-    return [form, *compared, _end_state(reference, evidence, algorithm), *_manners(evidence)]
+    compared = [_compared(gate, error, reference.tolerance(gate, rounds_like)) for gate, error in errors.items()]
+    return [form, *compared, _end_state(reference, evidence, rounds_like), *_manners(evidence)]
 
 
 def outcome(gates: list[Gate]) -> Outcome:
@@ -67,19 +67,23 @@ def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
     return sorted(found, key=lambda run: run.seed)
 
 
-def timed_call_agrees(reference: Reference, operation: Operation, loss: float, far: float, algorithm: str) -> bool:
+def timed_call_agrees(
+    reference: Reference, operation: Operation, loss: float, distance: float, rounds_like: str
+) -> bool:
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
-    `loss` is its last, `far` how far from its start its answer lies.  Half, because every timed start is
+    `loss` is its last, `distance` how far from its start its answer lies.  Half, because every timed start is
     turned and nudged by a few units in the last place, and two numbers stand for all; the gates have compared the rest.
     """
     half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
     tolerances = [half_the_digits, half_the_digits]
     if operation == "train":
-        tolerances = [max(half_the_digits, reference.tolerance(g, algorithm)) for g in ("trajectory", "trained params")]
+        tolerances = [
+            max(half_the_digits, reference.tolerance(g, rounds_like)) for g in ("trajectory", "trained params")
+        ]
     sizes = (reference.least_loss, norm(reference.problem.params))
     allowed = np.multiply(tolerances, sizes)
-    return bool(np.isclose((loss, far), reference.timed[operation], rtol=tolerances, atol=allowed).all())
+    return bool(np.isclose((loss, distance), reference.timed[operation], rtol=tolerances, atol=allowed).all())
 
 
 def _form(reference: Reference, evidence: Evidence) -> Gate:
@@ -124,9 +128,9 @@ def _compared(gate: str, error: float, tolerance: float) -> Gate:
     return Gate(name=gate, error=error, tolerance=tolerance, passed=error <= tolerance, what=_EXPLAINED[gate])
 
 
-def _end_state(reference: Reference, evidence: Evidence, algorithm: str) -> Gate:
+def _end_state(reference: Reference, evidence: Evidence, rounds_like: str) -> Gate:
     judged_by = WORKLOADS[reference.problem.workload].end_state
-    error, tolerance, what = judged_by(reference, evidence.trained, algorithm)
+    error, tolerance, what = judged_by(reference, evidence.trained, rounds_like)
     known = error if np.isfinite(error) else None
     return Gate(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
 

@@ -104,17 +104,19 @@ class Reference:
         """The loss below which an error is no longer relative to the loss itself."""
         return RESOLVED * float(self.truth.losses.max())
 
-    def tolerance(self, gate: str, algorithm: str = "numpy") -> float:
+    def tolerance(self, gate: str, rounds_like: str = "numpy") -> float:
         """In `gate`'s measure: MARGIN roundings, KINKS branches, or FLOOR units, whichever is most.
 
-        A rounding is the distance between `algorithm` in float32 and the truth; for another dtype it
+        A rounding is the distance between `rounds_like` in float32 and the truth; for another dtype it
         is scaled by the ratio of their units, because nothing finer is there to hold float64 against.
         """
         unit = epsilon(self.problem.dtype)
-        if algorithm not in self._rounding:
+        if rounds_like not in self._rounding:
             plain = (in_dtype(self.problem, "float32"), in_dtype(self.decoy, "float32"))
-            self._rounding[algorithm] = distances(self._answers(algorithm, "float32", *plain, self.halfway), self.truth)
-        rounding = self._rounding[algorithm][gate] * unit / epsilon("float32")
+            self._rounding[rounds_like] = distances(
+                self._answers(rounds_like, "float32", *plain, self.halfway), self.truth
+            )
+        rounding = self._rounding[rounds_like][gate] * unit / epsilon("float32")
         return max(MARGIN * rounding, KINKS * max(run[gate] for run in self._branches), FLOOR * unit)
 
     @cached_property
@@ -139,8 +141,8 @@ class Reference:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(distant, *zip(*points, strict=True)))
 
-    def _answers(self, algorithm: str, dtype: str, problem: Problem, decoy: Problem, halfway: Arrays) -> Answers:
-        backend = backends.load(algorithm, "cpu", dtype)
+    def _answers(self, name: str, dtype: str, problem: Problem, decoy: Problem, halfway: Arrays) -> Answers:
+        backend = backends.load(name, "cpu", dtype)
         problem, decoy = in_dtype(problem, dtype), in_dtype(decoy, dtype)
         return answers(backend, operations(backend, problem), problem, cast(halfway, dtype), decoy)
 

@@ -7,9 +7,8 @@ is NaN and nothing raises: what could not be computed is None, and `Findings.out
 from collections.abc import Callable, Iterable
 from itertools import combinations
 from math import inf
-from typing import NamedTuple, TypeVar, get_args
+from typing import NamedTuple, TypeVar
 
-from bench.backend import Dispatch
 from bench.choice import REFERENCE
 from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
@@ -20,7 +19,6 @@ Key = TypeVar("Key")
 ALGEBRA = ("numpy-gram", "numpy-inplace")
 TWIN, OWN_TWIN = "-by-hand", "_by_hand"
 """How the name of a by-hand twin ends: of this suite, and of `package.module:factory`."""
-DISPATCHES = get_args(Dispatch)
 
 
 class Comparison(NamedTuple):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from bench.backend import DISPATCHES
 from bench.choice import REFERENCE
 from bench.record import Entrant
 from bench.report import start, units, words
 from bench.report.findings import (
     ALGEBRA,
-    DISPATCHES,
     Comparison,
     Empty,
     Findings,

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from bench.backend import DISPATCHES
 from bench.command import DISAGREEMENT, FAILED, GOOD
 from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
-    DISPATCHES,
     Comparison,
     Findings,
     algebra,
