@@ -71,7 +71,8 @@ def test_xla_doubles_the_residual_with_autodiff_and_by_hand_the_smaller_products
     """What README says of where autodiff's cost on the larger factorisations lies."""
     import jax
 
-    from backends.jax import AUTODIFF, HAND_DERIVED, Source
+    from backends.jax import AUTODIFF, HAND_DERIVED
+    from backends.source import Source
 
     problem = pose("factorisation/300x200r8")
 

@@ -5,7 +5,18 @@ array API standard; NumPy runs them as the reference, torch and JAX run them, un
 by-hand twins.  `gram` is another algorithm for the factorisation, not a twin.
 """
 
+from functools import partial
+
 from backends.by_hand import factorisation, mlp
+from backends.source import Source
 
 LOSS = {"factorisation": factorisation.loss, "mlp": mlp.loss}
 VALUE_AND_GRAD = {"factorisation": factorisation.value_and_grad, "mlp": mlp.value_and_grad}
+
+
+def source(xp) -> Source:
+    """What a library runs whose namespace is `xp`."""
+    return Source(
+        lambda workload: partial(LOSS[workload], xp),
+        lambda workload: partial(VALUE_AND_GRAD[workload], xp),
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from jax import lax, monitoring
 
 from backends import by_hand
 from backends.jax import factorisation, mlp
+from backends.source import Source
 from bench.backend import Dispatch, Unsupported
 from bench.problem import Problem, array_dtype
 
@@ -32,13 +33,6 @@ def _count(event: str, duration_secs: float, **_: str | int) -> None:
 
 
 monitoring.register_event_duration_secs_listener(_count)
-
-
-class Source(NamedTuple):
-    """By workload, `(params, batch) -> loss` and `(params, batch) -> (loss, grads)`."""
-
-    loss: Callable[[str], Callable]
-    value_and_grad: Callable[[str], Callable]
 
 
 @dataclass(frozen=True)
@@ -91,10 +85,7 @@ class Jax:
 # Where the loss and its gradient come from.
 
 AUTODIFF = Source(LOSS.__getitem__, lambda workload: jax.value_and_grad(LOSS[workload]))
-HAND_DERIVED = Source(
-    lambda workload: partial(by_hand.LOSS[workload], jnp),
-    lambda workload: partial(by_hand.VALUE_AND_GRAD[workload], jnp),
-)
+HAND_DERIVED = by_hand.source(jnp)
 
 
 # What drives it.

@@ -6,12 +6,13 @@ A mode is a source (autodiff or by hand) and a loop that drives its gradient; `T
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import array_api_compat.torch as xp
 import torch
 
 from backends import by_hand
+from backends.source import Source
 from backends.torch import factorisation, mlp
 from bench.backend import Dispatch, Unsupported
 from bench.problem import Problem
@@ -29,13 +30,6 @@ NO_BOUND = 2**31
 PRODUCTS_AS_LOOPS = {
     "decompose_mm_pass": {f"cpu_max_{which}_dimension_decomposition": NO_BOUND for which in ("first", "other")}
 }
-
-
-class Source(NamedTuple):
-    """By workload, `(params, batch) -> loss` and `(params, batch) -> (loss, grads)`."""
-
-    loss: Callable[[str], Callable]
-    value_and_grad: Callable[[str], Callable]
 
 
 @dataclass(frozen=True)
@@ -124,10 +118,7 @@ def transform(workload: str) -> Callable:
 
 TAPE = Source(LOSS.__getitem__, tape)
 TRANSFORM = Source(LOSS.__getitem__, transform)
-HAND_DERIVED = Source(
-    lambda workload: partial(by_hand.LOSS[workload], xp), lambda workload: partial(by_hand.VALUE_AND_GRAD[workload], xp)
-)
-"""No autodiff: the loss and its gradient, both one text for all libraries."""
+HAND_DERIVED = by_hand.source(xp)
 
 
 # What drives it.
