@@ -22,6 +22,7 @@ import psutil
 import bench
 from bench import messages
 from bench.record import Entrant, Outcome
+from bench.usage import PLACE
 
 THREADS = 1
 """Threads a worker may compute with: the headline is one thread on one pinned core."""
@@ -48,15 +49,16 @@ class Process:
     loaded: messages.Loaded | None = None
     """What it answered to Load, once it has."""
 
-    def __init__(self, entrant: Entrant, cores: list[int], cache: Path):
-        """Born on `cores`; anywhere without any."""
+    def __init__(self, entrant: Entrant, cores: list[int], cache: Path, heap_place: int = 0):
+        """Born on `cores`; anywhere without any.  Its heap begins at `heap_place`, one of usage.PLACES."""
         self._mark, self._spent, self._said = secrets.token_hex(8), 0.0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()
         with theirs, _affinity(cores):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bench.worker", str(theirs.fileno())],
-                env=_given() | _environment(entrant, cache) | {MARK: self._mark},
+                # Of one length for all: the size of the environment moves what lies on the stack.
+                env=_given() | _environment(entrant, cache) | {MARK: self._mark, PLACE: f"{heap_place:03}"},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
@@ -207,6 +209,7 @@ def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
+        "PYTHONHASHSEED": "0",  # or what importing allocates, and so where arrays lie, would be drawn by every process
         # glibc keeps what is freed.  Otherwise the layout of the heap decides, process by process, whether every
         # step's arrays are given back to the kernel and faulted in again: a factor of 2 was seen, for identical code.
         "MALLOC_MMAP_MAX_": "0",

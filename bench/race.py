@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench import limits, plausible
@@ -19,6 +20,7 @@ from bench.problem import Problem
 from bench.process import Failed
 from bench.record import Cell, Entrant, Outcome, Race, Record
 from bench.rounds import Rounds
+from bench.usage import PLACES
 from bench.workers import Workers
 
 
@@ -54,6 +56,7 @@ class Runner:
         self._judge_steadiness()
 
     def _generation(self, generation: int, problems: list[Problem]) -> None:
+        self.workers.heap_place = heap_place(self.record.settings.seed, generation)
         try:
             for problem in problems:
                 station = WeatherStation()
@@ -93,3 +96,9 @@ class Runner:
 
     def _earlier(self, problem: Problem) -> Race | None:
         return next((r for r in self.record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
+
+
+def heap_place(seed: int, generation: int) -> int:
+    """The same for all entrants of a generation, so that identical code is laid out alike and can be told to be identical;
+    and another in each, so that what a layout does to different code is in the interval."""
+    return int(np.random.default_rng([seed, generation]).integers(PLACES))

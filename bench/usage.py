@@ -5,7 +5,6 @@ import ctypes
 import gc
 import os
 import resource
-import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -25,16 +24,19 @@ def bind() -> None:
 PAGE = 4096
 ALIGNED = 16
 """What glibc's malloc aligns to, and with it NumPy its arrays; a cache line is 64 bytes, and torch and JAX align to it."""
+PLACES = PAGE // ALIGNED
+PLACE = "BENCH_HEAP_PLACE"
+"""The environment variable by which a worker is told where in a page its heap begins: one of PLACES."""
 
 
-def shift_heap() -> bytearray:
-    """A block of random size, to be kept: what is allocated after it lies elsewhere in its page than in other processes.
+def place_heap() -> bytearray:
+    """A block to be kept, of a size that PLACE tells: what is allocated after it lies elsewhere in its page.
 
     Otherwise every process of an entrant lays out its arrays alike, and what luck the layout had is taken for the entrant's
     speed, whatever the interval (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009):
     on factorisation/1000x100r10 a step of numpy took 0.156 ms from one start of the heap in four, and 0.168 from the others.
     """
-    return bytearray(2**20 + ALIGNED * secrets.randbelow(PAGE // ALIGNED))
+    return bytearray(2**20 + ALIGNED * int(os.environ.get(PLACE, "0")))
 
 
 class Meter:

@@ -6,7 +6,7 @@ environment were set by the parent before this process began, and the core that 
 
 from bench import usage
 
-KEPT = usage.shift_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
+KEPT = usage.place_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
 
 import gc
 import itertools

@@ -24,6 +24,8 @@ class Workers:
         self.record, self.cache, self.deadline = record, cache, deadline
         self.cores = usable_cores()
         self.places = [[core] for core in self.cores] or [[]]  # each core for one at a time; anywhere without pinning
+        self.heap_place = 0
+        """Of all that are started: one of usage.PLACES."""
         self._processes: dict[tuple[str, str], Process] = {}
         self._caches: dict[tuple[str, str], Path] = {}
 
@@ -37,7 +39,7 @@ class Workers:
         if not self.is_up(entrant):
             place = self.places[len(self._processes) % len(self.places)]
             cores = place if entrant.device == "cpu" else self.cores
-            self._processes[_key(entrant)] = Process(entrant, cores, self._cache(entrant))
+            self._processes[_key(entrant)] = Process(entrant, cores, self._cache(entrant), self.heap_place)
 
     def _cache(self, entrant: Entrant) -> Path:
         """Its own, or it would find what another has compiled, and cold would not be cold.
