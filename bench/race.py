@@ -99,6 +99,6 @@ class Runner:
 
 
 def heap_place(seed: int, generation: int) -> int:
-    """The same for all entrants of a generation, so that identical code is laid out alike and can be told to be identical;
+    """The same for all entrants of a generation, so that identical code is mostly laid out alike and can be told to be identical;
     and another in each, so that what a layout does to different code is in the interval."""
     return int(np.random.default_rng([seed, generation]).integers(PLACES))

@@ -32,7 +32,7 @@ PLACE = "BENCH_HEAP_PLACE"
 def place_heap() -> bytearray:
     """A block to be kept, of a size that PLACE tells: what is allocated after it lies elsewhere in its page.
 
-    Otherwise every process of an entrant lays out its arrays alike, and what luck the layout had is taken for the entrant's
+    Otherwise all processes of an entrant lay out their arrays much alike, and what luck the layout had is taken for the entrant's
     speed, whatever the interval (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009):
     on factorisation/1000x100r10 a step of numpy took 0.156 ms from one start of the heap in four, and 0.168 from the others.
     """

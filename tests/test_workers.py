@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,11 +118,20 @@ def test_arrays_lie_elsewhere_in_workers_of_another_place_of_the_heap_and_mostly
     assert len({places(7) for _ in range(6)}) <= 3
 
 
-def test_all_workers_of_a_generation_have_one_place_of_the_heap_and_those_of_another_another():
-    places = [[race.heap_place(seed=0, generation=g) for g in range(10)] for _ in range(2)]
-    assert places[0] == places[1]
-    assert len(set(places[0])) > 5
-    assert len({place % 4 for place in places[0]}) > 1, "of 64 bytes"
+def test_all_workers_of_a_generation_have_one_place_of_the_heap_and_those_of_another_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    given: list[int] = []
+
+    def told(*about: Any) -> Process:
+        given.append(about[-1])
+        return Process(*about)
+
+    monkeypatch.setattr("bench.workers.Process", told)
+    raced(tmp_path, "numpy", "numpy-inplace", generations=2)
+    first, second = (race.heap_place(seed=0, generation=g) for g in range(2))
+    assert given == [first] * 3 + [second] * 3
+    assert len({race.heap_place(seed=0, generation=g) % 4 for g in range(10)}) > 1, "of 64 bytes"
 
 
 FAULTS_OF_A_DOZEN_ARRAYS = """
