@@ -1,56 +1,51 @@
-"""Names of backends, and the loader that imports one framework and no other.
+"""Every mode of every library by its name, and the loader, which imports one library and no other.
 
-A name is `<library>-<mode>`; the `-by-hand` twin differs from its original in one thing: its
-gradient is the one derived by hand instead of the library's own autodiff.
+A name is `<library>-<mode>`.  A name that ends in `-by-hand` is the by-hand twin: the same library and mode with the
+gradient written by hand instead of taken by the library's autodiff.
 """
 
 import importlib
 from collections.abc import Callable
 
+from backends.library import Library, Mode
 from bench.backend import Backend, Unsupported
 
-FACTORIES = {
-    "numpy": "backends.numpy:by_hand",
-    "numpy-inplace": "backends.numpy:in_place",
-    "numpy-gram": "backends.numpy:without_residual",
-    "torch-eager": "backends.torch:eager",
-    "torch-eager-by-hand": "backends.torch:eager_by_hand",
-    "torch-compile": "backends.torch:compiled",
-    "torch-compile-by-hand": "backends.torch:compiled_by_hand",
-    "torch-scan": "backends.torch:scanned",
-    "torch-scan-by-hand": "backends.torch:scanned_by_hand",
-    "torch-cuda-graph": "backends.torch:cuda_graph",
-    "torch-cuda-graph-by-hand": "backends.torch:cuda_graph_by_hand",
-    "jax-step": "backends.jax:step",
-    "jax-step-by-hand": "backends.jax:step_by_hand",
-    "jax-scan": "backends.jax:scan",
-    "jax-scan-by-hand": "backends.jax:scan_by_hand",
+LIBRARIES: dict[str, Library] = {
+    name: importlib.import_module(f"backends.{name}.modes").LIBRARY for name in ("numpy", "autograd", "torch", "jax")
 }
+"""By the name of its folder."""
 
-_ON_CPU_ALONE = ("numpy", "numpy-inplace", "numpy-gram", "torch-scan", "torch-scan-by-hand")
-_ON_CUDA_ALONE = ("torch-cuda-graph", "torch-cuda-graph-by-hand")
-NOT_ON = {(name, "cuda"): "not on cuda" for name in _ON_CPU_ALONE} | {
-    (name, "cpu"): "not on cpu" for name in _ON_CUDA_ALONE
-}
-"""What is expected not to run where, and the word for it; a surprise either way fails the tests."""
+MODES: dict[str, Mode] = {mode.name: mode for library in LIBRARIES.values() for mode in library.modes}
 
-NOT_FOR = {("numpy-gram", "mlp"): "not for mlp"}
-"""The same for workloads."""
+
+def library_of(name: str) -> str:
+    """Return the folder of the mode called `name`, or the module of `package.module:factory`."""
+    module, colon, _ = name.partition(":")
+    return module if colon else next(key for key, library in LIBRARIES.items() if MODES[name] in library.modes)
+
+
+def twin_of(name: str) -> str:
+    """Return the name of its by-hand twin; '' where it has none."""
+    return f"{name}_by_hand" if ":" in name else MODES[name].twin if name in MODES else ""
 
 
 def on(device: str) -> list[str]:
-    """The names of all that can run on `device`."""
-    return [name for name in FACTORIES if (name, device) not in NOT_ON]
+    """Return the names of all modes that can run on `device`."""
+    return [name for name, mode in MODES.items() if device in mode.devices]
 
 
 def load(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
-    """The backend called `name`, one of FACTORIES or `package.module:factory` of your own.
+    """Return the backend called `name`: one of MODES, or `package.module:factory` from outside the suite.
 
-    `factory(device, dtype)` returns an object that keeps `bench.backend.Backend`.  Raises Unsupported where it
-    cannot run.
+    `factory(device, dtype)` returns an object that keeps `bench.backend.Backend`.  Raises Unsupported where it cannot run.
     """
     if (device, dtype) == ("cpu", "tf32"):
         raise Unsupported("not on cpu", "tf32 is a precision of NVIDIA GPUs; choose float32")
-    module, _, factory = FACTORIES.get(name, name).partition(":")
-    make: Callable[[str, str], Backend] = getattr(importlib.import_module(module), factory)
-    return make(device, dtype)
+    if ":" in name:
+        module, _, factory = name.partition(":")
+        make: Callable[[str, str], Backend] = getattr(importlib.import_module(module), factory)
+        return make(device, dtype)
+    mode = MODES[name]
+    if device not in mode.devices:
+        raise Unsupported(f"not on {device}", f"{name} runs on {' and '.join(mode.devices)} alone")
+    return importlib.import_module(f"backends.{library_of(name)}.loops").make(mode, device, dtype)

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from backends.numpy import by_hand
+from backends.numpy.loops import Plain
 
 
 class Slowed:
     """Its descent takes `percent` more steps, and throws them away."""
 
     def __init__(self, percent, device, dtype):
-        self._backend, self._percent = by_hand(device, dtype), percent
+        self._backend, self._percent = Plain(), percent
 
     def __getattr__(self, name):
         return getattr(self._backend, name)

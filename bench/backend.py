@@ -8,8 +8,11 @@ from bench.problem import Array, Problem
 Tree = Any  # a device array, or a tuple or flat dict of them
 DeviceArrays = Mapping[str, Any]
 
-Dispatch = Literal["operation", "step", "descent"]
-DISPATCHES: tuple[Dispatch, ...] = get_args(Dispatch)
+Mode = Literal["eager", "compiled step", "compiled loop"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+REFERENCE = "numpy"
+"""The backend that answers are checked against, in float64, and that times are compared with."""
 
 
 UNSUPPORTED = ("not on ", "not for ", "needs ")
@@ -17,9 +20,10 @@ UNSUPPORTED = ("not on ", "not for ", "needs ")
 
 
 class Unsupported(Exception):
-    """This mode cannot run here.  `word` fills the cell (`not on cpu`); `reason` is the sentence beside it.
+    """This backend cannot run here.  `word` is the status of the cell (`not on cpu`), `reason` the sentence beside it.
 
-    ValueError for a word that says something else.  It is believed until the cell has passed its gates.
+    A factory may raise it, and so may `loss`, `value_and_grad` and `trainer`; what they return may not: a backend that
+    gives up in a call has failed.  ValueError for a word that begins with none of UNSUPPORTED.
     """
 
     def __init__(self, word: str, reason: str):
@@ -30,7 +34,7 @@ class Unsupported(Exception):
 
 
 class Backend(Protocol):
-    """One library, in one execution mode, on one device, in one dtype.
+    """One library, in one mode, on one device, in one dtype.
 
     The formulas are those of the workload's page, `bench/workloads/<workload>.py`; arrays and losses have the
     problem's dtype.  What its functions return may still be computing: only `wait` blocks.  They leave their
@@ -39,8 +43,8 @@ class Backend(Protocol):
 
     versions: Mapping[str, str]
     """The libraries that compute, and their versions: {"torch": "2.13.0+cpu"}."""
-    dispatch: Dispatch
-    """How much of the work one dispatch covers: an operation, a step, or the whole descent."""
+    mode: Mode
+    """What one program covers: an array operation (eager), a step, or the whole loop."""
 
     def put(self, arrays: Mapping[str, Array]) -> DeviceArrays:
         """NumPy -> device, bit for bit."""
@@ -68,14 +72,14 @@ class Malformed(Exception):
 
 
 def checked(made: Any) -> Backend:
-    """`made` by a factory; Malformed where it lacks a member of the protocol or says what it covers in other words."""
+    """Return what a factory made; Malformed where it lacks a member of the protocol, or has a mode or versions of no kind."""
     members = [name for name in (*Backend.__annotations__, *vars(Backend)) if not name.startswith("_")]
     if lacking := [name for name in members if getattr(made, name, None) is None]:
         raise Malformed(
             f"the factory returned a {type(made).__name__} without {', '.join(lacking)}; bench/backend.py has the protocol"
         )
-    if made.dispatch not in DISPATCHES:
-        raise Malformed(f"its dispatch is {made.dispatch!r}; one of {', '.join(DISPATCHES)} is needed")
+    if made.mode not in MODES:
+        raise Malformed(f"its mode is {made.mode!r}; one of {', '.join(MODES)} is needed")
     if not isinstance(made.versions, Mapping):
         raise Malformed(f"its versions are {made.versions!r}; a dict from library to version is needed")
     return made
@@ -102,9 +106,6 @@ def parts(operation: str, output: Tree) -> tuple[Tree, DeviceArrays]:
 class Extras(Protocol):
     """What a backend may offer beside `Backend`, member by member; the harness asks whether it is there."""
 
-    rounds_like: str
-    """`numpy`, as without it, or `numpy-gram`: by whose rounding its tolerances are measured."""
-
     def matmul(self, a: Any, b: Any) -> Any:
         """The product of two square matrices, for the machine's limit.  Of this suite's backends alone."""
 
@@ -112,10 +113,16 @@ class Extras(Protocol):
         """A copy of an array, for the bandwidth; of one element, for the cost of a dispatch.  Beside `matmul`."""
 
     def compilations(self) -> int:
-        """How many programs have been compiled in this process so far; none without it."""
+        """How many programs have been compiled in this process so far; none without it.
+
+        A compiled mode that has it and compiled nothing is refused: its compiler is switched off.
+        """
 
     def peak_device_bytes(self) -> int | None:
         """The most device memory allocated since this was last asked, or in this process; None on the CPU.
 
         On a GPU a backend without it is refused: nothing would show that it computed there.
         """
+
+    peak_of_the_process: bool
+    """Whether `peak_device_bytes` is that of the whole process, so that each problem needs one of its own; False without it."""

@@ -49,23 +49,16 @@ def new(choice: Choice) -> tuple[Record, list[Problem]]:
             backends=list(choice.backends),
             devices=list(choice.devices),
             dtypes=list(choice.dtypes),
+            allocators=list(choice.allocators),
+            core=choice.core,
             quick=pace == "quick",
         ),
         entrants=entering,
         problems=[_facts(problem) for problem in problems],
-        warnings=_steered(entering),
+        steering=steering(entering),
     )
     record.lay_out()
     return record, problems
-
-
-def _steered(entering: list[Entrant]) -> list[str]:
-    """A sentence for each variable of the environment that may steer the library of one of them."""
-    steered = {name: value for entrant in entering for name, value in steering(entrant).items()}
-    return [
-        f"{name}={inert(value)} was set, which may steer a library: what was timed need not be what others get; unset it."
-        for name, value in steered.items()
-    ]
 
 
 def _program() -> list[str]:
@@ -118,12 +111,10 @@ def unfinished(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
             cell.outcome = Outcome()
     record.status = "running"
     record.lay_out()
-    news = _steered(record.entrants)
+    record.steering |= steering(record.entrants)
     if (now := commit()) != record.commit:
-        news.append(
-            f"It was begun at commit {record.commit or '?'} and resumed at {now or '?'}: other code may have raced."
-        )
-    record.warnings += [warning for warning in news if warning not in record.warnings]
+        said = f"It was begun at commit {record.commit or '?'} and resumed at {now or '?'}: other code may have raced."
+        record.warnings += [said] if said not in record.warnings else []
     return record, problems
 
 

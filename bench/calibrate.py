@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import backends
-from bench import beginning, calibration, clock, command, machine, progress, statistics
+from bench import beginning, calibration, clock, command, machine, progress, statistics, topology
 from bench.calibration import Calibration, Rate, Trial
 from bench.choice import DEADLINE, GENERATIONS, RESULTS, ROUNDS, WARM_UP, Choice
 from bench.problem import UsageError
+from bench.process import usable_cores
 from bench.race import Runner
 from bench.record import Entrant, Record, Samples
 from bench.report import words
@@ -145,7 +146,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    with sole_writer(options.results), progress.reporter() as say:
+    with sole_writer(options.results), topology.reserved(usable_cores()), progress.reporter() as say:
         found = begun(options.results)
         codes = [_add_race(found, options.results, say) for _ in range(options.races)]
     with command.printing():

@@ -2,24 +2,26 @@
 
 import math
 import os
+import secrets
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import backends
-from bench import machine
+from bench import machine, topology
+from bench.backend import REFERENCE
 from bench.inert import inert
 from bench.problem import DTYPES, Problem, UsageError
-from bench.record import OPERATIONS, Entrant, Operation
+from bench.process import usable_cores
+from bench.record import OPERATIONS, Allocator, Entrant, Operation
 from bench.store import read
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 DEVICES = ("cpu", "cuda")
 RESULTS = Path(__file__).parents[1] / "results"
-REFERENCE = "numpy"
 
 GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
 WARM_UP = {"default": 0.02, "rigorous": 0.1, "quick": 0.02}
@@ -29,6 +31,8 @@ the noise."""
 ROUNDS = 6
 """There and back: the median of six outvotes two that were disturbed.  With two, a slowdown of 10 % in calls of 44 ms was
 missed in 3 of 20 trials; with ten or sixteen instead of six, intervals were no narrower, for every process has a speed of its own."""
+DEFAULT_ALLOCATOR: Allocator = "default"
+"""docs/method.md has what either does to the times, and why this is the default."""
 DEADLINE = 600.0
 """Seconds; the dearest cell of the default race, torch's compiled scans, takes about a tenth of it."""
 SLOWEST_STEP = 1.0
@@ -50,7 +54,11 @@ class Choice:
     sweep: bool = False
     """Sizes of a ladder: one whose step would take longer than SLOWEST_STEP is skipped."""
     generations: int | None = None
-    seed: int = 0
+    seed: int = field(default_factory=lambda: secrets.randbelow(2**32))
+    """Of the order of the turns and of the memory layouts; drawn where none is given, and recorded."""
+    allocators: Sequence[Allocator] = ()
+    core: int | None = None
+    """The one to race on; None for the suite's choice."""
     deadline: float = DEADLINE
     """Seconds; an option gives them as text."""
 
@@ -62,6 +70,9 @@ class Choice:
         self.backends = list(dict.fromkeys(self.backends)) or default_backends(self.devices, quick)
         _check("device", self.devices, DEVICES)
         _check("dtype", self.dtypes, DTYPES)
+        self.allocators = list(dict.fromkeys(self.allocators)) or [DEFAULT_ALLOCATOR]
+        _check("allocator", self.allocators, get_args(Allocator))
+        topology.cores(usable_cores(), self.core)
         for name in self.backends:
             check_backend(name)
         self.deadline = _positive_seconds(self.deadline)
@@ -85,12 +96,12 @@ def _positive_seconds(text: float | str) -> float:
 
 def check_backend(name: str) -> None:
     """UsageError unless `name` is a backend of this suite, or `package.module:factory` with a module that there is."""
-    if name in backends.FACTORIES:
+    if name in backends.MODES:
         return
     module, colon, factory = name.partition(":")
     if not (colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))):
         raise UsageError(
-            f"no backend {name!r}; choose from {', '.join(backends.FACTORIES)}, or name your own as package.module:factory"
+            f"no backend {name!r}; choose from {', '.join(backends.MODES)}, or name your own as package.module:factory"
         )
     if not _is_there(module):
         raise UsageError(
@@ -103,7 +114,7 @@ def _is_there(module: str) -> bool:
 
     `importlib.util.find_spec` would import those packages, and with them perhaps a framework.
     """
-    path: Sequence[str] | None = [os.getcwd(), str(RESULTS.parent), *sys.path]  # a worker looks there first
+    path: Sequence[str] | None = [str(RESULTS.parent), *sys.path, os.getcwd()]
     for name in module.split("."):
         spec = path and next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path)), None)
         if not spec:
@@ -117,9 +128,12 @@ def available_devices() -> list[str]:
 
 
 def default_backends(devices: Sequence[str], quick: bool) -> list[str]:
-    """All that can run on one of `devices`; a quick look leaves out what torch.compile takes minutes over."""
-    can_run = [name for name in backends.FACTORIES if any(name in backends.on(device) for device in devices)]
-    return [name for name in can_run if not (quick and name.startswith(("torch-compile", "torch-scan")))]
+    """Return every mode that can run on one of `devices` and need not be named; a quick run leaves out what compiles slowly."""
+    return [
+        name
+        for name, mode in backends.MODES.items()
+        if set(mode.devices) & set(devices) and not mode.on_request and (mode.quick or not quick)
+    ]
 
 
 def add_options(add: Callable[..., object]) -> None:
@@ -149,7 +163,7 @@ def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE)
     only when a person has `named` that code, too.
     """
     s = read(path).settings
-    unnamed = [name for name in s.backends if name not in backends.FACTORIES and name not in named]
+    unnamed = [name for name in s.backends if name not in backends.MODES and name not in named]
     if unnamed:
         options = " ".join(f"--backend {shlex.quote(name)}" for name in unnamed)
         raise UsageError(f"{path} races code from outside this suite; if you trust it, give {options} too")
@@ -163,35 +177,47 @@ def choice_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE)
         s.operations,
         generations=s.generations,
         seed=s.seed,
+        allocators=s.allocators,
+        core=s.core,
         deadline=deadline,
     )
 
 
 def entrants(choice: Choice) -> list[Entrant]:
-    """Every backend on every device it can run on, and there the control: the reference, or else the first, once more."""
+    """Return every backend on every device it can run on, and, where anything is timed, the control on each device.
+
+    The control is the reference, or else the first backend, once more.
+    """
     return [entrant for dtype in choice.dtypes for entrant in _of_dtype(choice, dtype)]
 
 
 def _of_dtype(choice: Choice, dtype: str) -> list[Entrant]:
     everywhere = [(b, d) for d in choice.devices for b in choice.backends]
     # A backend that can run on no device that was asked for still gets its row, which says so.
-    places = [(b, d) for b, d in everywhere if (b, d) not in backends.NOT_ON or len(choice.devices) == 1]
-    found = [Entrant(label=_at(b, d), backend=b, device=d, dtype=dtype) for b, d in places]
-    devices = dict.fromkeys(d for _, d in places)
-    return [*found, *(_control([e for e in found if e.device == d], choice.problems) for d in devices)]
+    places = [(b, d) for b, d in everywhere if may_run(b, d) or len(choice.devices) == 1]
+    found = []
+    for allocator in choice.allocators:
+        second = allocator if allocator != choice.allocators[0] else ""
+        entering = [
+            Entrant(label=_at(b, d, second), backend=b, device=d, dtype=dtype, allocator=allocator) for b, d in places
+        ]
+        devices = dict.fromkeys(d for _, d in places) if choice.generations != 0 else {}
+        found += [*entering, *(_control([e for e in entering if e.device == d], second) for d in devices)]
+    return found
 
 
-def _control(others: list[Entrant], problems: Sequence[str]) -> Entrant:
-    kinds = {problem.partition("/")[0] for problem in problems}
+def may_run(backend: str, device: str) -> bool:
+    """Whether nothing is known that forbids `backend` on `device`."""
+    return ":" in backend or device in backends.MODES[backend].devices
 
-    def never_runs(e: Entrant) -> bool:
-        return (e.backend, e.device) in backends.NOT_ON or any((e.backend, kind) in backends.NOT_FOR for kind in kinds)
 
-    able = [e for e in others if not never_runs(e)] or others
+def _control(others: list[Entrant], second_allocator: str) -> Entrant:
+    able = [e for e in others if may_run(e.backend, e.device)] or others
     twice = next((e for e in able if e.backend == REFERENCE), able[0])
-    label = _at("control", twice.device)
-    return Entrant(label=label, backend=twice.backend, device=twice.device, dtype=twice.dtype, control=True)
+    label = _at("control", twice.device, second_allocator)
+    return Entrant(label, twice.backend, twice.device, twice.dtype, twice.allocator, control=True)
 
 
-def _at(name: str, device: str) -> str:
-    return name if device == "cpu" else f"{name}@{device}"
+def _at(name: str, device: str, second_allocator: str = "") -> str:
+    """Return `jax-scan@cuda`, or `numpy@kept` in a race of two allocators: the CPU and the first allocator go without saying."""
+    return "@".join(filter(None, [name, device if device != "cpu" else "", second_allocator]))

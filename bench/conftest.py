@@ -1,5 +1,6 @@
 """`pytest bench/ --benchmark-only`: the options, and the one race that all tests here replay."""
 
+import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import backends
-from bench import command, progress
+from bench import command, progress, topology
 from bench import session as races
 from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
 from bench.inert import inert
 from bench.interrupts import Interrupted
 from bench.problem import UsageError
+from bench.process import usable_cores
 from bench.record import OPERATIONS, Cell, Entrant, Record
 from bench.report import tables, words
 from bench.report.findings import all_findings
@@ -35,6 +37,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--rigorous", action="store_true", help="20 generations instead of 10, and warmer caches on large problems"
     )
+    group.addoption(
+        "--allocator",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="default: freed memory is given back as glibc does by itself; kept: it is kept; give both to compare them"
+        " (default: default)",
+    )
+    group.addoption(
+        "--core", type=_whole_number, default=None, metavar="N", help="race on core N (default: chosen by topology)"
+    )
+    group.addoption(
+        "--seed",
+        type=_whole_number,
+        default=None,
+        metavar="N",
+        help="repeat the order of turns and the memory layouts of a record (default: drawn, and recorded)",
+    )
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
     group.addoption(
         "--results",
@@ -48,6 +68,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _whole_number(text: str) -> int:
+    """Return the number; one that is negative or no number is wrong usage."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Before pytest's own reporter takes it: a race does not end because nobody reads what pytest says of it.
     sys.stdout = command.Patient(sys.stdout)
@@ -59,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
         if not config.option.collectonly:
             resumed = config.option.resume
-            with sole_writer(resumed.parent if resumed else config.option.results):
+            with sole_writer(resumed.parent if resumed else config.option.results), topology.reserved(usable_cores()):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
     except UsageError as error:
         pytest.exit(inert(str(error)), returncode=command.USAGE)
@@ -72,8 +99,9 @@ def _choice(config: pytest.Config) -> Choice:
     if option.resume:
         given = {"--problem": option.problem, "--device": option.device, "--dtype": option.dtype}
         given |= {"--quick": option.quick, "--rigorous": option.rigorous, "--sweep": option.sweep}
+        given |= {"--allocator": option.allocator, "--core": option.core is not None, "--seed": option.seed is not None}
         given |= {"--results": option.results != RESULTS, "-k": option.keyword}
-        given |= {f"--backend {name}": True for name in option.backend if name in backends.FACTORIES}
+        given |= {f"--backend {name}": True for name in option.backend if name in backends.MODES}
         if extra := [name for name, value in given.items() if value]:
             raise UsageError(
                 f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"
@@ -87,7 +115,10 @@ def _choice(config: pytest.Config) -> Choice:
         operations=["train"] if option.sweep else OPERATIONS,
         sweep=option.sweep,
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
+        allocators=option.allocator,
+        core=option.core,
         deadline=option.deadline,
+        **({} if option.seed is None else {"seed": option.seed}),
     )
     posed(choice)
     return choice
@@ -174,5 +205,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         found = all_findings(record)
         why = [item for f in found for section in tables.reasons(f) for item in section.items]
         raced = [TABLES] if any(cell.samples for cell in record.cells) else []
-        for told in (*raced, *why, words.summary(record, found)):
+        for told in (*raced, *why, *map(inert, record.told()), words.summary(record, found)):
             terminalreporter.write_line("\n" + wrapped(told))

@@ -9,7 +9,7 @@ out=$(realpath -m "${1:?give the folder that the records go to}")
 cd "$(dirname "$0")/.."
 mkdir -p "$out"
 python=${PYTHON:-python3}
-"$python" -c 'import bench.session, bench.report.pictures, backends.by_hand, array_api_compat, pytest_benchmark' || {
+"$python" -c 'import bench.session, bench.report.pictures, autograd, pytest_benchmark' || {
     echo "give, in a folder on PYTHONPATH, the packages of pyproject.toml that are missing here" >&2
     exit 2
 }
@@ -37,7 +37,7 @@ race() { # SECONDS OPTIONS...
 
 agree 120 float32 --problem factorisation/iris --problem mlp/iris
 agree 60 tf32 --problem factorisation/iris $of_eager
-race 160 --device cpu --device cuda --backend numpy $with_twins --backend jax-step \
+race 160 --device cpu --device cuda --backend numpy $with_twins --backend jax-jit \
     --problem factorisation/iris --problem factorisation/2000x1000r32
 race 110 --device cuda $of_eager --problem factorisation/4096x4096r128
 race 60 --device cuda --dtype tf32 $of_eager --problem factorisation/2000x1000r32

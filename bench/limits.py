@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import backends
 from bench import messages
-from bench.choice import REFERENCE
+from bench.backend import REFERENCE
 from bench.problem import Problem
 from bench.process import Failed
 from bench.record import Entrant, Limits, Record
@@ -28,7 +28,7 @@ def measure(workers: Workers, problem: Problem) -> None:
     asked = [
         e
         for e in raced
-        if e.backend in backends.FACTORIES and workers.is_up(e) and workers.cell(e, problem).outcome.word == "ok"
+        if e.backend in backends.MODES and workers.is_up(e) and workers.cell(e, problem).outcome.word == "ok"
     ]
     if "cpu" in {e.device for e in raced} - {e.device for e in asked}:
         asked.append(Entrant(label="limits", backend=REFERENCE, device="cpu", dtype=problem.dtype))

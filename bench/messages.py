@@ -3,14 +3,14 @@
 Answers have the types of the record that they go into: what the record could not hold is not read.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 
 from bench.agree.evidence import Evidence
-from bench.backend import Dispatch
+from bench.backend import Mode
 from bench.problem import Arrays, Problem
 from bench.record import Count, Nanoseconds, Operation, Positive, Share, Word
 
@@ -25,10 +25,10 @@ class Load(Struct, tag=True):
 
 class Loaded(Struct, tag=True):
     import_seconds: Positive
-    dispatch: Dispatch
+    mode: Mode
     versions: dict[str, str]
-    rounds_like: Literal["numpy", "numpy-gram"]
-    """No name from outside: the parent loads it, and tolerances are measured by it."""
+    peak_of_the_process: bool
+    """Whether the most device memory that it tells is that of the whole process."""
 
 
 class Pin(Struct, tag=True):
@@ -46,6 +46,8 @@ class Prepare(Struct, tag=True):
 
 class Prepared(Struct, tag=True):
     first_call_seconds: dict[Operation, Positive]
+    compilations: Count | None
+    """Programs that the first calls compiled; None from a backend that does not count them."""
 
 
 class Testify(Struct, tag=True):
@@ -54,6 +56,15 @@ class Testify(Struct, tag=True):
     halfway: Arrays
     decoy: Problem
     others: list[Problem]
+
+
+class Promise(Struct, tag=True):
+    """Try the promises of the protocol that need no reference: see `agree.promises`."""
+
+
+class Promised(Struct, tag=True):
+    broken: dict[str, str]
+    """By promise, how it was broken; '' where it was kept."""
 
 
 class Pilot(Struct, tag=True):
@@ -67,12 +78,12 @@ class Piloted(Struct, tag=True):
 
 
 class Begin(Struct, tag=True):
-    """Let the heap have room for a step; from now on count what is done, in turns and between them."""
+    """Put the batch on the device anew, from the core that is raced on; from now on count what is done."""
 
     step_bytes: float
     """What a step must move."""
-    processes: int
-    """How many are given such room."""
+    room_for: int
+    """Between how many processes memory is shared out, for the heap of each to have room for a step; 0 for no room."""
     warm_up_seconds: float
     """Of untimed calls at the beginning of a turn, at least; the device may need more."""
 
@@ -111,11 +122,10 @@ class Tallied(Struct, tag=True):
 
 
 class Weigh(Struct, tag=True):
-    """Peak memory of one `train`, how long its arrays travel, and how long it takes when nobody waits for it."""
+    """Peak device memory of one `train`, how long its arrays travel, and how long it takes when nobody waits for it."""
 
 
 class Weighed(Struct, tag=True):
-    peak_bytes: Count | None
     device_peak_bytes: Count | None
     put_seconds: Positive
     """Params and batch, NumPy -> device."""
@@ -151,8 +161,8 @@ class Trouble(Struct, tag=True):
     reason: str
 
 
-Request = Load | Pin | Prepare | Testify | Pilot | Begin | Turn | Tally | Weigh | Probe
-Answer = Loaded | Prepared | Evidence | Piloted | Turned | Tallied | Weighed | Probed | Done | Trouble
+Request = Load | Pin | Prepare | Testify | Promise | Pilot | Begin | Turn | Tally | Weigh | Probe
+Answer = Loaded | Prepared | Evidence | Promised | Piloted | Turned | Tallied | Weighed | Probed | Done | Trouble
 
 
 def _encode(value: Any) -> Any:

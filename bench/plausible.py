@@ -1,5 +1,7 @@
 """What cannot be, or cannot be a number: cells that are refused although every gate was passed."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bench import messages
@@ -10,7 +12,7 @@ from bench.statistics import FEWEST_GENERATIONS, per_call, spread
 FASTER_THAN_MEASURED = 4
 """Times the machine's best measured matmul rate that a call may reach before it is refused.
 
-A heuristic: numpy-gram needs two thirds of the flops that are counted, other algebra may need fewer,
+A heuristic: algebra without the residual needs two thirds of the flops that are counted, other algebra may need fewer,
 and a clock may run faster than it did for the probe.  Bytes are not held against anyone, because
 small data stay in the cache.  What remembers an answer is faster by a hundred times where a call has
 work to do; on the smallest problems the floor lies below what calling a function takes.
@@ -66,6 +68,12 @@ def unruly(tally: messages.Tallied) -> str:
     if tally.compilations:
         return f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
     return ""
+
+
+def uncompiled(steering: Mapping[str, str]) -> str:
+    """Return the sentence for a compiled mode that compiled nothing, with the variables that may have switched it off."""
+    named = ", ".join(f"{name}={value}" for name, value in steering.items())
+    return f"its compiler is switched off: it compiled no program; {f'unset {named}' if named else 'switch it on'}"
 
 
 def unsteady(cell: Cell) -> str:

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from bench import lab, messages
+from bench import lab, messages, plausible
 from bench.agree import Reference, gates
 from bench.agree.evidence import Evidence
 from bench.problem import Problem
-from bench.process import THREADS
+from bench.process import THREADS, Failed
 from bench.record import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
 from bench.statistics import spread
 from bench.workers import Workers, keeps_its_cache
@@ -15,8 +15,9 @@ from bench.workers import Workers, keeps_its_cache
 class Preparation:
     """Every core prepares one entrant at a time; knows what this run has compiled, and every reference."""
 
-    def __init__(self, workers: Workers) -> None:
-        self.workers = workers
+    def __init__(self, workers: Workers, conformance: bool = False) -> None:
+        """With `conformance` every promise of the protocol is tried, too."""
+        self.workers, self.conformance = workers, conformance
         self._references: dict[tuple[str, str], Reference] = {}
         self._compiled: set[tuple[str, str, str]] = set()
 
@@ -58,8 +59,8 @@ class Preparation:
         worker.loaded = loaded
         entrant.outcome = Outcome(word="ok")
         entrant.import_seconds.append(loaded.import_seconds)
-        entrant.dispatch, entrant.versions, entrant.threads, entrant.core = (
-            loaded.dispatch,
+        entrant.mode, entrant.versions, entrant.threads, entrant.core = (
+            loaded.mode,
             loaded.versions,
             THREADS,
             next(iter(self.workers.racing_cores), None),
@@ -69,6 +70,8 @@ class Preparation:
         worker, known = self.workers.of(entrant), (entrant.label, problem.name, problem.dtype)
         request = messages.Prepare(problem, self.workers.operations(entrant))
         prepared = worker.ask(request, self.workers.deadline)
+        if entrant.mode != "eager" and prepared.compilations == 0:
+            raise Failed("failed", plausible.uncompiled(self.workers.record.steering))
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
         self._compiled.add(known)
         self.workers.cell(entrant, problem).first_calls += [
@@ -79,10 +82,24 @@ class Preparation:
 
     def _judge_all(self, prepared: list[Entrant], reference: Reference) -> None:
         """Once every first call has been timed: the reference's own descents would take a core from one."""
+        if reference.fault:
+            for entrant in prepared:
+                cell = self.workers.cell(entrant, reference.problem)
+                self.workers.fail(entrant, cell, Failed("failed", reference.fault))
+            return
         self._keep_facts(reference)
         asked = messages.Testify(reference.halfway, reference.decoy, reference.others)
         for entrant, evidence in self.workers.each(prepared, reference.problem, lambda e: self.workers.ask(e, asked)):
             self._judge(entrant, reference, evidence)
+        if self.conformance:
+            self._try_promises(prepared, reference.problem)
+
+    def _try_promises(self, prepared: list[Entrant], problem: Problem) -> None:
+        promise = messages.Promise()
+        for entrant, promised in self.workers.each(prepared, problem, lambda e: self.workers.ask(e, promise)):
+            cell = self.workers.cell(entrant, problem)
+            cell.gates += gates.promised(promised.broken)
+            cell.outcome = gates.outcome(cell.gates)
 
     def _keep_facts(self, reference: Reference) -> None:
         facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)
@@ -93,7 +110,7 @@ class Preparation:
 
     def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
         cell = self.workers.cell(entrant, reference.problem)
-        cell.gates = gates.judge(reference, evidence, self.workers.rounds_like(entrant))
+        cell.gates = gates.judge(reference, evidence)
         cell.outcome = gates.outcome(cell.gates)
         if cell.outcome.word == "ok":
             cell.runs, cell.losses = (

@@ -12,17 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Pipe
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import psutil
 
+import backends
 import bench
 from bench import messages
 from bench.record import Entrant, Outcome
-from bench.usage import PLACE
+from bench.usage import PLACE, PLACES
+
+ROOT = Path(__file__).parents[1]
 
 THREADS = 1
 """Threads a worker may compute with: the headline is one thread on one pinned core."""
@@ -43,22 +48,49 @@ class Failed(Exception):
         self.output = output
 
 
+class Layout(NamedTuple):
+    """What moves the arrays of a process: equal for all processes of a generation, and another in the next."""
+
+    heap_place: int = 0
+    """Where in its page the heap begins: one of usage.PLACES."""
+    hash_seed: int = 0
+    """Of Python's hashes, which decide what importing allocates."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make it so, of one length."""
+        return {PLACE: f"{self.heap_place:03}", "PYTHONHASHSEED": f"{self.hash_seed:010}"}
+
+
+ANY_LAYOUT = Layout()
+
+
+def layout(seed: int, generation: int) -> Layout:
+    """Return the layout of a generation.
+
+    Identical code is laid out alike in it and can be told to be identical.  What a layout does to different code differs from
+    one generation to the next, so that it is in the interval.
+    """
+    rng = np.random.default_rng([seed, generation])
+    return Layout(int(rng.integers(PLACES)), int(rng.integers(2**32)))
+
+
 class Process:
     """A running worker.  `ask` raises Failed; after a crash or a missed deadline it is not `alive`."""
 
     loaded: messages.Loaded | None = None
     """What it answered to Load, once it has."""
 
-    def __init__(self, entrant: Entrant, cores: list[int], cache: Path, heap_place: int = 0):
-        """Born on `cores`; anywhere without any.  Its heap begins at `heap_place`, one of usage.PLACES."""
+    def __init__(self, entrant: Entrant, cores: list[int], cache: Path, layout: Layout = ANY_LAYOUT):
+        """Start it on `cores`; anywhere without any."""
         self._mark, self._spent, self._said = secrets.token_hex(8), 0.0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
         self._connection, theirs = Pipe()
         with theirs, _affinity(cores):
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker", str(theirs.fileno())],
-                # Of one length for all: the size of the environment moves what lies on the stack.
-                env=_given() | _environment(entrant, cache) | {MARK: self._mark, PLACE: f"{heap_place:03}"},
+                # With -P a script called jax.py in the working folder is not taken for the library.
+                # Arguments and environment have one length for all: their size moves what lies on the stack.
+                [sys.executable, "-P", "-m", "bench.worker", f"{theirs.fileno():04}"],
+                env=_given() | _environment(entrant, cache) | layout.environment() | {MARK: self._mark},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
@@ -163,79 +195,63 @@ class Process:
         return self._output.read().decode("utf-8", "replace")[-KEPT_OUTPUT:]
 
 
-STEERING = (
-    "AOT_",
-    "ATEN_",
-    "BLIS_",
-    "CUBLAS_",
-    "CUDNN_",
-    "CXX",
-    "DNNL_",
-    "GLIBC_TUNABLES",
-    "GOMP_",
-    "JAX_",
-    "KMP_",
-    "LD_PRELOAD",
-    "MKL_",
-    "NPY_",
-    "NVIDIA_TF32_",
-    "OMP_",
-    "ONEDNN_",
-    "OPENBLAS_",
-    "PYTORCH_JIT",
-    "TF_XLA_",
-    "TORCH",
-    "TRITON_",
-    "XLA_",
-)
-"""How the names of the variables begin that `steering` looks for."""
+STEERING = ("COVERAGE_", "GLIBC_TUNABLES", "GOMP_", "KMP_", "LD_", "MALLOC_", "OMP_", "PYTHON")
+"""How the names of variables begin that change how any process computes; libraries add their own."""
+
+ALLOCATORS = {
+    # glibc as it comes; the variables do nothing, but are as long as the others.
+    "default": {"BENCH__MMAP_MAX_": "0", "BENCH__TRIM_THRESHOLD_": str(2**40)},
+    # glibc keeps what is freed, and takes large arrays from the heap, too.
+    "kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)},
+}
+
+HARMLESS = {
+    f"PYTHON{what}"
+    for what in [
+        "BREAKPOINT",
+        "COERCECLOCALE",
+        "DONTWRITEBYTECODE",
+        "IOENCODING",
+        "NOUSERSITE",
+        "PATH",
+        "PYCACHEPREFIX",
+        "SAFEPATH",
+        "STARTUP",
+        "UNBUFFERED",
+        "USERBASE",
+        "UTF8",
+        "WARNINGS",
+    ]
+}
+"""Variables of Python that move no time of a loop."""
 
 
-def steering(entrant: Entrant) -> dict[str, str]:
-    """What may change how its libraries compute (another kernel, another compiler or none) and is not set here."""
-    ours = _environment(entrant, Path())
-    return {name: value for name, value in _given().items() if name.startswith(STEERING) and name not in ours}
+def steering(entrants: Iterable[Entrant]) -> dict[str, str]:
+    """Return the variables a person has set that may change how a worker computes, and that the suite does not set itself."""
+    ours = {name for entrant in entrants for name in _environment(entrant, Path())} | HARMLESS | {"PYTHONHASHSEED"}
+    return {name: value for name, value in _given().items() if _steers(name) and name not in ours}
+
+
+def _steers(name: str) -> bool:
+    return name.startswith((*STEERING, *(prefix for x in backends.LIBRARIES.values() for prefix in x.steered_by)))
 
 
 def _given() -> dict[str, str]:
-    """The environment without what a library set in this process: as it steers nobody else's, it steers no worker."""
-    return {n: value for n, value in os.environ.items() if n in bench.GIVEN or not n.startswith(STEERING)}
+    """Return the environment without the variables that a library set in this process: they are not passed to workers."""
+    return {name: value for name, value in os.environ.items() if name in bench.GIVEN or not _steers(name)}
 
 
 def _environment(entrant: Entrant, cache: Path) -> dict[str, str]:
-    threads = str(THREADS)
-    return {
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
+    """Return what the suite sets for a worker: threads, memory, and what each library needs, for every worker alike."""
+    libraries: dict[str, str] = {}
+    for library in backends.LIBRARIES.values():
+        libraries |= library.environment(entrant.device, str(cache), THREADS)
+    return libraries | {
+        "OMP_NUM_THREADS": str(THREADS),
         "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
-        "PYTHONHASHSEED": "0",  # or what importing allocates, and so where arrays lie, would be drawn by every process
-        # glibc keeps what is freed.  Otherwise the layout of the heap decides, process by process, whether every
-        # step's arrays are given back to the kernel and faulted in again: a factor of 2 was seen, for identical code.
-        "MALLOC_MMAP_MAX_": "0",
-        "MALLOC_TRIM_THRESHOLD_": str(2**40),
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # leave device memory to the neighbours
-        "TORCHINDUCTOR_COMPILE_THREADS": "1",
-        # That g++ can compile torch's vector library.  To try it took 5 to 10 s of CPU in every new cache, and 0.6 s in
-        # every process after; it is no program's affair.
-        "TORCHINDUCTOR_VEC_ISA_OK": "1",
-        "TORCHINDUCTOR_CACHE_DIR": str(cache),
-        # JAX keeps nothing by itself: without these its warm first calls would be cold ones.
-        "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])),
-        **({} if entrant.device == "cuda" else _CPU_ALONE),
+        **ALLOCATORS[entrant.allocator],
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }
-
-
-_CPU_ALONE = {
-    "CUDA_VISIBLE_DEVICES": "",
-    "JAX_PLATFORMS": "cpu",
-    # XLA's pool; its XLA_FLAGS do not limit it.  For a GPU it tries kernels with this pool as it compiles.
-    "NPROC": str(THREADS),
-    "PJRT_NPROC": str(THREADS),
-}
 
 
 @contextlib.contextmanager

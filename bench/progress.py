@@ -1,4 +1,7 @@
-"""What is going on, while it goes on: one live line on a terminal, plain lines elsewhere."""
+"""What is going on, while it goes on: one line on a terminal that is written over, plain lines elsewhere.
+
+Nothing moves between two lines: a display that refreshes itself would compute while backends take turns.
+"""
 
 import contextlib
 import sys
@@ -7,14 +10,14 @@ from collections.abc import Callable, Iterator
 
 
 def _print(line: str) -> None:
-    """Who reads it may have left; what goes on does not end by that."""
+    """A reader may have left; what goes on does not end by that."""
     with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def reporter() -> Iterator[Callable[[str], None]]:
-    """A function to say a line with; on a terminal the last one stays in view with a spinner."""
+    """Yield a function to say a line with; on a terminal the last line stays in view."""
     began = time.monotonic()
 
     def stamped(line: str) -> str:
@@ -24,8 +27,8 @@ def reporter() -> Iterator[Callable[[str], None]]:
         yield lambda line: _print(stamped(line))
         return
     from rich.console import Console
-    from rich.markup import escape
+    from rich.live import Live
+    from rich.text import Text
 
-    console = Console(stderr=True)
-    with console.status("starting") as status:
-        yield lambda line: status.update(escape(stamped(line)))
+    with Live(console=Console(stderr=True), auto_refresh=False, transient=True) as live:
+        yield lambda line: live.update(Text(stamped(line)), refresh=True)

@@ -5,14 +5,15 @@ agreement is judged (in the first generation), and then rounds are run: every en
 in an order that is shuffled for the round there and reversed for the round back.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench import limits, plausible
+from bench import limits, plausible, topology
 from bench.inert import inert
 from bench.machine import WeatherStation, gpu_reading
 from bench.prepare import Preparation
@@ -20,7 +21,6 @@ from bench.problem import Problem
 from bench.process import Failed
 from bench.record import Cell, Entrant, Outcome, Race, Record
 from bench.rounds import Rounds
-from bench.usage import PLACES
 from bench.workers import Workers
 
 
@@ -38,15 +38,17 @@ class Runner:
     save: Callable[[], None] = lambda: None
     end_if_asked: Callable[[], None] = lambda: None
     """Called after every race that is saved; raises Interrupted to end the run there."""
+    conformance: bool = False
+    """Whether every promise of the protocol is tried, too."""
 
     def __post_init__(self) -> None:
         self.workers = Workers(self.record, self.cache, self.deadline)
-        self.preparation = Preparation(self.workers)
+        self.preparation = Preparation(self.workers, self.conformance)
 
     def run(self) -> None:
         """Every race that is not in the record yet; without generations, agreement alone."""
         # Of the references here; on two cores two threads were seen to be five times slower than one.
-        with threadpool_limits(max(1, len(self.workers.cores) // 4)):
+        with threadpool_limits(max(1, len(self.workers.all_cores) // 4)), _harness_on(self.workers.cores.harness):
             for generation in range(max(1, self.record.settings.generations)):
                 for dtype in self.record.settings.dtypes:
                     done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
@@ -56,7 +58,7 @@ class Runner:
         self._judge_steadiness()
 
     def _generation(self, generation: int, problems: list[Problem]) -> None:
-        self.workers.heap_place = heap_place(self.record.settings.seed, generation)
+        self.workers.begin(generation)
         try:
             for problem in problems:
                 station = WeatherStation()
@@ -87,6 +89,11 @@ class Runner:
     def _judge_steadiness(self) -> None:
         """The samples are kept, so that a reader can see what was unsteady."""
         for _, cell in self._good_cells():
+            if self.record.settings.generations and cell.cores_used and not cell.samples:
+                least = f"{max(cell.cores_used):.2g} of a core at the most"
+                cell.outcome = Outcome(
+                    word="starved", reason=f"it got {least}; see the warnings of this run for what took it"
+                )
             if reason := plausible.unsteady(cell):
                 cell.outcome = Outcome(word="unsteady", reason=reason)
 
@@ -98,7 +105,12 @@ class Runner:
         return next((r for r in self.record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
 
 
-def heap_place(seed: int, generation: int) -> int:
-    """The same for all entrants of a generation, so that identical code is mostly laid out alike and can be told to be identical;
-    and another in each, so that what a layout does to different code is in the interval."""
-    return int(np.random.default_rng([seed, generation]).integers(PLACES))
+@contextmanager
+def _harness_on(cores: list[int]) -> Iterator[None]:
+    """Keep every thread of this process on `cores`, off the one that is raced on; anywhere without any."""
+    before = os.sched_getaffinity(0)
+    topology.pin_all_threads(cores)
+    try:
+        yield
+    finally:
+        topology.pin_all_threads(before if cores else ())

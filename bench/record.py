@@ -6,15 +6,15 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from bench.backend import UNSUPPORTED, Dispatch
+from bench.backend import UNSUPPORTED, Mode
 
-SCHEMA = 2
+SCHEMA = 3
 
 Word = Annotated[
     str,
     Meta(
         pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|not on \w{1,20}"
-        r"|not for \w{1,40}|needs [\w.,<>= -]{1,40}|failed|unsteady|skipped|interrupted)\Z"
+        r"|not for \w{1,40}|needs [\w.,<>= -]{1,40}|failed|starved|unsteady|skipped|interrupted)\Z"
     ),
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
@@ -23,6 +23,7 @@ Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Nanoseconds = Annotated[int, Meta(gt=0, le=2**63 - 1)]
+Allocator = Literal["default", "kept"]
 Operation = Literal["loss", "value_and_grad", "train"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
@@ -93,8 +94,6 @@ class Cell(Strict):
     """The loss before every step, from the start that is timed."""
     first_calls: list[FirstCall] = []
     samples: list[Samples] = []
-    peak_bytes: list[Count] = []
-    """Peak resident memory of one `train` over the state before it, of the first generation."""
     device_peak_bytes: list[Count] = []
     """The most that the library had allocated on the device, what lay there before included."""
     put_seconds: list[Positive] = []
@@ -103,7 +102,8 @@ class Cell(Strict):
     device_seconds: list[Positive] = []
     """One `train` among several that are waited for together; empty on the CPU."""
     cores_used: list[Share] = []
-    """Per generation: CPU time over wall time during its calls; of much more than 1 the cell is refused."""
+    """Per generation: CPU time over wall time during its calls.  Of much more than 1 the cell is refused; of much less than
+    1 that generation's samples are left out."""
     compilations: Count = 0
     """Programs compiled inside timed turns; anything but 0 is refused."""
 
@@ -117,12 +117,15 @@ class Entrant(Strict):
     """A backend as it entered the races: one process on one device in one dtype."""
 
     label: str
-    """The backend's name, with the device where it is not the CPU; `control` for the second copy."""
+    """The backend's name, with the device where it is not the CPU, and with the allocator where it is the second one
+    raced; `control` for the second copy."""
     backend: str
     device: str
     dtype: str
+    allocator: Allocator = "default"
+    """Whether its process gives freed memory back as glibc does by itself, or keeps it."""
     control: bool = False
-    dispatch: Dispatch | Literal[""] = ""
+    mode: Mode | Literal[""] = ""
     versions: dict[str, str] = {}
     threads: Count = 0
     core: int | None = None
@@ -253,11 +256,14 @@ class Settings(Strict, kw_only=True):
     backends: list[str]
     devices: list[str]
     dtypes: list[str]
+    allocators: list[Allocator]
+    core: int | None = None
+    """The one raced on, as a person chose it; None where the suite chose."""
     quick: bool = False
 
 
 class Record(Strict, kw_only=True):
-    schema: Literal[2] = 2
+    schema: Literal[3] = 3
     id: str
     started: str
     """UTC, ISO 8601."""
@@ -274,12 +280,22 @@ class Record(Strict, kw_only=True):
     lab: LabReport | None = None
     limits: list[Limits] = []
     weather: list[Weather] = []
+    steering: dict[str, str] = {}
+    """Environment variables that a person had set and that may change how a worker computes, with their values."""
     warnings: list[str] = []
 
     @property
     def versions(self) -> dict[str, str]:
         """Of every library that an entrant says it computes with."""
         return {library: version for entrant in self.entrants for library, version in entrant.versions.items()}
+
+    def told(self) -> list[str]:
+        """Return what the run itself warned of, a sentence each."""
+        steered = [
+            f"{name}={value} was set, which may change what a library computes with: others may see other times; unset it."
+            for name, value in self.steering.items()
+        ]
+        return [*steered, *self.warnings]
 
     def lay_out(self) -> None:
         """A cell for each entrant and problem of its dtype, where there is none yet."""

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from bench import clock, messages, plausible
+from bench import clock, conditions, messages, plausible
 from bench.agree import Reference, gates
 from bench.process import Failed
 from bench.record import Entrant, Operation, Race, Samples
 from bench.workers import Workers
 
 MOST_CALLS = 1000
+
+Taken = dict[tuple[str, Operation], list[int]]
+"""Nanoseconds of the samples, in the order of the rounds, by the entrant's label and the operation."""
 
 
 class Rounds:
@@ -24,21 +27,45 @@ class Rounds:
         self.workers, self.reference, self.problem = workers, reference, reference.problem
 
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
-        """Adds the race to the record; `earlier` is one of the same problem, whose calls are kept."""
+        """Add the race to the record; `earlier` is one of the same problem, whose calls are kept.
+
+        Where an entrant got less than its core the race is repeated once, and what it then takes there is left out.
+        """
         settings, cores = self.workers.record.settings, self.workers.racing_cores
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(cores))]
-        begin = messages.Begin(self.problem.bytes_moved, len(racing), settings.warm_up_seconds)
-        racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: begin)]
+        racing = self._begin(racing)
         calls = earlier.calls if earlier else self._calls(racing)
         seed = _seed(settings.seed, generation, self.problem.name)
         rounds: dict[str, int] = dict.fromkeys(settings.operations, settings.most_rounds)
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
-        self._rounds(race, racing)
-        for entrant, tally in self._ask_each(racing, lambda e: messages.Tally()):
-            self._close(entrant, tally)
+        watch = conditions.Watch(cores)
+        taken, tallied = self._rounds(race, racing, attempt=0)
+        if conditions.starved(tallied):
+            watch = conditions.Watch(cores)
+            taken, tallied = self._rounds(race, self._begin(self._ruly(tallied, race, taken)), attempt=1)
+        if told := watch.told(race, tallied):
+            self.workers.record.warnings.append(told)
+        for entrant, tally in tallied:
+            self._close(entrant, tally, race, taken)
         if generation == 0:
             self._weigh(racing)
         self.workers.record.races.append(race)
+
+    def _ruly(self, tallied: list[tuple[Entrant, messages.Tallied]], race: Race, taken: Taken) -> list[Entrant]:
+        """Return the entrants that kept the rules; one that broke them may be what took the others' core, and is ended."""
+        unruly = [(entrant, tally) for entrant, tally in tallied if plausible.unruly(tally)]
+        for entrant, tally in unruly:
+            self._close(entrant, tally, race, taken)
+            self.workers.of(entrant).kill()
+        return [entrant for entrant, tally in tallied if (entrant, tally) not in unruly]
+
+    def _begin(self, racing: list[Entrant]) -> list[Entrant]:
+        def begin(entrant: Entrant) -> messages.Begin:
+            has_room = entrant.device == "cpu" and entrant.allocator == "kept"
+            seconds = self.workers.record.settings.warm_up_seconds
+            return messages.Begin(self.problem.bytes_moved, len(racing) if has_room else 0, seconds)
+
+        return [entrant for entrant, _ in self._ask_each(racing, begin)]
 
     def _calls(self, racing: list[Entrant]) -> dict[str, dict[str, int]]:
         """By operation and entrant: the calls that make a sample of `clock.SHORTEST_SAMPLE`."""
@@ -49,10 +76,12 @@ class Rounds:
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
         return calls
 
-    def _rounds(self, race: Race, racing: list[Entrant]) -> None:
-        """Each there in a new order, and back in that order reversed."""
-        rng = np.random.default_rng(race.seed)
-        taken: dict[tuple[str, Operation], list[int]] = defaultdict(list)
+    def _rounds(
+        self, race: Race, racing: list[Entrant], attempt: int
+    ) -> tuple[Taken, list[tuple[Entrant, messages.Tallied]]]:
+        """Every entrant takes its turn, in a new order and then in that order reversed, again and again."""
+        rng = np.random.default_rng([race.seed, attempt])
+        taken: Taken = defaultdict(list)
         for _ in range(self.workers.record.settings.most_rounds // 2):
             there = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in there + there[::-1]:
@@ -60,13 +89,7 @@ class Rounds:
                 turned = self.workers.attempt(entrant, self.problem, partial(self._turn, turn=turn))
                 for operation, sample in turned.samples.items() if turned else ():
                     taken[entrant.label, operation].append(sample.nanoseconds)
-        for entrant in racing:
-            cell = self.workers.cell(entrant, self.problem)
-            if cell.outcome.word == "ok":
-                cell.samples += [
-                    Samples(race.generation, operation, calls, taken[entrant.label, operation])
-                    for operation, calls in self._calls_of(race, entrant).items()
-                ]
+        return taken, self._ask_each(racing, lambda e: messages.Tally())
 
     def _calls_of(self, race: Race, entrant: Entrant) -> dict[Operation, int]:
         """In a sample of each of its operations."""
@@ -84,16 +107,16 @@ class Rounds:
         return [(entrant, answer) for entrant, answer in asked if answer is not None]
 
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
-        turned, rounds_like = self.workers.ask(entrant, turn), self.workers.rounds_like(entrant)
+        turned = self.workers.ask(entrant, turn)
         for operation, sample in turned.samples.items():
-            if not gates.timed_call_agrees(self.reference, operation, sample.loss, sample.distance, rounds_like):
+            if not gates.timed_call_agrees(self.reference, operation, sample.loss, sample.distance):
                 loss, far = self.reference.timed[operation]
                 ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
                 raise Failed("disagrees", f"a timed call of {operation} {ended}")
         return turned
 
-    def _close(self, entrant: Entrant, tally: messages.Tallied) -> None:
-        """What the process did while it raced; samples taken by breaking a rule are thrown away."""
+    def _close(self, entrant: Entrant, tally: messages.Tallied, race: Race, taken: Taken) -> None:
+        """Keep the samples, unless they were taken by breaking a rule, or on less than a core."""
         cell = self.workers.cell(entrant, self.problem)
         cell.cores_used.append(tally.cores_used)
         cell.compilations += tally.compilations
@@ -101,15 +124,38 @@ class Rounds:
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
         if reason := plausible.unruly(tally):
             self.workers.fail(entrant, cell, Failed("failed", reason))
+        elif cell.outcome.word == "ok" and not conditions.starved([(entrant, tally)]):
+            cell.samples += [
+                Samples(race.generation, operation, calls, taken[entrant.label, operation])
+                for operation, calls in self._calls_of(race, entrant).items()
+            ]
 
     def _weigh(self, racing: list[Entrant]) -> None:
         for entrant, weighed in self._ask_each(racing, lambda e: messages.Weigh()):
             cell = self.workers.cell(entrant, self.problem)
+            loaded = self.workers.of(entrant).loaded
+            if entrant.device != "cpu" and loaded and loaded.peak_of_the_process:
+                weighed.device_peak_bytes = self.workers.attempt(entrant, self.problem, self._weigh_afresh)
             for what in weighed.__struct_fields__:
                 if (found := getattr(weighed, what)) is not None:
                     getattr(cell, what).append(found)
             if entrant.device == "cuda" and not weighed.device_peak_bytes:
                 self.workers.fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
+
+    def _weigh_afresh(self, entrant: Entrant) -> int | None:
+        """Return the most device memory in a process that has seen no other problem."""
+        fresh = self.workers.another(entrant)
+        try:
+            for request in (
+                messages.Load(entrant.backend, entrant.device, entrant.dtype),
+                messages.Prepare(self.problem, ["train"]),
+                messages.Begin(self.problem.bytes_moved, 0, self.workers.record.settings.warm_up_seconds),
+            ):
+                fresh.ask(request, self.workers.deadline)
+            weighed: messages.Weighed = fresh.ask(messages.Weigh(), self.workers.deadline)
+            return weighed.device_peak_bytes
+        finally:
+            fresh.end()
 
 
 def _seed(seed: int, generation: int, problem: str) -> int:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bench import beginning
+from bench import beginning, topology
 from bench.choice import Choice
 from bench.interrupts import Interrupted, Interrupts
+from bench.process import usable_cores
 from bench.race import Runner
 from bench.record import Outcome, Record
 from bench.store import read, save, sole_writer
@@ -29,7 +30,7 @@ def run(
     Raises UsageError before anything is measured or when there is no room for the record, and
     Interrupted after Ctrl-C; what was done before is on disk.
     """
-    with sole_writer(results if resume is None else resume.parent):
+    with sole_writer(results if resume is None else resume.parent), topology.reserved(usable_cores()):
         if resume is None:
             record, problems = beginning.new(choice)
             path = _unused(results, record)
@@ -84,10 +85,11 @@ def _leave(path: Path) -> None:
     save(record, path)
 
 
-def agreement(choice: Choice, say: Callable[[str], None]) -> Record:
-    """The gates alone, nothing timed and nothing written."""
+def agreement(choice: Choice, say: Callable[[str], None], conformance: bool = False) -> Record:
+    """Check the answers, and with `conformance` every promise of the protocol; nothing is timed and nothing written."""
     choice.generations = 0
     record, problems = beginning.new(choice)
     with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
-        Runner(record, problems, Path(cache), choice.deadline, say, end_if_asked=interrupts.end_if_asked).run()
+        stop = interrupts.end_if_asked
+        Runner(record, problems, Path(cache), choice.deadline, say, end_if_asked=stop, conformance=conformance).run()
     return record

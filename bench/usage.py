@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import gc
 import os
 import resource
 import signal
@@ -35,8 +34,9 @@ def place_heap() -> bytearray:
     Otherwise all processes of an entrant lay out their arrays much alike, and what luck the layout had is taken for the entrant's
     speed, whatever the interval (Mytkowicz et al., Producing Wrong Data Without Doing Anything Obviously Wrong!, ASPLOS 2009):
     on factorisation/1000x100r10 a step of numpy took 0.156 ms from one start of the heap in four, and 0.168 from the others.
+    The block is too large for a gap in the heap, and too small for glibc to map it apart.
     """
-    return bytearray(2**20 + ALIGNED * int(os.environ.get(PLACE, "0")))
+    return bytearray(100 * 1024 + ALIGNED * int(os.environ.get(PLACE, "0")))
 
 
 class Meter:
@@ -133,26 +133,3 @@ def give_room(step_bytes: float, processes: int) -> None:
     """
     size = max(2**25, 14 * int(step_bytes))
     bytearray(min(size, psutil.virtual_memory().total // 2 // processes))
-
-
-def give_back_freed_memory() -> None:
-    """To the kernel, so that what a call needs shows, though an earlier call had it already; glibc alone."""
-    gc.collect()
-    with contextlib.suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def reset_peak() -> int | None:
-    """Resident bytes now, with the kernel's high-water mark set back to it; None where that is not allowed."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-        return status_bytes("VmRSS")
-    except OSError:
-        return None
-
-
-def status_bytes(field: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"no {field} in /proc/self/status")

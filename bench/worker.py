@@ -9,13 +9,16 @@ from bench import usage
 KEPT = usage.place_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
 
 import gc
+import importlib.util
 import itertools
+import os
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ import numpy as np
 
 import backends
 from bench import clock, messages
+from bench.agree import promises
 from bench.agree.evidence import Evidence, Operations, makers, testify
 from bench.agree.reference import distance
 from bench.backend import Backend, Malformed, Unsupported, checked, parts
@@ -65,10 +69,10 @@ class Worker:
         self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,
-            dispatch=self.backend.dispatch,
+            mode=self.backend.mode,
             # torch.__version__ is a kind of str of its own, which no message can hold.
             versions={library: str(version) for library, version in self.backend.versions.items()},
-            rounds_like=getattr(self.backend, "rounds_like", "numpy"),
+            peak_of_the_process=getattr(self.backend, "peak_of_the_process", False),
         )
 
     def pin(self, ask: messages.Pin) -> messages.Done:
@@ -80,11 +84,14 @@ class Worker:
         self.problem, self.operations = ask.problem, {}
         self.batch = self.backend.wait(self.backend.put(ask.problem.batch))
         params = self.backend.wait(self.backend.put(ask.problem.params))
-        make = makers(self.backend, ask.problem)
+        make, compiled = makers(self.backend, ask.problem), self._compilations()
 
         def first_call(operation: str) -> None:
             self.operations[operation] = make[operation]()
-            self._call(operation, params)
+            try:
+                self._call(operation, params)
+            except Unsupported as error:
+                raise Malformed(f"{operation} {TOO_LATE}: {error.word}, {error.reason}") from None
 
         first = {operation: clock.timed(partial(first_call, operation))[0] for operation in ask.operations}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
@@ -92,10 +99,14 @@ class Worker:
             gc.unfreeze()  # so that what the problem before left in cycles is collected, too
         gc.collect()
         gc.freeze()  # what is alive now stays alive: otherwise collecting before every turn takes longer than the turn
-        return messages.Prepared(first)
+        counts = hasattr(self.backend, "compilations")
+        return messages.Prepared(first, self._compilations() - compiled if counts else None)
 
     def testify(self, ask: messages.Testify) -> Evidence:
         return testify(self.backend, self.operations, self.problem, ask.halfway, ask.decoy, ask.others)
+
+    def promise(self, ask: messages.Promise) -> messages.Promised:
+        return messages.Promised(promises.tried(self.backend, self.problem))
 
     def pilot(self, ask: messages.Pilot) -> messages.Piloted:
         """The faster of two calls; the fastest of a dozen where so short that several may make one sample."""
@@ -113,8 +124,10 @@ class Worker:
             return messages.Piloted({op: fastest(op) for op in ask.operations})
 
     def begin(self, ask: messages.Begin) -> messages.Done:
-        if self.device == "cpu":
-            usage.give_room(ask.step_bytes, ask.processes)
+        self.batch = None
+        self.batch = self.backend.wait(self.backend.put(self.problem.batch))
+        if ask.room_for:
+            usage.give_room(ask.step_bytes, ask.room_for)
         self._warm_up_seconds = max(ask.warm_up_seconds, LEAST_WARM_UP[self.device])
         self._turns, self._calls, self._compiled = usage.Meter(), usage.Meter(), 0
         self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
@@ -127,29 +140,24 @@ class Worker:
             compiled = self._compilations()
             # Before the untimed calls, which bring back what collecting drives out of the processor's caches.
             gc.collect()
-            samples, seconds, calls = {}, self._warm_up_seconds, FEW_CALLS
-            for operation in there:
-                samples[operation] = self._sample(operation, given[operation][-1], there[operation], seconds, calls)
-                seconds, calls = clock.SHORTEST_SAMPLE, 1  # what the others' turns drove out is back
+            samples = {op: self._sample(op, given[op][-1], there[op]) for op in there}
             self._compiled += self._compilations() - compiled
             return messages.Turned(samples)
 
-    def _sample(
-        self, operation: Operation, last: Arrays, there: list[Any], seconds: float, calls: int
-    ) -> messages.Sample:
+    def _sample(self, operation: Operation, last: Arrays, there: list[Any]) -> messages.Sample:
         """From all starts but the first, of which the `last` is given as it was put there."""
         with self._calls.measured():
-            self._warm_up(operation, there[0], seconds, calls)
+            self._warm_up(operation, there[0])
             nanoseconds, outputs = clock.sample(self.operations[operation], self.backend.wait, there[1:], self.batch)
         loss, result = parts(operation, self.backend.get(outputs[-1]))
         return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), distance(result, last))
 
-    def _warm_up(self, operation: str, params: Any, seconds: float, calls: int) -> None:
-        """Untimed calls, one at least: for `seconds`, then on until `calls` are done or FEW_CALLS_SECONDS are over."""
-        began, done = time.monotonic(), 0
-        while not done or (spent := time.monotonic() - began) < seconds or (done < calls and spent < FEW_CALLS_SECONDS):
+    def _warm_up(self, operation: str, params: Any) -> None:
+        """Make untimed calls for the warm-up's seconds, then until FEW_CALLS are done or FEW_CALLS_SECONDS are over."""
+        began, done, spent = time.monotonic(), 0, 0.0
+        while not done or spent < self._warm_up_seconds or (done < FEW_CALLS and spent < FEW_CALLS_SECONDS):
             self._call(operation, params)
-            done += 1
+            done, spent = done + 1, time.monotonic() - began
 
     def tally(self, ask: messages.Tally) -> messages.Tallied:
         wall, cpu = time.monotonic() - self._began[0], usage.cpu_seconds() - self._began[1]
@@ -167,15 +175,11 @@ class Worker:
         params = self.backend.wait(self.backend.put(self.problem.params))
         device_peak = getattr(self.backend, "peak_device_bytes", lambda: None)
         device_peak()
-        usage.give_back_freed_memory()
-        before = usage.reset_peak()
         trained, _ = self._call("train", params)
-        peak = None if before is None else max(0, usage.status_bytes("VmHWM") - before)
         device_peak_bytes, given = device_peak(), self.problem.params | self.problem.batch
         # Each fetched once: a library may keep what it has fetched.
         fetched = iter([self.backend.wait(self.backend.put(self.backend.get(trained))) for _ in range(5)])
         return messages.Weighed(
-            peak,
             device_peak_bytes,
             put_seconds=_fastest(lambda: self.backend.wait(self.backend.put(given)), 5),
             get_seconds=_fastest(lambda: self.backend.get(next(fetched)), 5),
@@ -212,7 +216,7 @@ class Worker:
             for output in [train(params, self.batch) for _ in range(QUEUED)]:
                 self.backend.wait(output)
 
-        self._warm_up("train", params, self._warm_up_seconds, FEW_CALLS)
+        self._warm_up("train", params)
         return _fastest(queued, 5) / QUEUED
 
     def _compilations(self) -> int:
@@ -240,23 +244,55 @@ def answer(method: Callable[[Any], Any], ask: Any) -> bytes:
     try:
         return messages.pack(method(ask))
     except Exception as error:
-        return messages.pack(_trouble(error, getattr(ask, "backend", "")))
+        return messages.pack(_trouble(error, ask))
 
 
-def _trouble(error: Exception, backend: str) -> messages.Trouble:
-    """`backend`: the one being loaded.  Its own module or package is not what an installation would bring."""
+TOO_LATE = "raised Unsupported in a call; raise it in the factory, or where the function is made"
+
+
+def _trouble(error: Exception, ask: Any) -> messages.Trouble:
+    """Return the word for the cell, and why; only while it is loaded or prepared may a backend say that it cannot."""
     said = f"{type(error).__name__}: {error}"[:2000]
     if isinstance(error, Unsupported):
-        return messages.Trouble(error.word, error.reason)
+        if isinstance(ask, messages.Load | messages.Prepare):
+            return messages.Trouble(error.word, error.reason)
+        return messages.Trouble("failed", f"{TOO_LATE}: {error.word}, {error.reason}")
     if isinstance(error, Malformed):
         return messages.Trouble("disagrees", str(error))
     if any(isinstance(e, MemoryError) or "out of memory" in str(e).lower() for e in _chain(error)):
         return messages.Trouble("out of memory", said)
-    own, absent = backend.partition(":")[0], getattr(error, "name", None) or ""
-    if isinstance(error, ModuleNotFoundError) and absent.partition(".")[0] != own.partition(".")[0]:
+    if isinstance(ask, messages.Load) and (reason := _hidden(ask.backend)):
+        return messages.Trouble("failed", reason)
+    if isinstance(error, ModuleNotFoundError) and _is_absent(error, getattr(ask, "backend", "")):
         return messages.Trouble("not installed", f"{error}; install it to race this backend")
     # Where an import failed is for nobody to mend; where anything else did, its author wants to know.
     return messages.Trouble("failed", said if isinstance(error, ImportError) else f"{said} ({_where(error)})")
+
+
+def _hidden(backend: str) -> str:
+    """Return a sentence where a file of the library's name lies before the library on the path; '' otherwise."""
+    library = backends.library_of(backend)
+    found = _found(library) if library in backends.LIBRARIES else None
+    if found is None or (found.origin and found.submodule_search_locations):
+        return ""
+    where = found.origin or next(iter(found.submodule_search_locations or ()), "")
+    return (
+        f"{library} was imported from {where}, which is not the library; rename it, or take its folder off PYTHONPATH"
+    )
+
+
+def _is_absent(error: ModuleNotFoundError, backend: str) -> bool:
+    """Whether a package is missing that could be installed: not a part of one that is there, nor the backend's own module."""
+    package, own = (error.name or "").partition(".")[0], backend.partition(":")[0].partition(".")[0]
+    return package != own and (not package or _found(package) is None)
+
+
+def _found(package: str) -> ModuleSpec | None:
+    """Return where a package would be imported from; None where there is none."""
+    try:
+        return importlib.util.find_spec(package)
+    except ModuleNotFoundError:
+        return None
 
 
 def _where(error: Exception) -> str:
@@ -274,6 +310,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def main(socket: int) -> None:
     usage.bind()
+    sys.path.append(os.getcwd())  # last: a backend of a person's own may lie there, and hides no library
     # Ctrl-C is the parent's to handle; it decides when the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker, parent = Worker(), Connection(socket)

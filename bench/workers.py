@@ -7,9 +7,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from bench import messages
+import numpy as np
+
+from bench import messages, topology
 from bench.problem import Problem
-from bench.process import Failed, Process, usable_cores
+from bench.process import Failed, Layout, Process, layout, usable_cores
 from bench.record import Cell, Entrant, Operation, Record
 
 T = TypeVar("T")
@@ -22,24 +24,34 @@ class Workers:
         """`cache`: where the entrants keep what they compiled, each in a folder of its own;
         `deadline`: seconds that an entrant may take over one cell."""
         self.record, self.cache, self.deadline = record, cache, deadline
-        self.cores = usable_cores()
-        self.places = [[core] for core in self.cores] or [[]]  # each core for one at a time; anywhere without pinning
-        self.heap_place = 0
-        """Of all that are started: one of usage.PLACES."""
+        self.all_cores = usable_cores()
+        self.cores = topology.cores(self.all_cores, record.settings.core)
+        self.layout, self._births = Layout(), list(self.cores.preparing)
         self._processes: dict[tuple[str, str], Process] = {}
         self._caches: dict[tuple[str, str], Path] = {}
 
     @property
     def racing_cores(self) -> list[int]:
         """The one where all take their turns, if pinning is possible."""
-        return self.places[-1]
+        return self.cores.racing
+
+    def begin(self, generation: int) -> None:
+        """Give the processes that are started from now on the layout of `generation`, and the cores they start on in its order."""
+        seed = self.record.settings.seed
+        self.layout = layout(seed, generation)
+        order = np.random.default_rng([seed, generation, 1]).permutation(len(self.cores.preparing))
+        self._births = [self.cores.preparing[i] for i in order]
 
     def start(self, entrant: Entrant) -> None:
         """On one core; on all where it is for a GPU, for XLA tries kernels on as many threads as it was born with cores."""
         if not self.is_up(entrant):
-            place = self.places[len(self._processes) % len(self.places)]
-            cores = place if entrant.device == "cpu" else self.cores
-            self._processes[_key(entrant)] = Process(entrant, cores, self._cache(entrant), self.heap_place)
+            self._processes[_key(entrant)] = self.another(entrant)
+
+    def another(self, entrant: Entrant) -> Process:
+        """Return a new process for the entrant, which takes no turns unless `start` made it; whoever asks for it ends it."""
+        place = self._births[len(self._processes) % len(self._births)]
+        cores = place if entrant.device == "cpu" else self.all_cores
+        return Process(entrant, cores, self._cache(entrant), self.layout)
 
     def _cache(self, entrant: Entrant) -> Path:
         """Its own, or it would find what another has compiled, and cold would not be cold.
@@ -48,7 +60,7 @@ class Workers:
         drew would be the draw of all generations, and no part of their spread.
         """
         if keeps_its_cache(entrant):
-            return self._caches.setdefault(_key(entrant), self.cache / str(len(self._caches)))
+            return self._caches.setdefault(_key(entrant), self.cache / f"{len(self._caches):03}")
         return Path(tempfile.mkdtemp(dir=self.cache))
 
     def end(self) -> None:
@@ -78,14 +90,14 @@ class Workers:
         together = [e for e in entrants if gpu_alone and e.device != "cpu"]
         groups = [together, *([e] for e in entrants if e not in together)]
         free: SimpleQueue[list[int]] = SimpleQueue()
-        for place in self.places:
+        for place in self.cores.preparing:
             free.put(place)
 
         def on_one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
             place = free.get()  # there is one: as many threads as places
 
             def alone(entrant: Entrant) -> T:
-                self.ask(entrant, messages.Pin(place if entrant.device == "cpu" else self.cores))
+                self.ask(entrant, messages.Pin(place if entrant.device == "cpu" else self.all_cores))
                 return work(entrant)
 
             try:
@@ -93,7 +105,7 @@ class Workers:
             finally:
                 free.put(place)
 
-        with ThreadPoolExecutor(len(self.places)) as pool:
+        with ThreadPoolExecutor(len(self.cores.preparing)) as pool:
             try:
                 answers = {_key(e): answer for group in pool.map(on_one_core, groups) for e, answer in group}
             except KeyboardInterrupt:
@@ -131,16 +143,11 @@ class Workers:
         """What it is timed at, in this order: `train` first, which all have, and which pays what a library does once a process.
 
         In a turn, after calls of the others and one untimed call of its own, a step of torch-compile took 12 % longer on
-        factorisation/1000x100r10 than after 20 ms of its own.  A mode that dispatches the whole descent differs from its
-        step mode in `train` alone.
+        factorisation/1000x100r10 than after 20 ms of its own.  A compiled loop differs from its compiled step in
+        `train` alone.
         """
-        whole, asked = entrant.dispatch == "descent", self.record.settings.operations
+        whole, asked = entrant.mode == "compiled loop", self.record.settings.operations
         return sorted((op for op in asked if op == "train" or not whole), key=lambda op: op != "train")
-
-    def rounds_like(self, entrant: Entrant) -> str:
-        """The NumPy backend whose rounding its tolerances are measured by."""
-        loaded = self.of(entrant).loaded
-        return loaded.rounds_like if loaded else "numpy"
 
     def cell(self, entrant: Entrant, problem: Problem) -> Cell:
         return self.record.cell(entrant.label, problem.name, problem.dtype)

@@ -69,6 +69,8 @@ def burn():
 class Keeper(Wrong):
     """Keeps its first answer, and gives it ever after."""
 
+    recalled = 0
+
     def key(self, params, batch):
         return None
 

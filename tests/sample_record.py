@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backends import on
+from backends import MODES
 from bench.record import (
     OPERATIONS,
     Cell,
@@ -29,14 +29,14 @@ from bench.workloads import DEFAULT_PROBLEMS
 OVERHEAD = {
     "numpy": 7e-6,
     "numpy-inplace": 5e-6,
-    "numpy-gram": 6e-6,
+    "autograd": 60e-6,
     "torch-eager": 100e-6,
     "torch-eager-by-hand": 45e-6,
 }
 OVERHEAD |= {"torch-compile": 38e-6, "torch-compile-by-hand": 36e-6, "torch-scan": 6.5e-6, "torch-scan-by-hand": 6.4e-6}
-OVERHEAD |= {"jax-step": 10e-6, "jax-step-by-hand": 10e-6, "jax-scan": 3.6e-6, "jax-scan-by-hand": 3.6e-6}
+OVERHEAD |= {"jax-jit": 10e-6, "jax-jit-by-hand": 10e-6, "jax-scan": 3.6e-6, "jax-scan-by-hand": 3.6e-6}
 """Seconds a step before any arithmetic."""
-FIRST_CALL = {"torch-compile": 5.0, "torch-scan": 4.6, "jax-step": 0.25, "jax-scan": 0.3}
+FIRST_CALL = {"torch-compile": 5.0, "torch-scan": 4.6, "jax-jit": 0.25, "jax-scan": 0.3}
 GATES = {
     "loss": 3e-7,
     "gradient at the start, by norm": 4e-7,
@@ -58,11 +58,12 @@ HOSTILE = [
     "3.10",
     "../../etc/x:y",
 ]
+RACED = tuple(name for name, mode in MODES.items() if "cpu" in mode.devices and not mode.on_request)
 LABELS = [kind for kind in range(3) for _ in range(50)]
 
 
 def sample_record(
-    backends: Sequence[str] = tuple(on("cpu")),
+    backends: Sequence[str] = RACED,
     problems: Sequence[str] = tuple(DEFAULT_PROBLEMS),
     generations: int = 8,
     rounds: int = 10,
@@ -131,8 +132,6 @@ def rename(record: Record, name: str) -> Record:
 
 def step_seconds(backend: str, problem: str, dtype: str = "float32") -> float:
     """The formula: overhead + flops / rate, the rate better where the whole step is one program."""
-    if backend == "numpy-gram":
-        return OVERHEAD[backend] + 0.4 * _facts(problem, dtype).flops / 5e10
     rate = 4.5e10 if backend.startswith(("torch-eager", "numpy")) else 5e10
     return OVERHEAD.get(backend, 2e-5) + _facts(problem, dtype).flops / rate
 
@@ -148,11 +147,12 @@ def _settings(backends: Sequence[str], problems: Sequence[str], generations: int
         backends=list(backends),
         devices=["cpu"],
         dtypes=[dtype],
+        allocators=["default"],
     )
 
 
 def _entrant(backend: str, dtype: str, generations: int, rng: np.random.Generator, label: str = "") -> Entrant:
-    library, _, mode = backend.partition("-")
+    library = backend.partition("-")[0]
     version = {"numpy": "2.4.6", "torch": "2.13.0+cpu", "jax": "0.10.2"}.get(library, "1.0")
     return Entrant(
         label=label or backend,
@@ -160,7 +160,7 @@ def _entrant(backend: str, dtype: str, generations: int, rng: np.random.Generato
         device="cpu",
         dtype=dtype,
         control=bool(label),
-        dispatch="descent" if "scan" in mode else "step" if mode.startswith(("step", "compile")) else "operation",
+        mode=MODES[backend].mode if backend in MODES else "eager",
         versions={library: version},
         threads=1,
         core=1,
@@ -213,9 +213,6 @@ def _cell(
     factor: float,
     rng: np.random.Generator,
 ) -> Cell:
-    if (entrant.backend, problem.partition("/")[0]) == ("numpy-gram", "mlp"):
-        outcome = Outcome(word="not for mlp", reason="numpy-gram is another algebra for factorisation alone")
-        return Cell(entrant=entrant.label, problem=problem, dtype=entrant.dtype, outcome=outcome)
     facts = record.facts(problem, entrant.dtype)
     step = step_seconds(entrant.backend, problem, entrant.dtype) * factor
     first = facts.timed_steps * step + FIRST_CALL.get(entrant.backend.removesuffix("-by-hand"), 0.0)
@@ -234,7 +231,6 @@ def _cell(
             for g in range(generations)
         ],
         samples=[s for g in range(generations) for s in _samples(entrant, facts, g, rounds, step, noise, rng)],
-        peak_bytes=[int(3 * facts.bytes_moved)],
         cores_used=[1.0] * generations,
     )
 
@@ -253,7 +249,7 @@ def _samples(
     speed = np.exp(noise * rng.standard_normal())
     shares: dict[Operation, float] = {"loss": 1 / 3, "value_and_grad": 0.9, "train": float(facts.timed_steps)}
     for operation in OPERATIONS:
-        if entrant.dispatch == "descent" and operation != "train":
+        if entrant.mode == "compiled loop" and operation != "train":
             continue
         nanoseconds = 1e9 * 10 * step * shares[operation] * speed * np.exp(noise / 2 * rng.standard_normal(rounds))
         found.append(

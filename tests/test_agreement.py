@@ -75,16 +75,15 @@ def test_where_the_loss_ends_on_nothing_the_honest_pass_and_the_wrong_do_not(tmp
 
 
 @pytest.mark.parametrize("matrix", EXACT)
-@pytest.mark.parametrize("rounds_like", ["numpy", "numpy-gram"])
-def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tmp_path, matrix, rounds_like):
+def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tmp_path, matrix):
     np.save(tmp_path / "m.npy", EXACT[matrix])
     problem = pose(f"factorisation/{tmp_path}/m.npy:r1")
     reference = Reference(problem)
-    params, losses = backends.load(rounds_like).trainer(problem, problem.timed_steps)(problem.params, problem.batch)
+    params, losses = backends.load("numpy").trainer(problem, problem.timed_steps)(problem.params, problem.batch)
     loss, far = float(losses[-1]), distance(params, problem.params)
-    assert gates.timed_call_agrees(reference, "train", loss, far, rounds_like)
-    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * far, rounds_like)
-    assert not gates.timed_call_agrees(reference, "train", float(losses[0]), far, "numpy")
+    assert gates.timed_call_agrees(reference, "train", loss, far)
+    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * far)
+    assert not gates.timed_call_agrees(reference, "train", float(losses[0]), far)
 
 
 def test_what_disagrees_says_in_what_and_by_how_much():
@@ -231,7 +230,7 @@ def test_an_end_state_is_told_of_the_start_that_is_worst():
     reference = Reference(pose("factorisation/iris"))
     right = [{key: p.copy() for key, p in params.items()} for params in reference.trained]
     right[5]["U"][:] = 0
-    _, _, what = WORKLOADS["factorisation"].end_state(reference, right, "numpy")
+    _, _, what = WORKLOADS["factorisation"].end_state(reference, right)
     assert what.startswith(
         f"reconstruction error {np.sum(reference.problem.batch['A'].astype(float) ** 2):.8g} against "
     )
@@ -268,20 +267,12 @@ def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():
     assert Reference(pose("mlp/300x50-32-10")).tolerance("trained params") > 2e-4
 
 
-@pytest.mark.parametrize(
-    ("problem", "rounds_like"),
-    [
-        ("factorisation/iris", "numpy"),
-        ("factorisation/iris", "numpy-gram"),
-        ("factorisation/1000x100r10", "numpy-gram"),
-        ("mlp/iris", "numpy"),
-    ],
-)
-def test_no_gate_stands_open(problem, rounds_like):
+@pytest.mark.parametrize("problem", ["factorisation/iris", "factorisation/1000x100r10", "mlp/iris"])
+def test_no_gate_stands_open(problem):
     """Where a descent has converged, rounding is as large as the gradient: there an answer of zero would pass."""
     reference = Reference(pose(problem))
     gated = distances(reference.truth, reference.truth)
-    assert max(reference.tolerance(gate, rounds_like) for gate in gated) < 0.05
+    assert max(reference.tolerance(gate) for gate in gated) < 0.05
 
 
 def test_a_kink_halfway_is_allowed_for():

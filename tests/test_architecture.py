@@ -12,16 +12,16 @@ import pytest
 
 from tests.running import ROOT
 
-FRAMEWORKS = {"torch", "jax", "jaxlib"}
+FRAMEWORKS = {"autograd", "torch", "jax", "jaxlib"}
 
-PLAIN = {"backends", "bench", "collections", "dataclasses", "functools", "importlib", "typing"}
+PLAIN = {"backends", "bench", "collections", "dataclasses", "functools", "importlib", "types", "typing"}
 NEEDED = {
     "": set(),
-    "bare": {"numpy", *FRAMEWORKS},
-    "by_hand": {"array_api_compat"},
     "numpy": {"numpy", "threadpoolctl"},
-    "torch": {"torch", "array_api_compat"},
+    "autograd": {"autograd"},
+    "torch": {"torch"},
     "jax": {"jax", "jaxlib"},
+    "examples": {"numpy"},
 }
 """By folder of backends/, what it may import beside PLAIN: neither a clock nor a file is among them."""
 
@@ -81,7 +81,7 @@ def test_no_file_of_bench_imports_a_framework(path: Path):
     assert not (roots | inside) & FRAMEWORKS
 
 
-COMMANDS = {"agree/__main__.py", "calibrate.py", "conftest.py", "interface.py", "test_race.py"}
+COMMANDS = {"agree/__main__.py", "calibrate.py", "conftest.py", "test_race.py"}
 """What prints what the report says; all else of bench/ races, and knows of no report."""
 
 
@@ -105,7 +105,7 @@ def test_the_parent_of_a_race_loads_no_framework(tmp_path: Path):
 from pathlib import Path
 from bench import session
 from bench.choice import Choice
-choice = Choice(["numpy", "jax-step"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
+choice = Choice(["numpy", "jax-jit"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
 record = session.run(choice, Path({str(tmp_path)!r}), lambda line: None)
 assert [e.outcome.word for e in record.entrants] == ["ok"] * 3, record.entrants
 assert record.entrants[1].versions.keys() == {{"jax", "jaxlib"}}

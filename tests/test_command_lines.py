@@ -96,8 +96,8 @@ MISTAKES = {
     "no record": (*REPORT, "none.json"),
     "report results": (*REPORT, "whole.json", "--results", "empty.csv/below"),
     "calibrate results": ("-m", "bench.calibrate", "--results", "/proc/none"),
-    "interface results": ("-m", "bench.interface", "--results", "empty.csv/below"),
-    "interface backend": ("-m", "bench.interface", "--backend", "numpi"),
+    "performance results": ("-m", "tests.performance", "--results", "empty.csv/below"),
+    "performance backend": ("-m", "tests.performance", "--backend", "numpi"),
     "calibrate races": ("-m", "bench.calibrate", "--races", "0", "--results", "new"),
 }
 
@@ -142,7 +142,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
         "            raise ModuleNotFoundError(\"No module named 'jax'\")\n"
         "sys.meta_path.insert(0, NoJax())\n"
     )
-    named = ("numpy", "mine:factory", "jax-step", "tests.faults.backends:SignFlipped")
+    named = ("numpy", "mine:factory", "jax-jit", "tests.faults.backends:SignFlipped")
     chosen = [word for name in named for word in ("--backend", name)]
     done = race(folder, "--problem", QUICK, "-k", "test_loss", *chosen, "--benchmark-json", folder / "b.out", path=own)
     return folder, done
@@ -152,7 +152,7 @@ def test_a_backend_from_outside_races_and_others_do_although_a_framework_is_miss
     record = the_record(raced[0])
     words = {cell.entrant: cell.outcome.word for cell in record.cells}
     assert words["numpy"] == words["mine:factory"] == "ok"
-    assert words["jax-step"] == "not installed"
+    assert words["jax-jit"] == "not installed"
     done = run(raced[0], *REPORT, "--results", raced[0])
     assert "not installed" in done.stdout
     assert "Traceback" not in done.stderr
@@ -189,7 +189,7 @@ def test_k_selects_what_races(raced):
 
 
 def test_k_selects_the_devices_that_race(tmp_path: Path):
-    chosen = ("--backend", "numpy", "--backend", "jax-step", "--device", "cuda", "--problem", QUICK)
+    chosen = ("--backend", "numpy", "--backend", "jax-jit", "--device", "cuda", "--problem", QUICK)
     done = race(tmp_path, *chosen, "-k", "test_loss and not cuda and not jax")
     assert done.returncode == 0, done.stdout
     assert the_record(tmp_path).settings.devices == ["cpu"]

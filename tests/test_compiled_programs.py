@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 PROGRAMS = [
     (name, problem)
-    for name in ("torch-compile", "torch-compile-by-hand", "torch-scan", "torch-scan-by-hand")
+    for name in ("torch-compile", "torch-compile-by-hand", "torch-compile-tuned", "torch-scan", "torch-scan-by-hand")
     for problem in SMALL.values()
 ]
 
@@ -27,7 +27,7 @@ def trained(name: str, problem_name: str) -> dict:
 
 @pytest.mark.parametrize(("problem", "as_loops"), [("factorisation/300x200r8", False), ("factorisation/12x6r2", True)])
 def test_only_a_small_program_has_its_products_as_loops(problem: str, as_loops: bool):
-    assert (trained("torch-compile", problem)["inductor"]["decompose_mm"] > 0) == as_loops
+    assert (trained("torch-compile-tuned", problem)["inductor"]["decompose_mm"] > 0) == as_loops
 
 
 @pytest.mark.parametrize(("name", "problem"), PROGRAMS)
@@ -37,7 +37,7 @@ def test_a_compiled_mode_is_one_graph_without_a_break(name: str, problem: str):
     assert counters["stats"]["unique_graphs"] == 1
 
 
-@pytest.mark.parametrize("name", ["torch-compile", "torch-scan"])
+@pytest.mark.parametrize("name", ["torch-compile", "torch-compile-tuned", "torch-scan"])
 def test_a_second_problem_is_compiled_for_its_own_shapes(name: str):
     """Dynamo would take it for the first one's program, called with other shapes."""
     backend = loaded(name)
@@ -56,11 +56,12 @@ def test_a_program_is_found_on_the_disk_when_it_is_compiled_again(name: str, pro
 def test_tf32_is_the_algorithm_of_jax_products_on_a_gpu_and_not_a_hint():
     import jax
 
-    from backends.jax import AUTODIFF, PRECISION
+    from backends.jax.loops import PRECISION
 
     problem = pose(SMALL["factorisation"])
     with jax.default_matmul_precision(PRECISION["tf32"]):
-        traced = jax.jit(AUTODIFF.value_and_grad("factorisation")).trace(dict(problem.params), dict(problem.batch))
+        gradient = jax.jit(loaded("jax-jit").gradient("factorisation"))
+        traced = gradient.trace(dict(problem.params), dict(problem.batch))
         program = traced.lower(lowering_platforms=("cuda",)).as_text()
     products = [line for line in program.splitlines() if "dot_general" in line]
     assert len(products) == 3
@@ -71,16 +72,13 @@ def test_xla_doubles_the_residual_with_autodiff_and_by_hand_the_smaller_products
     """What README says of where autodiff's cost on the larger factorisations lies."""
     import jax
 
-    from backends.jax import AUTODIFF, HAND_DERIVED
-    from backends.source import Source
-
     problem = pose("factorisation/300x200r8")
 
-    def arrays_of_the_residuals_size(source: Source) -> int:
-        gradient = jax.jit(source.value_and_grad("factorisation"))
+    def arrays_of_the_residuals_size(name: str) -> int:
+        gradient = jax.jit(loaded(name).gradient("factorisation"))
         program = gradient.lower(dict(problem.params), dict(problem.batch)).compile().as_text()
         return len(
             re.findall(r"^ *%\S+ = f32\[300,200\]\S* (?!parameter)", program.partition("ENTRY")[2], re.MULTILINE)
         )
 
-    assert arrays_of_the_residuals_size(AUTODIFF) == arrays_of_the_residuals_size(HAND_DERIVED) + 1
+    assert arrays_of_the_residuals_size("jax-jit") == arrays_of_the_residuals_size("jax-jit-by-hand") + 1

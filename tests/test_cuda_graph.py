@@ -23,11 +23,11 @@ class Replayed:
 
 @pytest.fixture
 def graph(monkeypatch: pytest.MonkeyPatch) -> Replayed:
-    import backends.torch
+    import backends.torch.loops
 
     made = Replayed()
 
-    def step_by_step(value_and_grad: Any, problem: Any, num_steps: int) -> Any:
+    def trainer(self: Any, problem: Any, num_steps: int) -> Any:
         def train(params: Any, batch: Any) -> Any:
             made.inputs, made.outputs = (params, batch), ({"U": params["U"].clone()}, torch.zeros(2))
             return made.outputs
@@ -45,14 +45,15 @@ def graph(monkeypatch: pytest.MonkeyPatch) -> Replayed:
         "max_memory_allocated": lambda: 5,
     }.items():
         monkeypatch.setattr(torch.cuda, name, stub)
-    monkeypatch.setattr(backends.torch, "step_by_step", step_by_step)
+    monkeypatch.setattr(backends.torch.loops.Eager, "trainer", trainer)
     return made
 
 
 def train() -> Any:
-    from backends.torch import captured_steps
+    from backends import MODES
+    from backends.torch.loops import CudaGraph
 
-    return captured_steps([], None, None, 2)
+    return CudaGraph(MODES["torch-cuda-graph"], "cuda").trainer(None, 2)
 
 
 def test_each_call_is_of_its_own_params_and_its_output_stays(graph: Replayed):

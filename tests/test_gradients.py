@@ -7,29 +7,52 @@ import torch
 from jax.test_util import check_grads
 
 import backends
-from backends.by_hand import VALUE_AND_GRAD, gram
-from bench.workloads import pose
+from backends.numpy import factorisation, mlp
+from bench.agree import reference
+from bench.agree.reference import Reference
+from bench.workloads import DEFAULT_PROBLEMS, pose
 from tests.conftest import SMALL
 
-ALGORITHMS = [
-    ("factorisation", VALUE_AND_GRAD["factorisation"]),
-    ("mlp", VALUE_AND_GRAD["mlp"]),
-    ("factorisation", gram.value_and_grad),
+GRADIENTS = [
+    ("factorisation", factorisation.value_and_grad_by_hand),
+    ("mlp", mlp.value_and_grad_by_hand),
+    ("factorisation", backends.load("backends.examples.gram:factory").value_and_grad(pose(SMALL["factorisation"]))),
 ]
 
 
-@pytest.mark.parametrize(("workload", "value_and_grad"), ALGORITHMS, ids=["factorisation", "mlp", "gram"])
+@pytest.mark.parametrize(("workload", "value_and_grad"), GRADIENTS, ids=["factorisation", "mlp", "gram"])
 def test_the_gradient_by_hand_equals_central_differences(workload, value_and_grad):
     problem, h = pose(SMALL[workload], "float64"), 1e-6
-    _, grads = value_and_grad(np, problem.params, problem.batch)
+    _, grads = value_and_grad(problem.params, problem.batch)
     for key, p in problem.params.items():
         for i in range(p.size):
             ends = []
             for sign in (1, -1):
                 moved = p.copy()
                 moved.flat[i] += sign * h
-                ends.append(value_and_grad(np, problem.params | {key: moved}, problem.batch)[0])
+                ends.append(value_and_grad(problem.params | {key: moved}, problem.batch)[0])
             assert grads[key].flat[i] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("problem", [*SMALL.values(), *DEFAULT_PROBLEMS])
+def test_the_reference_finds_its_own_gradient_right(problem):
+    assert Reference(pose(problem)).fault == ""
+
+
+@pytest.mark.parametrize("problem", SMALL.values())
+@pytest.mark.parametrize("wrong", [1.001, -1, float("nan")])
+def test_a_reference_that_is_wrong_says_so_itself(monkeypatch, problem, wrong):
+    right = reference._NUMPY.value_and_grad
+
+    def value_and_grad(posed):
+        def spoilt(params, batch):
+            loss, grads = right(posed)(params, batch)
+            return loss, {key: wrong * g for key, g in grads.items()}
+
+        return spoilt
+
+    monkeypatch.setattr(type(reference._NUMPY), "value_and_grad", lambda self, posed: value_and_grad(posed))
+    assert f"mend backends/numpy/{problem.partition('/')[0]}.py" in Reference(pose(problem)).fault
 
 
 @pytest.mark.parametrize("workload", SMALL)
@@ -42,20 +65,20 @@ def test_torch_confirms_its_loss(workload):
 
 @pytest.mark.parametrize("workload", SMALL)
 def test_jax_confirms_its_loss(workload):
-    problem, backend = pose(SMALL[workload], "float64"), backends.load("jax-step", "cpu", "float64")
+    problem, backend = pose(SMALL[workload], "float64"), backends.load("jax-jit", "cpu", "float64")
     loss, params, batch = backend.loss(problem), backend.put(problem.params), backend.put(problem.batch)
     # The checker passes a function that returns NaN, so finiteness comes first.
     assert all(np.isfinite(g).all() for g in jax.grad(loss)(params, batch).values())
     check_grads(lambda ps: loss(ps, batch), (params,), order=1, modes=["rev"], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["torch-eager", "jax-step"])
+@pytest.mark.parametrize("name", ["torch-eager", "jax-jit"])
 def test_a_saturated_softmax_stays_finite_and_agrees(name):
     problem = pose(SMALL["mlp"], "float64")
     problem = problem.replace(params={key: 1e3 * p for key, p in problem.params.items()})
     backend = backends.load(name, "cpu", "float64")
     loss, grads = backend.get(backend.value_and_grad(problem)(backend.put(problem.params), backend.put(problem.batch)))
-    expected_loss, expected = VALUE_AND_GRAD["mlp"](np, problem.params, problem.batch)
+    expected_loss, expected = mlp.value_and_grad_by_hand(problem.params, problem.batch)
     assert np.isfinite(loss)
     assert loss == pytest.approx(expected_loss, rel=1e-12)
     for key in expected:

@@ -35,7 +35,7 @@ def test_the_reconstruction_error_is_the_references_to_its_last_digits(name: str
     )
 
 
-@pytest.mark.parametrize("name", [name for name in OTHERS if (name, "mlp") not in backends.NOT_FOR])
+@pytest.mark.parametrize("name", OTHERS)
 def test_the_accuracies_of_all_eight_starts_are_the_references(name: str):
     ours, theirs = (qualities(n, "mlp/iris", "float32", range(8)) for n in (name, NUMPY))
     assert ours == theirs

@@ -10,13 +10,15 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
-from bench import beginning, limits, messages, process, race, session
+from bench import beginning, limits, messages, process, session, topology
 from bench.choice import Choice
-from bench.process import Process
+from bench.process import Layout, Process
 from bench.record import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
@@ -85,12 +87,12 @@ def test_a_worker_has_the_root_on_its_path_and_not_the_folder_of_backends(told: 
 
 
 def test_what_jax_compiles_is_kept_for_the_next_generation(tmp_path: Path):
-    entrant = Entrant(label="jax-step", backend="jax-step", device="cpu", dtype="float32")
+    entrant = Entrant(label="jax-jit", backend="jax-jit", device="cpu", dtype="float32")
 
     def kept_by_another() -> dict[Path, int]:
         worker = Process(entrant, process.usable_cores()[-1:], tmp_path)
         try:
-            worker.ask(messages.Load("jax-step", "cpu", "float32"), 120)
+            worker.ask(messages.Load("jax-jit", "cpu", "float32"), 120)
             worker.ask(messages.Prepare(pose("factorisation/12x8r2"), ["train"]), 120)
         finally:
             worker.end()
@@ -106,7 +108,7 @@ def test_arrays_lie_elsewhere_in_workers_of_another_place_of_the_heap_and_mostly
     entrant = Entrant(label="placed", backend=outsider("Placed"), device="cpu", dtype="float32")
 
     def places(heap_place: int) -> tuple[str, ...]:
-        worker = Process(entrant, [], tmp_path, heap_place)
+        worker = Process(entrant, [], tmp_path, Layout(heap_place))
         try:
             told = worker.ask(messages.Load(entrant.backend, "cpu", "float32"), 60).versions
             return told["place of 600"], told[f"place of {2**21}"]
@@ -118,20 +120,60 @@ def test_arrays_lie_elsewhere_in_workers_of_another_place_of_the_heap_and_mostly
     assert len({places(7) for _ in range(6)}) <= 3
 
 
-def test_all_workers_of_a_generation_have_one_place_of_the_heap_and_those_of_another_another(
+def test_all_workers_of_a_generation_have_one_layout_and_those_of_another_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    given: list[int] = []
+    given: list[Layout] = []
 
     def told(*about: Any) -> Process:
         given.append(about[-1])
         return Process(*about)
 
     monkeypatch.setattr("bench.workers.Process", told)
-    raced(tmp_path, "numpy", "numpy-inplace", generations=2)
-    first, second = (race.heap_place(seed=0, generation=g) for g in range(2))
+    record = raced(tmp_path, "numpy", "numpy-inplace", generations=2)
+    first, second = (process.layout(record.settings.seed, generation=g) for g in range(2))
     assert given == [first] * 3 + [second] * 3
-    assert len({race.heap_place(seed=0, generation=g) % 4 for g in range(10)}) > 1, "of 64 bytes"
+    layouts = [process.layout(seed=0, generation=g) for g in range(10)]
+    assert len({layout.heap_place % 4 for layout in layouts}) > 1, "of 64 bytes"
+    assert len({layout.hash_seed for layout in layouts}) == 10
+    assert len({sum(map(len, layout.environment().values())) for layout in layouts}) == 1
+
+
+@pytest.mark.parametrize("allocator", ["default", "kept"])
+def test_the_environment_and_the_arguments_of_all_workers_have_one_length(tmp_path: Path, allocator: str):
+    """Their size moves what lies on the stack: the tenth entrant's was one longer than the ninth's."""
+    backends = ["numpy"] * 5 + ["jax-jit"] * 8
+    entrants = [Entrant(str(i), b, "cpu", "float32", allocator=allocator) for i, b in enumerate(backends)]
+    workers = Workers(SimpleNamespace(entrants=entrants, settings=SimpleNamespace(core=None, seed=3)), tmp_path, 60)
+    try:
+        for entrant in entrants:
+            workers.start(entrant)
+        alive = [psutil.Process(workers.of(entrant)._process.pid) for entrant in entrants]
+        for _ in range(100):  # until the kernel has loaded the programs
+            if all(p.environ() for p in alive):
+                break
+            time.sleep(0.05)
+        sizes = {sum(len(k) + len(v) for k, v in p.environ().items()) for p in alive}
+        assert len(sizes) == 1
+        assert len({sum(map(len, p.cmdline())) for p in alive}) == 1
+    finally:
+        workers.end()
+
+
+def test_both_allocators_have_environments_of_one_length():
+    lengths = {sum(len(k) + len(v) for k, v in of.items()) for of in process.ALLOCATORS.values()}
+    assert len(lengths) == 1
+
+
+def test_the_cores_that_workers_start_on_are_in_another_order_in_another_generation(tmp_path: Path):
+    workers = Workers(SimpleNamespace(entrants=[], settings=SimpleNamespace(core=None, seed=3)), tmp_path, 60)
+    workers.cores = topology.Cores([7], [[core] for core in range(8)], [0])
+    orders = []
+    for generation in range(6):
+        workers.begin(generation)
+        orders.append(workers._births)
+        assert sorted(workers._births) == workers.cores.preparing
+    assert len({str(order) for order in orders}) > 3
 
 
 FAULTS_OF_A_DOZEN_ARRAYS = """
@@ -146,7 +188,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def test_a_heap_that_grows_in_a_race_finds_pages_that_were_touched_before(tmp_path: Path):
-    entrant = Entrant(label="numpy", backend="numpy", device="cpu", dtype="float32")
+    entrant = Entrant(label="numpy", backend="numpy", device="cpu", dtype="float32", allocator="kept")
     environment = os.environ | process._environment(entrant, tmp_path)
     command = [sys.executable, "-c", FAULTS_OF_A_DOZEN_ARRAYS]
     faults = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True).stdout
@@ -158,7 +200,7 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them_and_a_
     worker, problem, log = Worker(), pose(IRIS), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
     worker.prepare(messages.Prepare(problem, ["loss"]))
-    worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0.01))
+    worker.begin(messages.Begin(step_bytes=0, room_for=0, warm_up_seconds=0.01))
     worker.operations["loss"] = lambda params, batch, loss=worker.operations["loss"]: (
         log.append("call") or loss(params, batch)
     )
@@ -204,18 +246,18 @@ def test_a_large_problem_has_the_room_of_what_the_one_before_left(monkeypatch: p
 def test_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_four_where_they_fit(
     asked_for: float, milliseconds: int, calls: int, monkeypatch: pytest.MonkeyPatch
 ):
-    """By a clock that only calls move; every other operation has one untimed call."""
+    """By a clock that only calls move; every operation of a turn begins so."""
     worker, log = Worker(), []
     worker.load(messages.Load("numpy", "cpu", "float32"))
     worker.prepare(messages.Prepare(pose(IRIS), ["loss", "value_and_grad"]))
-    worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=asked_for))
+    worker.begin(messages.Begin(step_bytes=0, room_for=0, warm_up_seconds=asked_for))
     for name in ("loss", "value_and_grad"):
         worker.operations[name] = lambda *given, name=name, right=worker.operations[name]: (
             log.append(name) or right(*given)
         )
     monkeypatch.setattr("bench.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
     worker.turn(messages.Turn({"loss": 1, "value_and_grad": 1}, seed=0))
-    assert log == ["loss"] * (calls + 1) + ["value_and_grad"] * 2
+    assert log == ["loss"] * (calls + 1) + ["value_and_grad"] * (calls + 1)
 
 
 def test_an_eager_torch_never_loads_the_compiler():
@@ -228,7 +270,7 @@ from bench.workloads import pose
 worker = Worker()
 worker.load(messages.Load("torch-eager", "cpu", "float32"))
 worker.prepare(messages.Prepare(pose("{IRIS}"), ["train"]))
-worker.begin(messages.Begin(step_bytes=0, processes=1, warm_up_seconds=0))
+worker.begin(messages.Begin(step_bytes=0, room_for=0, warm_up_seconds=0))
 worker.turn(messages.Turn({{"train": 1}}, seed=0))
 print("torch._dynamo" in sys.modules)
 """
@@ -260,12 +302,12 @@ def test_each_core_has_one_entrant_at_a_time_getting_ready_on_it_and_the_gpu_too
     finally:
         workers.end()
     assert all(len(set(cores)) == len(cores) for cores in seen)
-    most = 1 if device == "cuda" else min(len(workers.places), len(entrants))
+    most = 1 if device == "cuda" else min(len(workers.cores.preparing), len(entrants))
     assert max(map(len, seen)) == most
     if device == "cuda":
-        assert {cores for running in seen for cores in running} == {str(workers.cores)}
+        assert {cores for running in seen for cores in running} == {str(workers.all_cores)}
     else:
-        assert {cores for running in seen for cores in running} <= {str(place) for place in workers.places}
+        assert {cores for running in seen for cores in running} <= {str(place) for place in workers.cores.preparing}
 
 
 def test_pinning_is_no_part_of_what_a_problem_may_take(tmp_path: Path):
@@ -331,10 +373,10 @@ def test_what_a_living_child_computes_is_known_to_less_than_a_tick_of_the_kernel
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Honest backends of every library, and some that keep their answers."""
     wrong = ("Keeper", "KeeperByBatch", "KeeperByLoss", "KeeperByArguments", "KeeperByNearness")
-    return raced(tmp_path_factory.mktemp("results"), "numpy", "torch-eager", "jax-step", *map(outsider, wrong))
+    return raced(tmp_path_factory.mktemp("results"), "numpy", "torch-eager", "jax-jit", *map(outsider, wrong))
 
 
-HONEST = ("numpy", "torch-eager", "jax-step", "control")
+HONEST = ("numpy", "torch-eager", "jax-jit", "control")
 
 
 @pytest.mark.parametrize("label", HONEST)

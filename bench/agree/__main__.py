@@ -1,14 +1,25 @@
-"""python -m bench.agree [--backend NAME]... [--problem NAME]... [--device DEVICE]... [--dtype DTYPE]..."""
+"""python -m bench.agree [--backend NAME]... [--problem NAME]... [--device DEVICE]... [--dtype DTYPE]... [--conformance]"""
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 from bench import command, progress, session
 from bench.choice import Choice, add_options
-from bench.report import lab, tables, words
+from bench.inert import inert
+from bench.record import Cell, Record
+from bench.report import lab, tables, units, words
 from bench.report.findings import all_findings
 from bench.report.text import Section, show
+
+CONFORMANCE_PROBLEMS = [
+    "factorisation/24x6r2",
+    "factorisation/300x50r5",
+    "mlp/24x5-6-3",
+    "mlp/300x50-32-10",
+]
+CONFORMANCE_DTYPES = ["float32", "float64"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,19 +32,46 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench.agree", description="Do the backends agree, and how closely."
     )
     add_options(parser.add_argument)
+    parser.add_argument(
+        "--conformance",
+        action="store_true",
+        help="try every promise of the protocol, too, on small problems of every workload, in float32 and float64",
+    )
     return parser.parse_args(arguments)
 
 
 def _agree(options: argparse.Namespace) -> int:
-    choice = Choice(options.backend, options.problem, options.device, options.dtype, deadline=options.deadline)
+    problems, dtypes = options.problem, options.dtype
+    if options.conformance:
+        problems, dtypes = problems or CONFORMANCE_PROBLEMS, dtypes or CONFORMANCE_DTYPES
+    choice = Choice(options.backend, problems, options.device, dtypes, deadline=options.deadline)
     with progress.reporter() as say:
-        record = session.agreement(choice, say)
+        record = session.agreement(choice, say, options.conformance)
     found = all_findings(record)
     summary, code = words.agreement_summary(found), words.exit_code(found)
     sections = [section for f in found for section in (tables.agreeing_in_full(f), lab.section(f)) if section]
     sections += [s for f in found for s in tables.reasons(f)]
-    show("Do the backends agree?", [Section("Verdict", [summary]), *sections], summary, code)
+    told = [Section("Warnings", items=[inert(line) for line in record.told()])] if record.told() else []
+    passed = [Section("Promises", items=conformance(record))] if options.conformance else []
+    show("Do the backends agree?", [Section("Verdict", [summary]), *passed, *told, *sections], summary, code)
     return code
+
+
+def conformance(record: Record) -> list[str]:
+    """Return a line for each backend: how many promises it passed, or which it broke."""
+    labels = dict.fromkeys(entrant.label for entrant in record.entrants)
+    return [inert(f"{label} {_passed([cell for cell in record.cells if cell.entrant == label])}.") for label in labels]
+
+
+def _passed(cells: Sequence[Cell]) -> str:
+    checks = [check for cell in cells for check in cell.gates]
+    broken = dict.fromkeys(check.name for check in checks if not check.passed)
+    promises = units.plural(len({check.name for check in checks}), "promise")
+    said = [f"BROKE {', '.join(broken)}" if broken else f"passed {promises} in {units.plural(len(checks), 'check')}"]
+    # A cell without a check has only its status to show.
+    statuses = Counter(cell.outcome.word for cell in cells if not cell.gates)
+    said += [f"{status} on {times} of {len(cells)} cells" for status, times in statuses.items()]
+    return "; ".join(said if checks else said[1:])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The evidence against the reference: for each promise an error, a tolerance, and a sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -31,14 +31,14 @@ A heuristic.  Numpy, torch-eager and JAX were asked a dozen times on six problem
 step, with a busy process on their core: the worst came to 0.6 of it."""
 
 
-def judge(reference: Reference, evidence: Evidence, rounds_like: str = "numpy") -> list[Gate]:
+def judge(reference: Reference, evidence: Evidence) -> list[Gate]:
     """Every gate, in order; the first that compares shapes and dtypes ends it when it fails."""
     form = _form(reference, evidence)
     if not form.passed:
         return [form]
     errors = distances(evidence, reference.truth)
-    compared = [_compared(gate, error, reference.tolerance(gate, rounds_like)) for gate, error in errors.items()]
-    return [form, *compared, _end_state(reference, evidence, rounds_like), *_manners(evidence)]
+    compared = [_compared(gate, error, reference.tolerance(gate)) for gate, error in errors.items()]
+    return [form, *compared, _end_state(reference, evidence), *_manners(evidence)]
 
 
 def outcome(gates: list[Gate]) -> Outcome:
@@ -55,6 +55,14 @@ def outcome(gates: list[Gate]) -> Outcome:
     return Outcome(word=word, reason=f"{failed.name}: {failed.what}{far}")
 
 
+def promised(broken: Mapping[str, str]) -> list[Gate]:
+    """Return a gate for each promise, by how it was broken or ''."""
+    return [
+        Gate(name=name, error=float(bool(how)), tolerance=0.0, passed=not how, what=how or "the promise is kept")
+        for name, how in broken.items()
+    ]
+
+
 def quality(reference: Reference, trained: Arrays) -> dict[str, float]:
     """What training came to; the start makes no difference to how it is judged."""
     return WORKLOADS[reference.problem.workload].quality(reference.problem, trained)
@@ -67,9 +75,7 @@ def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
     return sorted(found, key=lambda run: run.seed)
 
 
-def timed_call_agrees(
-    reference: Reference, operation: Operation, loss: float, distance: float, rounds_like: str
-) -> bool:
+def timed_call_agrees(reference: Reference, operation: Operation, loss: float, distance: float) -> bool:
     """Whether a timed call ended where the reference does, to half the digits of the dtype.
 
     `loss` is its last, `distance` how far from its start its answer lies.  Half, because every timed start is
@@ -78,9 +84,7 @@ def timed_call_agrees(
     half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
     tolerances = [half_the_digits, half_the_digits]
     if operation == "train":
-        tolerances = [
-            max(half_the_digits, reference.tolerance(g, rounds_like)) for g in ("trajectory", "trained params")
-        ]
+        tolerances = [max(half_the_digits, reference.tolerance(g)) for g in ("trajectory", "trained params")]
     sizes = (reference.least_loss, norm(reference.problem.params))
     allowed = np.multiply(tolerances, sizes)
     return bool(np.isclose((loss, distance), reference.timed[operation], rtol=tolerances, atol=allowed).all())
@@ -128,9 +132,9 @@ def _compared(gate: str, error: float, tolerance: float) -> Gate:
     return Gate(name=gate, error=error, tolerance=tolerance, passed=error <= tolerance, what=_EXPLAINED[gate])
 
 
-def _end_state(reference: Reference, evidence: Evidence, rounds_like: str) -> Gate:
+def _end_state(reference: Reference, evidence: Evidence) -> Gate:
     judged_by = WORKLOADS[reference.problem.workload].end_state
-    error, tolerance, what = judged_by(reference, evidence.trained, rounds_like)
+    error, tolerance, what = judged_by(reference, evidence.trained)
     known = error if np.isfinite(error) else None
     return Gate(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
 

@@ -99,6 +99,8 @@ def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, o
     if before.record.settings.warm_up_seconds != after.record.settings.warm_up_seconds:
         return "other warm-up"
     ours, theirs = _same(before, entrant), _same(after, entrant)
+    if ours and theirs and ours.allocator != theirs.allocator:
+        return "other allocator"
     return "other threads" if ours and theirs and ours.threads != theirs.threads else ""
 
 
@@ -152,9 +154,10 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
             "rounds": settings.most_rounds,
             "seconds of warm-up": settings.warm_up_seconds,
             "seed": settings.seed,
+            "allocator": ", ".join(settings.allocators),
         }
         ours = {"commit": record.commit, "Python": record.machine.python, "system": record.machine.system}
-        return {key: str(value) for key, value in (record.versions | ours | asked).items()}
+        return {key: str(value) for key, value in (record.versions | ours | asked | record.steering).items()}
 
     then, now = told(a), told(b)
     keys = dict.fromkeys([*now, *then])

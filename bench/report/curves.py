@@ -10,11 +10,9 @@ from bench.report import lab, sweep, tables, units
 from bench.report.findings import Findings, by_hand, name
 from bench.report.look import (
     CLASSES,
-    FAINT,
     INK,
     Drawing,
     Sheet,
-    key,
     label,
     labels,
     legend_rows,
@@ -70,8 +68,8 @@ def _key(sheet: Sheet, entrant: Entrant, **changes: Any) -> Any:
 
 
 def sweep_of_sizes(f: Findings) -> Drawing | None:
-    """Time per step against flops per step, the fit of each backend, and the machine's limit below."""
-    found = {w: ps for w, ps in sweep.sweeps(f).items() if any(sweep.fitted(f, e, ps) for e in f.racers)}
+    """Time per step against flops per step, and the machine's limit below."""
+    found = {w: ps for w, ps in sweep.sweeps(f).items() if any(sweep.points(f, e, ps) for e in f.racers)}
     if not found:
         return None
     # A by-hand twin would lie on its original's line: the overhead has a picture of its own.
@@ -87,33 +85,23 @@ def sweep_of_sizes(f: Findings) -> Drawing | None:
         axes.set_xlabel("flops per step")
     sheet.axes[0].set_ylabel("time per step")
     handles = [_key(sheet, e, linestyle="none") for e in entrants]
-    lines = [
-        _key(sheet, entrants[0], marker="", color=FAINT, gid=None),
-        _key(sheet, entrants[0], marker="", color=INK, linestyle="--", gid=None),
-    ]
-    sheet.legend(
-        [*handles, *lines], [*labels(entrants), "fit: overhead + flops / rate", "limit of the machine"], columns=4
-    )
+    limit = _key(sheet, entrants[0], marker="", color=INK, linestyle="--", gid=None)
+    sheet.legend([*handles, limit], [*labels(entrants), "limit of the machine"], columns=4)
     sheet.scaled = [axis for axes in sheet.axes for axis in (axes.xaxis, axes.yaxis)]
-    return Drawing("Time against size, with the fits and the limit of the machine", sheet)
+    return Drawing("Time against size, with the limit of the machine", sheet)
 
 
 def _sweep_panel(f: Findings, axes: Any, entrants: Sequence[Entrant], problems: Sequence[str]) -> None:
     measured = {e.label: sweep.points(f, e, problems) for e in entrants}
     points = [p for found in measured.values() for p in found]
-    work = np.geomspace(min(p.flops for p in points), max(p.flops for p in points), 60)
     limit = sorted(
         (facts.flops, bound) for p in problems if (facts := f.facts(p)) and (bound := sweep.limit_seconds(f, p))
     )
     if limit:
         axes.plot(*zip(*limit, strict=True), color=INK, linestyle="--", linewidth=1)
     for e in entrants:
-        fitted = sweep.fitted(f, e, problems)
-        if fitted:
-            line = {"color": style(e)["color"], "gid": key(e), "linewidth": 0.8, "alpha": 0.6}
-            axes.plot(work, [fitted.fit.seconds(w) for w in work], **line)
         axes.plot(
-            [p.flops for p in measured[e.label]], [p.seconds for p in measured[e.label]], linestyle="none", **style(e)
+            [p.flops for p in measured[e.label]], [p.seconds for p in measured[e.label]], linewidth=0.8, **style(e)
         )
     log_axis(axes.xaxis, [p.flops for p in points], units.count, margin=1.5)
     log_axis(axes.yaxis, [*(p.seconds for p in points), *(bound for _, bound in limit)], units.seconds, margin=1.5)

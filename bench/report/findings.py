@@ -9,16 +9,13 @@ from itertools import combinations
 from math import inf
 from typing import NamedTuple, TypeVar
 
-from bench.choice import REFERENCE
+import backends
+from bench.backend import REFERENCE, Mode
 from bench.record import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
 
 Item = TypeVar("Item")
 Key = TypeVar("Key")
-
-ALGEBRA = ("numpy-gram", "numpy-inplace")
-TWIN, OWN_TWIN = "-by-hand", "_by_hand"
-"""How the name of a by-hand twin ends: of this suite, and of `package.module:factory`."""
 
 
 class Comparison(NamedTuple):
@@ -61,15 +58,19 @@ class Empty(NamedTuple):
 
 
 class Findings:
-    """What the record says about the entrants of one dtype on one device.
+    """What the record says about the entrants of one dtype on one device, by one allocator: the record's first, or that named.
 
     `reference`, `control` and `original` (what the control is a copy of) are None where they did not
     enter; they may sit on another device where this one has none.
     """
 
-    def __init__(self, record: Record, dtype: str, device: str) -> None:
+    def __init__(self, record: Record, dtype: str, device: str, allocator: str = "") -> None:
         self.record, self.dtype, self.device = record, dtype, device
-        self.entrants = [e for e in record.entrants if (e.dtype, e.device) == (dtype, device)]
+        raced = list(dict.fromkeys(e.allocator for e in record.entrants))
+        self.allocator = allocator or next(iter(raced), "")
+        self._several = len(raced) > 1
+        here = (dtype, device, self.allocator)
+        self.entrants = [e for e in record.entrants if (e.dtype, e.device, e.allocator) == here]
         self._cells = {(c.entrant, c.problem): c for c in record.cells if c.dtype == dtype}
         self._facts = {p.name: p for p in record.problems if p.dtype == dtype}
         self.problems = list(dict.fromkeys([*self._facts, *(problem for _, problem in self._cells)]))
@@ -84,12 +85,16 @@ class Findings:
 
     def _first(self, wanted: Callable[[Entrant], bool]) -> Entrant | None:
         """On this device if there is one, or else on any."""
-        others = [e for e in self.record.entrants if e.dtype == self.dtype and e.device != self.device]
+        others = [
+            e
+            for e in self.record.entrants
+            if (e.dtype, e.allocator) == (self.dtype, self.allocator) and e.device != self.device
+        ]
         return next((e for e in [*self.entrants, *others] if wanted(e)), None)
 
     @property
     def title(self) -> str:
-        return f"{self.dtype} on {self.device}"
+        return f"{self.dtype} on {self.device}{f', {self.allocator} allocator' if self._several else ''}"
 
     @property
     def workloads(self) -> dict[str, list[str]]:
@@ -184,8 +189,8 @@ def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list
 
 
 def all_findings(record: Record) -> list[Findings]:
-    """One for each dtype and device that entered, in the order of the record."""
-    return [Findings(record, *key) for key in dict.fromkeys((e.dtype, e.device) for e in record.entrants)]
+    """Return one for each dtype, device and allocator that entered, in the order of the record."""
+    return [Findings(record, *key) for key in dict.fromkeys((e.dtype, e.device, e.allocator) for e in record.entrants)]
 
 
 def name(entrant: Entrant) -> str:
@@ -200,13 +205,20 @@ def fastest(f: Findings, problem: str, operation: Operation = "train") -> Entran
 
 
 def by_hand(entrant: Entrant) -> bool:
-    """Whether it is the twin of one with its library's autodiff."""
-    return entrant.backend.endswith((TWIN, OWN_TWIN))
+    """Whether it is the by-hand twin of a mode, or of an outside backend."""
+    mode = backends.MODES.get(entrant.backend)
+    return mode.by_hand if mode else entrant.backend.endswith("_by_hand")
+
+
+def prototype(entrant: Entrant) -> str:
+    """Return ` (a prototype API of PyTorch)` for a mode that is built on one, else ''."""
+    mode = backends.MODES.get(entrant.backend)
+    return f" (a prototype API of {backends.LIBRARIES[entrant.library].title})" if mode and mode.prototype else ""
 
 
 def twins(f: Findings) -> list[tuple[Entrant, Entrant]]:
-    """(with the library's autodiff, with the gradient derived by hand), for each that has both."""
-    pairs = [(e, f.named(e.backend + (OWN_TWIN if ":" in e.backend else TWIN))) for e in f.racers]
+    """Return (with the library's autodiff, with the gradient by hand) for each that has both."""
+    pairs = [(e, f.named(backends.twin_of(e.backend))) for e in f.racers]
     return [(e, twin) for e, twin in pairs if twin is not None]
 
 
@@ -215,21 +227,13 @@ def overheads(f: Findings, problem: str) -> list[Comparison]:
     return [f.compare(original, twin, problem) for original, twin in twins(f)]
 
 
-def like_with_like(f: Findings, dispatch: str) -> list[tuple[Entrant, Entrant]]:
-    """Pairs of libraries whose dispatches cover the same: (later in the record, earlier)."""
+def like_with_like(f: Findings, mode: Mode) -> list[tuple[Entrant, Entrant]]:
+    """Return pairs of libraries in the same mode: (later in the record, earlier)."""
     first: dict[str, Entrant] = {}
     for e in f.racers:
-        if e.dispatch == dispatch and not by_hand(e):
+        if e.mode == mode and not by_hand(e):
             first.setdefault(e.library, e)
     return [(b, a) for a, b in combinations(first.values(), 2)]
-
-
-def algebra(f: Findings) -> list[Comparison]:
-    """The same loss by other algebra: gram's against the fastest way here that forms the residual."""
-    a, b = (f.named(backend) for backend in ALGEBRA)
-    if a is None or b is None:
-        return []
-    return [c for p in f.problems if (c := f.compare(a, b, p)).interval is not None]
 
 
 def gated(f: Findings, problems: Iterable[str]) -> list[Gated]:

@@ -1,15 +1,17 @@
 """One quantity of every backend on every problem, a table each."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from bench.record import OPERATIONS, Entrant, Operation
-from bench.report import start, units
+from bench.report import units
 from bench.report.findings import Comparison, Findings, Gated, fastest, gated, grouped, name, nearest
 from bench.report.look import key
 from bench.report.tables import first_calls, paid_after, word
+from bench.report.tables import memory as device_memory
 from bench.report.text import Section, Table
 
 SHADES = 8
@@ -86,7 +88,7 @@ def _empty(f: Findings, e: Entrant, problem: str) -> Tile:
     outcome = f.outcome(e, problem)
     if outcome.word != "ok":
         return Tile(None, word=outcome.word, reason=units.clip(outcome.reason, 120))
-    reason = "one dispatch covers the whole descent" if e.dispatch == "descent" else "no sample was taken"
+    reason = "a compiled loop has no step of its own" if e.mode == "compiled loop" else "no sample was taken"
     return Tile(None, word=units.ABSENT, reason=reason)
 
 
@@ -140,13 +142,10 @@ def first_call(f: Findings) -> Section:
 
 
 def memory(f: Findings) -> Section:
-    def cell(e: Entrant, problem: str) -> str:
-        peak = start.peak_bytes(f, e, problem)
-        return units.ABSENT if peak is None else units.bytes_(peak)
-
     text = (
-        "The peak of one train: on a CPU what the resident memory of the process rose by, which a library that keeps its"
-        " pages does not raise again; on a GPU all that the library had allocated, and where it cannot forget an earlier"
-        " peak, as JAX cannot, over the life of the process."
+        "The most bytes that the library had allocated on the device during one train; of a library that cannot forget an"
+        " earlier peak, in a process of its own for each problem."
     )
-    return Section("Memory", [text], tables=[_grid(f, f"Peak memory of one train ({f.title})", cell)])
+    return Section(
+        "Memory", [text], tables=[_grid(f, f"Peak memory of one train ({f.title})", partial(device_memory, f))]
+    )

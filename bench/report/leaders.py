@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bench.record import Entrant
 from bench.report import units
-from bench.report.findings import Findings, fastest, name
+from bench.report.findings import Findings, fastest, name, prototype
 from bench.report.text import Table
 
 
@@ -18,7 +18,7 @@ def headline(f: Findings) -> list[str]:
     first = max(f.racers, key=lambda e: (len(ahead[e.label]), sum(best is e for best in bests.values())))
     won_on = ahead[first.label]
     among = units.plural(len(bests), "problem")
-    won = f"{name(first)} is the fastest, or level with it, on {len(won_on)} of {among}{_margin(f, first, won_on)}."
+    won = f"{name(first)}{prototype(first)} is the fastest, or level with it, on {len(won_on)} of {among}{_margin(f, first, won_on)}."
     contested = [leading[p] for p, best in bests.items() if _others(f, p, best)]
     clear, of = sum(len(leaders) == 1 for leaders in contested), units.plural(len(contested), "problem")
     sure = f"On {clear} of {of} the fastest is clear of the next; on {len(contested) - clear} it cannot be told from another."
@@ -54,7 +54,13 @@ def winners(f: Findings) -> Table | None:
 def _winner(f: Findings, problem: str, best: Entrant) -> list[str]:
     ratio = None if f.reference is None or best is f.reference else f.ratio(best, f.reference, problem)
     against = "the reference itself" if best is f.reference else units.interval(ratio) if ratio else units.ABSENT
-    return [problem, name(best), units.seconds(f.median(best, problem) or 0.0), against, _sure(f, problem, best)]
+    return [
+        problem,
+        name(best) + prototype(best),
+        units.seconds(f.median(best, problem) or 0.0),
+        against,
+        _sure(f, problem, best),
+    ]
 
 
 def _sure(f: Findings, problem: str, best: Entrant) -> str:

@@ -8,28 +8,18 @@ from zlib import crc32
 
 import numpy as np
 
+import backends
 from bench.inert import inert
 from bench.record import Entrant
-from bench.report.findings import TWIN, by_hand, name
+from bench.report.findings import by_hand, name
 from bench.report.units import clip
 
-# Okabe and Ito (2008): told apart with any colour vision.
-LIBRARIES = {"numpy": "#009E73", "torch": "#D55E00", "jax": "#0072B2"}
-OTHERS = ("#CC79A7", "#E69F00", "#56B4E9")
-MODES = {
-    "": "o",
-    "inplace": "v",
-    "gram": "p",
-    "eager": "o",
-    "compile": "s",
-    "scan": "D",
-    "step": "^",
-    "cuda-graph": "P",
-}
+# Okabe and Ito (2008), as the libraries' own: told apart with any colour vision.
+OTHERS = ("#E69F00", "#56B4E9")
 CONTROL = "#777777"
 INK, FAINT = "#222222", "#999999"
 MOST_PANELS = 12
-CLASSES = (("#E69F00", "o"), ("#56B4E9", "s"), ("#CC79A7", "^"))
+CLASSES = (("#E69F00", "o"), ("#56B4E9", "s"), ("#222222", "^"))
 
 
 def panels(problems: Sequence[str]) -> tuple[list[str], str]:
@@ -67,11 +57,10 @@ def key(entrant: Entrant) -> str:
 
 def style(entrant: Entrant) -> dict[str, Any]:
     """Colour by library, marker by mode, hollow where the gradient is derived by hand."""
-    mode = entrant.backend.removesuffix(TWIN).partition("-")[2]
-    known = LIBRARIES.get(entrant.library)
-    colour = CONTROL if entrant.control else known or OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
-    hollow = by_hand(entrant)
-    marker = "X" if entrant.control else MODES.get(mode, "h")
+    mode, library = backends.MODES.get(entrant.backend), backends.LIBRARIES.get(entrant.library)
+    known = library.colour if library else OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
+    colour, hollow = CONTROL if entrant.control else known, by_hand(entrant)
+    marker = "X" if entrant.control else mode.marker if mode else "h"
     face = "white" if hollow else colour
     return {"color": colour, "marker": marker, "markerfacecolor": face, "markersize": 5, "gid": key(entrant)}
 

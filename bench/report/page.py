@@ -32,7 +32,7 @@ def title(record: Record) -> str:
 
 def _measured(f: Findings) -> list[Section]:
     """All there is to say of one dtype on one device."""
-    found = [tables.overhead(f), tables.like(f), tables.across(f), tables.other_algebra(f), tables.agreeing(f)]
+    found = [tables.overhead(f), tables.like(f), tables.across(f), tables.agreeing(f)]
     found += [device.section(f), scaling.limit(f), scaling.sizes(f), tables.entrants(f)]
     return [*(s._replace(title=f"{s.title} ({f.title})") for s in found if s is not None), *tables.reasons(f)]
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import backends
+from bench.backend import REFERENCE
 from bench.calibration import Calibration
-from bench.choice import REFERENCE
+from bench.choice import may_run
 from bench.record import Record
 from bench.report import device, grids, lab, page, scaling, tables, units
 from bench.report.findings import Findings, name
@@ -53,7 +54,7 @@ def parts(
         Part("size", "Time against size", [b for f in found for b in _sizes(f, drawn)]),
         Part("gradient", "Gradient / loss", [of(f, grids.gradient(f)) for f in found if f.problems]),
         Part("start", "First call and break-even", [of(f, grids.first_call(f)) for f in found if f.problems]),
-        Part("memory", "Memory", [of(f, grids.memory(f)) for f in found if f.problems]),
+        Part("memory", "Memory", [of(f, grids.memory(f)) for f in found if f.problems and f.device != "cpu"]),
         Part("lab", "The lab report, reproduced", _lab(found, drawn)),
         Part("trust", "How far to trust this", [Block(page.trusted(record, found, calibration))]),
         Part("method", "Method", [Block(_method(record))]),
@@ -105,7 +106,7 @@ def _time(f: Findings, drawn: Sequence[Chart]) -> list[Block]:
     whole = of(f, Section("", [text]))
     heats = [(h, {**whole.place, "operation": h.operation}) for h in grids.heats(f)]
     blocks = [whole, *(whole._replace(section=Section(""), heat=h, place=place) for h, place in heats)] if heats else []
-    more = [s for s in (tables.like(f), tables.other_algebra(f), device.section(f)) if s is not None]
+    more = [s for s in (tables.like(f), device.section(f)) if s is not None]
     return [*blocks, *_charts(f, drawn, "time"), *(of(f, s, heading=s.title) for s in more)]
 
 
@@ -147,15 +148,18 @@ def _method(record: Record) -> Section:
         " float64. A tolerance is a small multiple of what rounding alone does to the reference, measured on the same problem."
         " Promises are tried, too: a call waits for its whole result, gives the same bits again, and leaves its arguments and"
         " its last result alone. Wrong is not slow: what disagrees is not timed.",
-        "A backend's name says its library and how much one dispatch covers: an operation (numpy, torch-eager), a step"
-        " (torch-compile, jax-step) or the whole descent (torch-scan, torch-cuda-graph, jax-scan). The same name with -by-hand"
-        " differs in one thing, where the loss and its gradient come from: so the ratio of the two is what autodiff costs. By hand"
-        " they are the same text for every library, operation by operation over the array API; fused by hand for one library"
-        " alone they may be faster, and autodiff then costs more. torch-compile and torch-scan are compiled for shapes that never"
-        " change, without guards, on a CPU with Inductor's C++ wrapper, and there for few flops with products as loops:"
-        " torch.compile as it comes takes longer over a small step.",
+        "A backend's name says its library and its mode. An eager mode makes one call for each array operation. A compiled step"
+        " has loss, gradient and update in one program, a compiled loop the whole descent. The same name with -by-hand differs"
+        " in one thing: its gradient is written by hand, in the library's own operations. So the ratio of the two is what autodiff"
+        f" costs. {_codes()}",
     ]
     return Section("", text)
+
+
+def _codes() -> str:
+    """A sentence on the line of code that each mode with autodiff stands for."""
+    said = [f"{m.name} {m.code}" for m in backends.MODES.values() if not m.by_hand]
+    return f"The line of code that each stands for: {'; '.join(said)}."
 
 
 def _environment(record: Record, found: Sequence[Findings]) -> list[Block]:
@@ -207,7 +211,7 @@ def _command_table(f: Findings) -> Table:
 def command(backend: str, problem: str, dtype: str, device: str) -> str:
     """For a shell; whatever the names hold, it is one word each."""
     names = [f"--backend {shlex.quote(b)}" for b in dict.fromkeys((REFERENCE, backend))]
-    places = ["cpu", device] if (REFERENCE, device) in backends.NOT_ON else [device]
+    places = [device] if may_run(REFERENCE, device) else ["cpu", device]
     choice = [f"--problem {shlex.quote(problem)}", f"--dtype {shlex.quote(dtype)}"]
     return " ".join(
         ["pytest bench/ --benchmark-only", *names, *choice, *(f"--device {shlex.quote(d)}" for d in places)]

@@ -156,7 +156,8 @@ def _dots(axes: Any, dots: Sequence[Dot], size: float) -> None:
     if bars:
         rows, lows, highs, colours, keys = zip(*bars, strict=True)
         # One collection, not a line each: a picture of lines takes twice as long.
-        axes.hlines(rows, lows, highs, colors=colours, linewidth=size, alpha=0.4, gid=" ".join(keys))
+        # A list of colours: matplotlib takes a tuple of two strings for one colour and its opacity.
+        axes.hlines(rows, lows, highs, colors=list(colours), linewidth=size, alpha=0.4, gid=" ".join(keys))
     for row, entrant, value, _, _ in dots:
         axes.plot([value], [row], linestyle="none", **{**style(entrant), "markersize": size})
 

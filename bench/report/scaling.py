@@ -1,13 +1,12 @@
 """Time against size and against the machine's own limit, as tables."""
 
 from collections.abc import Sequence
-from math import log
 from operator import itemgetter
 
 from bench.record import Entrant, by_library
 from bench.report import sweep, units
-from bench.report.findings import ALGEBRA, Findings, name
-from bench.report.tables import size, word
+from bench.report.findings import Findings, name
+from bench.report.tables import size, time, word
 from bench.report.text import Section, Table
 from bench.statistics import NEVER
 
@@ -43,16 +42,12 @@ def _largest(f: Findings, problems: Sequence[str]) -> str:
     """Who comes nearest to the limit where there is most arithmetic, and what the farthest lacks."""
     sized = [(facts.flops, p) for p in problems if (facts := f.facts(p))]
     _, problem = max(sized, default=(0.0, ""))
-    shares = [
-        (share, e) for e in f.racers if e.backend != ALGEBRA[0] and (share := sweep.share_of_limit(f, e, problem))
-    ]
+    shares = [(share, e) for e in f.racers if (share := sweep.share_of_limit(f, e, problem))]
     found = sweep.limits(f)
     if found is None or not shares:
         return ""
     (most, nearest), (least, farthest) = max(shares, key=itemgetter(0)), min(shares, key=itemgetter(0))
-    gram = f.named(ALGEBRA[0])
-    aside = f", {ALGEBRA[0]} aside," if gram and sweep.share_of_limit(f, gram, problem) else ""
-    said = f"On {problem}, the largest, {name(nearest)}{aside} comes nearest, at {units.percent(most)}"
+    said = f"On {problem}, the largest, {name(nearest)} comes nearest, at {units.percent(most)}"
     rates = by_library(found.matmul_flops_per_second, f.dtype)
     dispatches = by_library(found.dispatch_seconds, f.dtype)
     own, dispatch = rates.get(farthest.library), dispatches.get(farthest.library)
@@ -75,41 +70,17 @@ def sizes(f: Findings) -> Section | None:
     tables = []
     for workload, problems in sweep.sweeps(f).items():
         theirs = sweep.points(f, f.reference, problems) if f.reference else []
-        rows = [row for e in f.racers if (row := _fit_row(f, e, problems, theirs)) is not None]
-        if rows:
-            tables.append(
-                Table(workload, ["backend", "overhead a step", "rate", "farthest from the fit", "overtakes at"], rows)
-            )
+        rows = [[name(e), *(time(f, e, p) for p in problems), _ahead(f, e, problems, theirs)] for e in f.racers]
+        tables.append(Table(workload, ["backend", *map(size, problems), "overtakes at"], rows))
     text = (
-        "Time per step fitted by overhead + flops / rate over the sizes, each size weighing the same: the mean of the"
-        " generations' fits, in brackets the 95 % interval of each term over them, which does not say that the line is right:"
-        " `farthest from the fit` is the largest factor between what was measured and the fit. `overtakes at`: the"
-        " flops of a step from which the backend stays ahead of the reference, read between the two sizes measured."
+        "Median time per step at each size that was measured. `overtakes at`: the flops of a step from which the backend stays"
+        " ahead of the reference, read between two sizes."
     )
     return Section("Time against size", [text], tables=tables) if tables else None
 
 
-def _fit_row(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[sweep.Point]) -> list[str] | None:
-    found = sweep.fitted(f, e, problems)
-    if found is None:
-        return None
-    overhead = units.seconds(found.fit.overhead, _above_zero(found.overhead))
-    rate = units.rate(found.fit.rate, _above_zero(found.rate)) if found.fit.rate else "does not show"
-    ours = sweep.points(f, e, problems)
-    ahead = "reference" if e is f.reference else overtaking(sweep.overtakes(ours, theirs))
-    return [name(e), overhead, rate, _farthest(ours, found.fit), ahead]
-
-
-def _farthest(measured: list[sweep.Point], line: sweep.Fit) -> str:
-    """`3.27 x at 1000x100r10`: measured over fitted, where the two are farthest apart."""
-    factors = [(p.seconds / line.seconds(p.flops), p.problem) for p in measured]
-    factor, problem = max(factors, key=lambda pair: abs(log(pair[0])))
-    return f"{units.number(factor)} x at {size(problem)}"
-
-
-def _above_zero(ends: units.Ends) -> units.Ends:
-    """Neither term is ever negative, so neither is its lower end."""
-    return ends and (max(0.0, ends[0]), ends[1])
+def _ahead(f: Findings, e: Entrant, problems: Sequence[str], theirs: list[sweep.Point]) -> str:
+    return "reference" if e is f.reference else overtaking(sweep.overtakes(sweep.points(f, e, problems), theirs))
 
 
 def overtaking(flops: float | None) -> str:

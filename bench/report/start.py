@@ -1,4 +1,4 @@
-"""What the first call costs, after how many steps that has paid for itself, and memory."""
+"""What the first call costs, after how many steps that has paid for itself, and device memory."""
 
 from typing import Literal, NamedTuple
 
@@ -54,9 +54,9 @@ def _by_generation(f: Findings, entrant: Entrant, problem: str) -> dict[int, flo
 
 
 def peak_bytes(f: Findings, entrant: Entrant, problem: str) -> float | None:
-    """Of one `train`: what it took beyond what was there before it, or all that was on the device; a median."""
+    """Return the most bytes that lay on the device during one `train`, a median; None on the CPU."""
     cell = f.cell(entrant, problem)
-    found = (cell.device_peak_bytes or cell.peak_bytes) if cell else []
+    found = cell.device_peak_bytes if cell else []
     return float(np.median(found)) if found else None
 
 

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 
-from bench.backend import DISPATCHES
-from bench.choice import REFERENCE
+from bench.backend import MODES, REFERENCE
 from bench.record import Entrant
 from bench.report import start, units, words
 from bench.report.findings import (
-    ALGEBRA,
     Comparison,
     Empty,
     Findings,
     Gated,
-    algebra,
     fastest,
     gated,
     grouped,
@@ -20,6 +17,7 @@ from bench.report.findings import (
     name,
     nearest,
     overheads,
+    prototype,
     twins,
 )
 from bench.report.text import Section, Table
@@ -29,7 +27,6 @@ RATIO_NOTE = (
     " both its processes count. In brackets the 95 % interval over the generations; `~` marks a ratio that cannot be told"
     " from 1, or from the control's own spread."
 )
-COVERS = {"operation": "one operation", "step": "one step (loss, gradient, update)", "descent": "the whole descent"}
 OF_THE_PROCESS = ("crashed", "timed out", "out of memory")
 GATES = {"gradient": ("gradient",), "trajectory": ("trajectory", "loss"), "end": ("trained params", "end state")}
 """Column of the agreement table: words in the names of the gates it stands for."""
@@ -57,8 +54,8 @@ def overhead(f: Findings) -> Section | None:
     text = (
         "Time per step with the library's autodiff over the time of the same library in the same mode with the gradient"
         " derived by hand. In brackets the 95 % interval over the generations. `extra a step` is what the ratio is beyond 1,"
-        " times the time by hand; `undecided` where the ratio cannot be told from 1, or from the control's own spread. Below 1 autodiff gains: the library's own loss and its backward pass, fused, beat the single operations"
-        " in which the gradient by hand is written."
+        " times the time by hand; `undecided` where the ratio cannot be told from 1, or from the control's own spread. Below 1 autodiff gains: the library's"
+        " backward pass beats the operations in which the gradient is written by hand."
     )
     return Section("Autodiff overhead", [text], tables=tables)
 
@@ -66,7 +63,8 @@ def overhead(f: Findings) -> Section | None:
 def _overhead_row(f: Findings, c: Comparison) -> list[str]:
     if c.interval is None:
         empty = next((e for e in (c.a, c.b) if not f.samples(e, c.problem)), c.a)
-        return [size(c.problem), name(c.a), word(f, empty, c.problem), ""]
+        said = word(f, empty, c.problem)
+        return [size(c.problem), name(c.a), said if empty is c.a else f"by hand: {said}", ""]
     return [size(c.problem), name(c.a), units.interval(c.interval), _extra(f, c)]
 
 
@@ -87,13 +85,13 @@ def word(f: Findings, entrant: Entrant, problem: str) -> str:
 
 def like(f: Findings) -> Section | None:
     tables = []
-    for dispatch in DISPATCHES:
-        for a, b in like_with_like(f, dispatch):
+    for mode in MODES:
+        for a, b in like_with_like(f, mode):
             rows = [[p, time(f, a, p), time(f, b, p), judged(f.compare(a, b, p))] for p in f.problems]
             headers = ["problem", name(a), name(b), "ratio"]
-            tables.append(Table(f"One dispatch covers {COVERS[dispatch]}: {name(a)} / {name(b)}", headers, rows))
-    text = f"Time per step of libraries whose dispatches cover the same amount of work. {RATIO_NOTE}"
-    return Section("Like with like", [text], tables=tables) if tables else None
+            tables.append(Table(f"{mode}: {name(a)} / {name(b)}", headers, rows))
+    text = f"Time per step of two libraries in the same mode. {RATIO_NOTE}"
+    return Section("Libraries in the same mode", [text], tables=tables) if tables else None
 
 
 def time(f: Findings, entrant: Entrant, problem: str) -> str:
@@ -103,11 +101,12 @@ def time(f: Findings, entrant: Entrant, problem: str) -> str:
 
 def across(f: Findings) -> Section:
     reference = "" if f.reference is None else f" and against {name(f.reference)}"
+    on_device = "" if f.device == "cpu" else " `memory`: the most that lay on the device during one `train`."
     text = (
         f"Median time per step of `train`, against the fastest{reference}. {RATIO_NOTE} `grad/loss`: value_and_grad over"
-        " loss, timed where a step is dispatched by itself. `first call`: of `train`, with cold / warm caches. `pays after`: the steps after which the cold first call"
-        " is made up for against the reference, with the least and the most of the generations. `memory`: the peak of one"
-        f" `train`{' beyond what was there before' if f.device == 'cpu' else ', all that lies on the device'}. The backends differ in how much one dispatch covers: see like with like."
+        " loss, of eager modes and compiled steps. `first call`: of `train`, with cold / warm caches. `pays after`: the steps"
+        " after which the cold first call is made up for against the reference, with the least and the most of the"
+        f" generations.{on_device} Compare backends of the same mode first."
     )
     return Section("Time per step, all backends", [text], tables=[_problem_table(f, p) for p in f.problems])
 
@@ -122,7 +121,7 @@ def _problem_table(f: Findings, problem: str) -> Table:
         "grad/loss",
         "first call",
         "pays after (steps)",
-        "memory",
+        *([] if f.device == "cpu" else ["memory"]),
     ]
     rows = [[name(e), *_measurements(f, e, problem)] for e in f.entrants]
     facts = f.facts(problem)
@@ -133,7 +132,7 @@ def _problem_table(f: Findings, problem: str) -> Table:
 def _measurements(f: Findings, e: Entrant, problem: str) -> list[str]:
     """All columns but the first; each of them the outcome's word where the cell is empty."""
     if not f.samples(e, problem):
-        return [word(f, e, problem)] * (6 if f.reference is None else 7)
+        return [word(f, e, problem)] * (5 + (f.reference is not None) + (f.device != "cpu"))
     best = fastest(f, problem)
     gradient = f.ratio(e, e, problem, "value_and_grad", "loss")
     against = (
@@ -146,8 +145,14 @@ def _measurements(f: Findings, e: Entrant, problem: str) -> list[str]:
         units.ABSENT if gradient is None else units.interval(gradient),
         first_calls(f, e, problem),
         paid_after(f, e, problem),
-        units.bytes_(peak) if (peak := start.peak_bytes(f, e, problem)) is not None else units.ABSENT,
+        *([] if f.device == "cpu" else [memory(f, e, problem)]),
     ]
+
+
+def memory(f: Findings, e: Entrant, problem: str) -> str:
+    """Return the most that lay on the device."""
+    peak = start.peak_bytes(f, e, problem)
+    return units.ABSENT if peak is None else units.bytes_(peak)
 
 
 def first_calls(f: Findings, e: Entrant, problem: str) -> str:
@@ -158,21 +163,10 @@ def first_calls(f: Findings, e: Entrant, problem: str) -> str:
 
 
 def paid_after(f: Findings, e: Entrant, problem: str) -> str:
-    if e.dispatch == "operation":
+    if e.mode == "eager":
         return "no compiling"
     paid = start.breaks_even(f, e, problem, "cold")
     return words.steps(paid) if paid else units.ABSENT
-
-
-def other_algebra(f: Findings) -> Section | None:
-    found = algebra(f)
-    if not found:
-        return None
-    rows = [[c.problem, time(f, c.a, c.problem), time(f, c.b, c.problem), judged(c)] for c in found]
-    text = f"The same loss and gradient without ever forming the residual ({ALGEBRA[0]}), against the residual's way. {RATIO_NOTE}"
-    return Section(
-        "Algebra", [text], tables=[Table(f"{ALGEBRA[0]} / {ALGEBRA[1]}", ["problem", *ALGEBRA, "ratio"], rows)]
-    )
 
 
 def agreeing(f: Findings) -> Section:
@@ -244,9 +238,9 @@ def _error(g: Gated) -> str:
 
 
 def entrants(f: Findings) -> Section:
-    headers = ["backend", "one dispatch covers", "threads", "import", "busy", "versions"]
+    headers = ["backend", "mode", "threads", "import", "busy", "versions"]
     rows = [
-        [name(e), e.dispatch or "unknown", str(e.threads or "unknown"), _import(e), _busy(e), _versions(e)]
+        [name(e), (e.mode or "unknown") + prototype(e), str(e.threads or "unknown"), _import(e), _busy(e), _versions(e)]
         for e in f.entrants
     ]
     note = "`threads`: the limit that was set. `busy`: the threads that took processor time in a race, by turns where the core is one."
@@ -277,9 +271,10 @@ def reasons(f: Findings) -> list[Section]:
     """Why cells are empty: one line for each reason, failures first."""
     cells = sorted(f.empty_cells(), key=lambda cell: not cell.outcome.failed)
     found = grouped(cells, lambda cell: (name(cell.entrant), cell.outcome.word, _why(cell)))
+    alike = grouped(found, lambda key: (*key[1:], units.listed([cell.problem for cell in found[key]])))
     items = [
-        f"{who} {what} on {units.listed([cell.problem for cell in on])}: {why}"
-        for (who, what, why), on in found.items()
+        f"{units.listed([who for who, *_ in keys])} {what} on {problems}: {why}"
+        for (what, why, problems), keys in alike.items()
     ]
     return [Section(f"Empty cells ({f.title})", items=items)] if items else []
 

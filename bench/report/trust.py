@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.inert import inert
 from bench.problem import epsilon
 from bench.record import OPERATIONS, Operation, Record
 from bench.report import sweep, units
@@ -81,7 +82,7 @@ def caveats(record: Record, all_findings: Sequence[Findings]) -> list[str]:
 
 def warnings(record: Record, all_findings: Sequence[Findings]) -> list[str]:
     """What the run itself warned of, then what its numbers show, each in a sentence."""
-    found = [*record.warnings, *caveats(record, all_findings), *_of_the_weather(record)]
+    found = [*map(inert, record.told()), *caveats(record, all_findings), *_of_the_weather(record)]
     for f in all_findings:
         found += [f"{f.title}: {text}" for text in [*_of_the_race(f), *_of_the_entrants(f)]]
     return found

@@ -3,20 +3,20 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from bench.backend import DISPATCHES
+from bench.backend import MODES
 from bench.command import DISAGREEMENT, FAILED, GOOD
 from bench.record import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
     Comparison,
     Findings,
-    algebra,
     all_findings,
     by_hand,
     fastest,
     grouped,
     like_with_like,
     name,
+    prototype,
     twins,
 )
 from bench.statistics import NEVER
@@ -55,7 +55,8 @@ def widths(record: Record) -> str:
 def agreement_summary(found: Sequence[Findings]) -> str:
     """The last line of `bench.agree`."""
     words = [f.outcome(e, p).word for f in found for e in f.entrants for p in f.problems]
-    said = [f"{units.plural(words.count('ok'), 'cell')} of {len(words)} agree"]
+    ok = words.count("ok")
+    said = [f"{units.plural(ok, 'cell')} of {len(words)} {'agrees' if ok == 1 else 'agree'}"]
     return ", ".join(said + _counted(word for word in words if word != "ok")) + "."
 
 
@@ -74,7 +75,7 @@ def findings(f: Findings) -> list[str]:
                 "What was raced stands below.",
             ]
         return [_agree(f), "Nothing was timed, so there is no speed to compare.", "The reasons stand below."]
-    said = [_agree(f), _overhead(f), _like(f), _fastest(f), _paid(f) or _algebra(f), _control(f)]
+    said = [_agree(f), _overhead(f), _like(f), _fastest(f), _paid(f), _control(f)]
     return [sentence for sentence in said if sentence]
 
 
@@ -117,14 +118,14 @@ def _all(n: int) -> str:
 
 
 def _like(f: Findings) -> str:
-    """Libraries whose dispatches cover the same: how often the one is faster than the other."""
+    """Libraries in the same mode: how often the one is faster than the other."""
     said = []
-    for dispatch in DISPATCHES:
-        for a, b in like_with_like(f, dispatch):
+    for mode in MODES:
+        for a, b in like_with_like(f, mode):
             found = [c for p in f.problems if (c := f.compare(a, b, p)).interval is not None]
             if found:
                 said.append(f"{name(a)} against {name(b)} {_tally(found)}")
-    return f"Like with like, by what one dispatch covers: {'; '.join(said)}." if said else ""
+    return f"In the same mode: {'; '.join(said)}." if said else ""
 
 
 def _tally(found: Iterable[Comparison]) -> str:
@@ -146,7 +147,7 @@ def _fastest(f: Findings) -> str:
     if not decided or f.reference is None:
         return f"{said}."
     widest = min(decided, key=lambda c: c.ratio.value)
-    return f"{said}; most clearly {name(widest.a)} at {units.times(widest.ratio)} the time of {name(widest.b)} on {widest.problem}."
+    return f"{said}; most clearly {name(widest.a)}{prototype(widest.a)} at {units.times(widest.ratio)} the time of {name(widest.b)} on {widest.problem}."
 
 
 def _paid(f: Findings) -> str:
@@ -155,7 +156,7 @@ def _paid(f: Findings) -> str:
         (seconds, i, p)
         for i, e in enumerate(f.racers)
         for p in f.problems
-        if e.dispatch != "operation" and not by_hand(e) and (seconds := start.first_call(f, e, p, "cold"))
+        if e.mode != "eager" and not by_hand(e) and (seconds := start.first_call(f, e, p, "cold"))
     ]
     if not calls:
         return ""
@@ -175,14 +176,6 @@ def steps(paid: start.BreakEven) -> str:
     """`350k [310k, 420k]`, or `never`."""
     value, least, most = ("never" if x == NEVER else units.count(x) for x in paid)
     return value if value == least == most else f"{value} [{least}, {most}]"
-
-
-def _algebra(f: Findings) -> str:
-    found = algebra(f)
-    if not found:
-        return ""
-    c = min(found, key=lambda c: c.ratio.value)
-    return f"Other algebra for the same loss: {name(c.a)} takes {units.times(c.ratio)} the time of {name(c.b)} on {c.problem}."
 
 
 def _control(f: Findings) -> str:

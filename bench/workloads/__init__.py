@@ -5,7 +5,7 @@
 `make(size, dtype, seed)`           the Problem; UsageError for a size that cannot be posed
 `quality(problem, params)`          what a person judges the trained params by, in float64
 `oracle(problem)`                   the value no descent can beat, or None
-`end_state(reference, trained, rounds_like)`  (error, tolerance, sentence) of the params trained from every start
+`end_state(reference, trained)`  (error, tolerance, sentence) of the params trained from every start
 `turned(params, rng, count)`        `count` starts far from each other, from which descent is the same but for a symmetry
 """
 

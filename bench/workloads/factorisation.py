@@ -84,13 +84,13 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
     return {"reconstruction_error": float(np.sum((U @ V.T - A) ** 2))}
 
 
-def end_state(reference: "Reference", trained: list[Arrays], rounds_like: str) -> tuple[float, float, str]:
+def end_state(reference: "Reference", trained: list[Arrays]) -> tuple[float, float, str]:
     """The reconstruction error of every start beside the reference's; infinitely wrong below the oracle."""
     ours, theirs = (
         [quality(reference.problem, params)["reconstruction_error"] for params in of]
         for of in (trained, reference.trained)
     )
-    tolerance = reference.tolerance("trajectory", rounds_like)
+    tolerance = reference.tolerance("trajectory")
     # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
     slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
     if min(ours) < (reference.oracle or 0.0) - slack:

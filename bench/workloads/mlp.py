@@ -84,14 +84,14 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
     return {"train_accuracy": accuracy(problem.batch), "test_accuracy": accuracy(problem.held_out)}
 
 
-def end_state(reference: "Reference", trained: list[Arrays], rounds_like: str) -> tuple[float, float, str]:
+def end_state(reference: "Reference", trained: list[Arrays]) -> tuple[float, float, str]:
     """How many held-out examples, over every start, are given another label than by the reference.
 
     One whose two largest logits lie closer than the tolerance of the parameters is on the fence:
     either label is right.
     """
     x = reference.problem.held_out["x"]
-    tolerance = reference.tolerance("trained params", rounds_like)
+    tolerance = reference.tolerance("trained params")
     different = 0
     for ours, theirs in zip(trained, reference.trained, strict=True):
         a, b = logits(ours, x), logits(theirs, x)

@@ -338,6 +338,16 @@ class Remembering(Wrong):
         return train
 
 
+class UnsupportedInACall(Wrong):
+    """Says only when it is called that it cannot."""
+
+    def trainer(self, problem, num_steps):
+        def train(params, batch):
+            raise Unsupported("not for factorisation", "it found out in the call")
+
+        return train
+
+
 class UnsupportedWhenTimed(Turning):
     def turn(self, right, params, batch):
         raise Unsupported("not for factorisation", "it found out late")
@@ -359,12 +369,19 @@ class Moody(Wrong):
             starts, last = starts + (params is not last), params
             began = time.monotonic()
             output = right(params, batch)
-            time.sleep(0.002)
+            _burn(0.002)
             if starts // 2 % 2:
-                time.sleep(9 * (time.monotonic() - began))
+                _burn(9 * (time.monotonic() - began))
             return output
 
         return train
+
+
+def _burn(seconds):
+    """Compute: one that sleeps would be said to have got less than its core."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
 
 
 class Greedy(Training):
@@ -448,7 +465,8 @@ def recompiling_jax(device, dtype):
             train = super().trainer(problem, num_steps)
             return lambda params, batch: jax.jit(lambda p, b: train(p, b))(params, batch)
 
-    return Recompiling(**vars(right))
+    right.__class__ = Recompiling
+    return right
 
 
 def recompiling_torch(device, dtype):
@@ -470,7 +488,8 @@ def recompiling_torch(device, dtype):
 
             return with_a_new_graph
 
-    return Recompiling(**vars(right))
+    right.__class__ = Recompiling
+    return right
 
 
 # Processes.
@@ -508,12 +527,6 @@ class Raising(Training):
 class Starved(Training):
     def train(self, right, params, batch):
         np.ones(2**52)
-
-
-class OwnMeasure(Wrong):
-    """Wants its tolerances measured by another of its kind, which rounds as it likes; the parent must not load it."""
-
-    rounds_like = "tests.faults.backends:SignFlipped"
 
 
 class Chatty(Training):
@@ -578,8 +591,8 @@ class NeverHeardOf(Wrong):
         raise Unsupported("no way", "this word is not in the schema")
 
 
-class OddDispatch(Wrong):
-    dispatch = "galaxy"
+class OddMode(Wrong):
+    mode = "galaxy"
 
 
 class Pretender(Wrong):
@@ -592,6 +605,54 @@ class OddVersions(Wrong):
 
 class Unwaiting(Wrong):
     wait = None
+
+
+# What `bench.agree --conformance` alone tries.
+
+
+class AliasesWhatItIsGiven(Wrong):
+    def put(self, arrays):
+        return dict(arrays)
+
+
+class LosesPayloads(Wrong):
+    """Every NaN becomes the plain one."""
+
+    def put(self, arrays):
+        return {
+            key: np.where(np.isnan(a), a.dtype.type(np.nan), a) if a.dtype.kind == "f" else a
+            for key, a in arrays.items()
+        }
+
+
+class MakesListsOfTuples(Wrong):
+    def get(self, tree):
+        return list(tree) if isinstance(tree, tuple) and isinstance(tree[0], dict) and set(tree[0]) == {"a"} else tree
+
+
+class WrongWhenShort(Wrong):
+    """A descent of one step takes two."""
+
+    def trainer(self, problem, num_steps):
+        if num_steps > 1:
+            return self._backend.trainer(problem, num_steps)
+        longer = self._backend.trainer(problem, 2)
+        return lambda params, batch: (lambda params, losses: (params, losses[:1]))(*longer(params, batch))
+
+
+class NeverQuiteStill(Wrong):
+    """Moves by a rounding where it should not move."""
+
+    def trainer(self, problem, num_steps):
+        right = self._backend.trainer(problem, num_steps)
+        if problem.learning_rate:
+            return right
+
+        def train(params, batch):
+            trained, losses = right(params, batch)
+            return {key: np.nextafter(p, p.dtype.type(1)) for key, p in trained.items()}, losses
+
+        return train
 
 
 # What they return.

@@ -16,7 +16,8 @@ def main(folder: str, resume: str = "") -> int:
     if resume:
         choice = choice_of(Path(resume))
     else:
-        choice = Choice(["numpy"], PROBLEMS, ["cpu"], operations=["train"], pace="quick", generations=GENERATIONS)
+        settings = {"operations": ["train"], "pace": "quick", "generations": GENERATIONS, "seed": 0}
+        choice = Choice(["numpy"], PROBLEMS, ["cpu"], **settings)
     session.run(choice, Path(folder), lambda line: print(line, flush=True), Path(resume) if resume else None)
     return 0
 

@@ -85,7 +85,7 @@ def timeless(record: Record) -> dict:
         "status": record.status,
         "settings": record.settings,
         "problems": record.problems,
-        "entrants": [(e.label, e.backend, e.outcome, e.versions, e.threads, e.dispatch) for e in record.entrants],
+        "entrants": [(e.label, e.backend, e.outcome, e.versions, e.threads, e.mode) for e in record.entrants],
         "lab": record.lab,
         "limits": [sorted(limits.matmul_flops_per_second) for limits in record.limits],
         "weather": [w.generation for w in record.weather],
@@ -305,7 +305,7 @@ ONE = ["--problem", QUICK, "--backend", "numpy"]
     ("command", "told"),
     [
         (["pytest", "bench/", "--benchmark-only", "--quick", *ONE, "--results"], "go on with --resume"),
-        (["bench.interface", "--backend", "numpy", "--results"], "go on with --resume"),
+        (["tests.performance", "--backend", "numpy", "--results"], "go on with --resume"),
         (["bench.calibrate", "--results"], "interrupted; run it again"),
         (["bench.agree", *ONE], "interrupted; run it again"),
     ],

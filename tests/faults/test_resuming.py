@@ -210,7 +210,7 @@ def test_other_code_and_what_steers_a_library_are_told_of_as_in_a_new_record(tmp
     record.commit = "0123abc"
     save(record, path)
     monkeypatch.setattr(beginning, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
-    told = [warning for warning in resumed(path).warnings if warning not in record.warnings]
+    told = [warning for warning in resumed(path).told() if warning not in record.told()]
     assert [line.split()[0] for line in told] == ["OPENBLAS_CORETYPE=Haswell", "It"]
     assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {beginning.commit()}: ")
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from backends.__main__ import versions
-from bench import session
+from bench import session, topology
 from bench.choice import Choice, choice_of
 from bench.problem import UsageError
+from bench.process import usable_cores
 from bench.store import read, sole_writer
-from tests.running import QUICK, ROOT
+from tests.running import QUICK, ROOT, the_record
 
 HERE = "tests.faults.backends:"
 BENCH = ["-m", "pytest", "bench/", "--benchmark-only", "--quick", "--problem", QUICK]
@@ -106,7 +107,7 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path, where):
 
 
 @pytest.mark.parametrize(
-    "arguments", [BENCH, ["-m", "bench.calibrate", "--races", "1"], ["-m", "bench.interface", "--backend", "numpy"]]
+    "arguments", [BENCH, ["-m", "bench.calibrate", "--races", "1"], ["-m", "tests.performance", "--backend", "numpy"]]
 )
 def test_a_second_run_in_the_folder_is_sent_away_with_2_and_a_sentence(tmp_path, arguments):
     with sole_writer(tmp_path):
@@ -175,7 +176,7 @@ ONE = ["--problem", QUICK, "--backend", "numpy"]
 @pytest.mark.parametrize(
     ("more", "code", "summary"),
     [
-        ([], 0, "2 cells of 2 agree"),
+        ([], 0, "1 cell of 1 agrees"),
         (["--backend", f"{HERE}SignFlipped"], 1, "1 disagrees"),
         (["--backend", f"{HERE}Segfaulting"], 3, "1 crashed"),
         (["--backend", f"{HERE}Segfaulting", "--backend", f"{HERE}SignFlipped"], 1, "1 disagrees"),
@@ -217,8 +218,8 @@ def test_a_race_ends_with_its_code_and_a_line(tmp_path, more, code, summary):
         ["-m", "bench.report", "no such.json"],
         ["-m", "bench.report", "--nonsense"],
         ["-m", "bench.calibrate", "--races", "0"],
-        ["-m", "bench.interface", "--backend", "numpi"],
-        ["-m", "bench.interface", "--resume", "no such.json"],
+        ["-m", "tests.performance", "--backend", "numpi"],
+        ["-m", "tests.performance", "--resume", "no such.json"],
         ["-m", "bench.agree", "--problem", "mlp/0x0-0-0"],
     ],
 )
@@ -232,3 +233,100 @@ def test_wrong_usage_ends_with_2_and_no_traceback(arguments):
 def test_a_library_that_dies_without_a_word_is_named_with_how_it_ended():
     name = f"{HERE}DeadOnArrival"
     assert versions(name) == f"{name}: its process ended with -4 and without a word"
+
+
+# What lies in the working folder, or is set in the environment, and would be taken for the library.
+
+LITTLE = ["-m", "bench.agree", "--problem", "factorisation/12x8r2"]
+
+
+@pytest.mark.parametrize("library", ["numpy", "jax", "torch", "autograd", "psutil"])
+def test_a_script_in_the_working_folder_hides_no_library(tmp_path, library):
+    (tmp_path / f"{library}.py").write_text("print('my script')\n")
+    backend = {"jax": "jax-jit", "torch": "torch-eager", "autograd": "autograd"}.get(library, "numpy")
+    done = command(*LITTLE, "--backend", backend, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 cell of 1 agrees." in done.stdout
+    assert "my script" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("library", "backend"), [("jax", "jax-jit"), ("torch", "torch-eager"), ("autograd", "autograd")]
+)
+@pytest.mark.parametrize("text", ["print('my script')\n", "raise AttributeError('mine')\n"])
+def test_a_script_on_the_path_that_hides_a_library_is_named_and_fails_the_cell(tmp_path, library, backend, text):
+    (tmp_path / f"{library}.py").write_text(text)
+    done = command(*LITTLE, "--backend", "numpy", "--backend", backend, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"{library} was imported from {tmp_path}/{library}.py, which is not the library; rename it" in said
+    assert "not installed" not in said
+
+
+def test_a_backend_in_the_working_folder_is_found(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import backends\n\ndef factory(device, dtype):\n    return backends.load('numpy')\n"
+    )
+    for safe in ({}, {"PYTHONSAFEPATH": "1"}):
+        done = command(*LITTLE, "--backend", "mine:factory", cwd=tmp_path, PYTHONPATH=str(ROOT), **safe)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "variable"),
+    [
+        ("torch-compile", "TORCHDYNAMO_DISABLE"),
+        ("torch-compile-by-hand", "TORCH_COMPILE_DISABLE"),
+        ("torch-scan", "TORCHDYNAMO_DISABLE"),
+        ("jax-jit", "JAX_DISABLE_JIT"),
+        ("jax-scan", "JAX_DISABLE_JIT"),
+    ],
+)
+def test_a_compiler_that_is_switched_off_from_outside_fails_the_compiled_cells_and_is_named(backend, variable):
+    done = command(*LITTLE, "--backend", "numpy", "--backend", backend, **{variable: "1"})
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"{backend} failed" in said
+    assert variable in said.partition("Empty cells")[2]
+    assert f"{variable}=1 was set, which may change what a library computes with" in said
+
+
+def test_what_steers_a_process_is_told_at_the_end_of_a_race(tmp_path):
+    done = command(*BENCH, "--backend", "numpy", "-k", "test_loss", "--results", tmp_path, MALLOC_PERTURB_="69")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MALLOC_PERTURB_=69 was set" in done.stdout
+
+
+# The core that is raced on.
+
+
+def test_a_second_race_on_the_same_cores_is_refused_in_one_sentence(tmp_path):
+    with topology.reserved(usable_cores()):
+        done = command(*BENCH, "--backend", "numpy", "--results", tmp_path)
+    assert done.returncode == 2
+    assert "another race is using core" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--core", "99"), "there is no core 99 to race on; choose --core from"),
+        (("--core", "-1"), "'-1' is not a whole number from 0"),
+        (("--seed", "x"), "'x' is not a whole number from 0"),
+        (("--allocator", "jemalloc"), "no allocator 'jemalloc'; choose from default, kept"),
+    ],
+)
+def test_a_condition_that_cannot_be_kept_is_refused_with_the_choices(tmp_path, option, said):
+    done = command(*BENCH, "--backend", "numpy", "--results", tmp_path, *option)
+    assert done.returncode in (2, 4), done.stdout + done.stderr
+    assert said in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_seed_is_drawn_and_recorded_and_repeats_order_and_layouts(tmp_path):
+    drawn = [race(tmp_path / str(i)).settings.seed for i in range(2)]
+    assert drawn[0] != drawn[1]
+    again = race(tmp_path / "again", seed=drawn[0])
+    assert [r.seed for r in again.races] == [r.seed for r in the_record(tmp_path / "0").races]

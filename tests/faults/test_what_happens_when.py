@@ -39,9 +39,7 @@ KEPT_BY = {
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large")
     ],
     "its times jump fivefold": [(FAULTY, "test_times_that_jump_tenfold_are_called_unsteady_and_kept")],
-    "Ctrl-C in a race (`pytest bench/`, `bench.interface`)": [
-        (INTERRUPTED, "test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130")
-    ],
+    "Ctrl-C in a race": [(INTERRUPTED, "test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130")],
     "Ctrl-C twice, SIGTERM, or the terminal is closed": [
         (INTERRUPTED, "test_ctrl_c_twice_stops_at_once_and_corrupts_nothing"),
         (INTERRUPTED, "test_who_is_told_to_end_stops_at_once_and_leaves_nothing_behind"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backends import FACTORIES
+from backends import MODES
 from bench.record import Entrant
 from bench.report import look
 from tests.reported import IRIS, reported
@@ -28,7 +28,7 @@ def test_a_hostile_name_is_inert(name: str, tmp_path: Path):
 
 
 def test_no_two_backends_look_alike_and_a_twin_is_its_original_hollow():
-    looks = {b: look.style(Entrant(label=b, backend=b, device="cpu", dtype="float32")) for b in FACTORIES}
+    looks = {b: look.style(Entrant(label=b, backend=b, device="cpu", dtype="float32")) for b in MODES}
     seen = {(s["color"], s["marker"], s["markerfacecolor"] == "white") for s in looks.values()}
     assert len(seen) == len(looks)
     for backend, style in looks.items():

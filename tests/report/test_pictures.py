@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backends import LIBRARIES
 from bench.record import Outcome
 from bench.report import look, pictures
 from bench.report.findings import all_findings
@@ -45,6 +46,17 @@ def test_a_row_of_the_overhead_without_a_ratio_says_why():
     record.cell("jax-scan-by-hand", "mlp/iris", "float32").outcome = Outcome(word="crashed", reason="SIGSEGV")
     said = [[text.get_text() for text in axes.texts] for axes in overhead(record).sheet.axes]
     assert said == [[], ["crashed"]]
+
+
+def test_each_interval_has_the_colour_of_its_library():
+    """Of two colours in a tuple matplotlib would make one."""
+    from matplotlib.colors import to_hex
+
+    modes = ["torch-eager", "torch-eager-by-hand", "jax-scan", "jax-scan-by-hand"]
+    (axes, *_) = overhead(sample_record(modes, ["factorisation/iris"])).sheet.axes
+    intervals = [lines for lines in axes.collections if lines.get_alpha() == 0.4]
+    drawn = [to_hex(colour).upper() for lines in intervals for colour in lines.get_colors()]
+    assert drawn == [LIBRARIES["torch"].colour, LIBRARIES["jax"].colour]
 
 
 def reporting(folder: Path, cores: int) -> subprocess.Popen:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import interface
-from bench.interface import BARE, verdict
 from bench.problem import UsageError
 from bench.statistics import Interval
 from bench.store import save
+from tests.performance import __main__ as performance
+from tests.performance.__main__ import BARE, verdict
 from tests.sample_record import fail, sample_record
 
 
@@ -30,19 +30,19 @@ def test_a_mode_is_within_five_percent_or_not_when_all_of_its_interval_is(interv
 
 def test_an_unsteady_loop_is_held_against_nothing():
     raced = ["numpy", BARE["numpy"]]
-    record = fail(sample_record(raced, interface.PROBLEMS), BARE["numpy"], "unsteady")
-    assert [c.samples != [] for c in record.cells if c.entrant == BARE["numpy"]] == [True, True]
-    assert [word for _, word in interface.lines(record, ["numpy"])] == ["not measured", "not measured"]
+    record = fail(sample_record(raced, performance.PROBLEMS), BARE["numpy"], "unsteady")
+    assert [c.samples != [] for c in record.cells if c.entrant == BARE["numpy"]] == [True] * len(performance.PROBLEMS)
+    assert [word for _, word in performance.lines(record, ["numpy"])] == ["not measured"] * len(performance.PROBLEMS)
 
 
 def test_a_race_of_some_modes_goes_on_with_those(tmp_path: Path):
     raced = ["numpy", "jax-scan", BARE["numpy"], BARE["jax-scan"]]
     save(sample_record(raced), tmp_path / "begun.json")
-    assert interface._begun(tmp_path / "begun.json").backends == raced
+    assert performance._begun(tmp_path / "begun.json").backends == raced
 
 
 @pytest.mark.parametrize("raced", [["numpy", "jax-scan"], ["numpy", BARE["jax-scan"]], ["someone.elses:factory"]])
 def test_a_record_of_anything_else_is_not_gone_on_with(tmp_path: Path, raced: list[str]):
     save(sample_record(raced), tmp_path / "other.json")
     with pytest.raises(UsageError, match="is no record of this command; resume it by the one that it names"):
-        interface._begun(tmp_path / "other.json")
+        performance._begun(tmp_path / "other.json")

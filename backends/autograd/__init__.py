@@ -1,0 +1,1 @@
+"""autograd (HIPS): a tape over NumPy."""
