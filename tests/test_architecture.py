@@ -14,7 +14,7 @@ from tests.running import ROOT
 
 FRAMEWORKS = {"autograd", "torch", "jax", "jaxlib"}
 
-PLAIN = {"backends", "bench", "collections", "dataclasses", "functools", "importlib", "types", "typing"}
+PLAIN = {"backends", "bench", "collections", "dataclasses", "functools", "importlib", "os", "types", "typing"}
 NEEDED = {
     "": set(),
     "numpy": {"numpy", "threadpoolctl"},

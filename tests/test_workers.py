@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+import backends
 from bench import beginning, limits, messages, process, session, topology
 from bench.choice import Choice
 from bench.process import Layout, Process
@@ -276,6 +277,13 @@ print("torch._dynamo" in sys.modules)
 """
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert told.stdout.strip() == "False"
+
+
+@pytest.mark.alone
+def test_every_mode_keeps_one_thread_busy_on_one_thread(tmp_path: Path):
+    names = [name for name, mode in backends.MODES.items() if "cpu" in mode.devices]
+    record = raced(tmp_path, *names)
+    assert {e.label: e.busy_threads for e in record.entrants} == {e.label: [1] for e in record.entrants}
 
 
 @pytest.mark.alone

@@ -1,5 +1,6 @@
 """JAX: a class for each mode, which drives a gradient by the library's autodiff or by hand."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -34,6 +35,8 @@ def make(mode: Mode, device: str, dtype: str) -> "Jax":
     """Return the backend of this mode; sets the precision of float32 products, whose default on Hopper is TF32."""
     jax.config.update("jax_platforms", "cpu" if device == "cpu" else "cuda,cpu")
     jax.config.update("jax_default_matmul_precision", PRECISION.get(dtype, "highest"))
+    # On one thread JAX computes in the thread that calls it.  Otherwise a second thread would share its core.
+    jax.config.update("jax_cpu_enable_async_dispatch", os.environ.get("NPROC") != "1")
     try:
         place = jax.devices(device)[0]
     except RuntimeError as error:

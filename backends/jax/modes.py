@@ -4,13 +4,8 @@ from backends.library import Library, Mode, with_twins
 
 
 def environment(device: str, cache: str, threads: int) -> dict[str, str]:
-    """Return the folder for compiled programs, and on the CPU the threads of XLA, which its XLA_FLAGS do not limit.
-
-    On one thread JAX computes in the thread that calls it.  Otherwise it hands every program to a second thread, which
-    shares the one core.
-    """
+    """Return the folder for compiled programs, and on the CPU the threads of XLA, which its XLA_FLAGS do not limit."""
     cpu_alone = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "NPROC": str(threads), "PJRT_NPROC": str(threads)}
-    cpu_alone["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "0" if threads == 1 else "1"
     return {
         # JAX keeps no program by itself: without these its warm first calls would be cold ones.
         "JAX_COMPILATION_CACHE_DIR": f"{cache}/jax",
