@@ -25,11 +25,6 @@ def trained(name: str, problem_name: str) -> dict:
     return torch._dynamo.utils.counters
 
 
-@pytest.mark.parametrize(("problem", "as_loops"), [("factorisation/300x200r8", False), ("factorisation/12x6r2", True)])
-def test_only_a_small_program_has_its_products_as_loops(problem: str, as_loops: bool):
-    assert (trained("torch-compile-tuned", problem)["inductor"]["decompose_mm"] > 0) == as_loops
-
-
 @pytest.mark.parametrize(("name", "problem"), PROGRAMS)
 def test_a_compiled_mode_is_one_graph_without_a_break(name: str, problem: str):
     counters = trained(name, problem)

@@ -127,14 +127,14 @@ class Compiled(Torch):
         super().__init__(mode, device)
         load_compiler()
 
-    def compile(self, function: Callable, problem: Problem) -> Callable:
+    def compile(self, function: Callable) -> Callable:
         return torch.compile(separate(function))
 
     def loss(self, problem: Problem):
-        return self.compile(super().loss(problem), problem)
+        return self.compile(super().loss(problem))
 
     def value_and_grad(self, problem: Problem):
-        return self.compile(super().value_and_grad(problem), problem)
+        return self.compile(super().value_and_grad(problem))
 
     def trainer(self, problem: Problem, num_steps: int):
         value_and_grad = self.gradient(problem.workload)
@@ -144,7 +144,7 @@ class Compiled(Torch):
             loss, grads = value_and_grad(params, batch)
             return {key: p - rate * grads[key] for key, p in params.items()}, loss
 
-        program = self.compile(step, problem)
+        program = self.compile(step)
 
         def train(params, batch):
             losses = []
@@ -159,27 +159,15 @@ class Compiled(Torch):
 class Tuned(Compiled):
     """The same step, compiled for shapes that never change: no guards, and on the CPU Inductor's C++ wrapper.
 
-    Guards, `fullgraph` and `dynamic` set something up at every call.  docs/measured.md has what each of these gains.
+    Guards, `fullgraph` and `dynamic` set something up at every call.  docs/measured.md has what the two options gain.
     """
 
-    FEW_FLOPS = 500_000
-    """A step of fewer has its products compiled as loops instead of calls of BLAS."""
-    AS_LOOPS = {"decompose_mm_pass": {f"cpu_max_{side}_dimension_decomposition": 2**31 for side in ("first", "other")}}
-
-    def __init__(self, mode, device):
-        # The bounds of this pass are read once, when the compiler is imported.
-        from torch._inductor import config
-
-        config.post_grad_fusion_options = self.AS_LOOPS
-        super().__init__(mode, device)
-
-    def compile(self, function, problem):
+    def compile(self, function):
         on_cpu = self.device == "cpu"
         options: dict[str, Any] = {
             "cpp_wrapper": on_cpu,
             "cpp_wrapper_build_separate": on_cpu,
             "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,
-            "post_grad_fusion_options": self.AS_LOOPS if on_cpu and problem.flops < self.FEW_FLOPS else {},
         }
         return torch.compile(separate(function), options=options)
 
