@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
+# A test process has cores of its own.
+PROCESSES := $(shell nproc | awk '{ print ($$1 > 1) ? 2 : 1 }')
+
 .PHONY: bench test clean
 .DELETE_ON_ERROR:
 
@@ -18,7 +21,7 @@ test: $(VENV)/installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy -n 2
-	$(BIN)/python -m pytest tests --timeout=300 -q -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder --benchmark-disable
+	$(BIN)/python -m pytest tests --timeout=300 -q -m "not alone" -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --benchmark-disable
 	$(BIN)/python -m pytest tests --timeout=300 -q -m alone
 
 $(VENV)/installed: pyproject.toml constraints.txt

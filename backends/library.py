@@ -1,4 +1,4 @@
-"""What the `modes.py` of a library says: its modes, its look, and what its processes need.  Imports no library."""
+"""Describe a library as data: its modes, its look, and what its processes need.  Imports no library."""
 
 import importlib
 from collections.abc import Callable
@@ -23,10 +23,11 @@ class Mode:
     marker: str
     """Matplotlib's marker for it in every picture."""
     devices: tuple[str, ...] = ("cpu", "cuda")
-    by_hand: bool = False
-    """Whether the gradient is written by hand instead of taken by autodiff."""
+    is_twin: bool = False
+    """Whether it is the by-hand twin of a mode with autodiff."""
     twin: str = ""
-    """The name of the mode that differs from this one in the gradient alone, which it has by hand; '' without one."""
+    """The name of its by-hand twin: the same loop and forward pass, in place where a value is not needed again, and the
+    gradient by hand; '' without one."""
     on_request: bool = False
     """Whether it races only where a person names it."""
     quick: bool = True
@@ -56,7 +57,7 @@ def with_twins(*modes: Mode) -> tuple[Mode, ...]:
         for mode in modes
         for found in (
             replace(mode, twin=f"{mode.name}-by-hand"),
-            replace(mode, name=f"{mode.name}-by-hand", by_hand=True),
+            replace(mode, name=f"{mode.name}-by-hand", is_twin=True),
         )
     )
 

@@ -1,5 +1,6 @@
 """Backend: the protocol of every backend, and the extras that some offer."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, get_args
 
@@ -17,18 +18,22 @@ REFERENCE = "numpy"
 
 UNSUPPORTED = ("not on ", "not for ", "needs ")
 """How the word of an Unsupported begins."""
+CANNOT = r"not on \w{1,20}|not for \w{1,40}|needs [\w.,<>= -]{1,40}"
+"""The pattern of the whole word."""
 
 
 class Unsupported(Exception):
     """This backend cannot run here.  `word` is the status of the cell (`not on cpu`), `reason` the sentence beside it.
 
     A factory may raise it, and so may `loss`, `value_and_grad` and `trainer`; what they return may not: a backend that
-    gives up in a call has failed.  ValueError for a word that begins with none of UNSUPPORTED.
+    gives up in a call has failed.  ValueError for a word that does not match CANNOT.
     """
 
     def __init__(self, word: str, reason: str):
-        if not word.startswith(UNSUPPORTED):
-            raise ValueError(f"{word!r} is no word for what cannot run here; say `not on`, `not for` or `needs`")
+        if not re.fullmatch(CANNOT, word):
+            raise ValueError(
+                f"{word!r} is no word for what cannot run here; say `not on`, `not for` or `needs`, and what"
+            )
         super().__init__(reason)
         self.word, self.reason = word, reason
 

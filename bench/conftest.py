@@ -143,6 +143,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         choice.backends = [b for b in choice.backends if any(e.backend == b for e, _ in places)]
         choice.devices = [d for d in choice.devices if any(e.device == d for e, _ in places)]
         choice.problems = [p for p in choice.problems if any(problem == p for _, problem in places)]
+        choice.allocators = [a for a in choice.allocators if any(e.allocator == a for e, _ in places)]
         choice.dtypes = [d for d in choice.dtypes if any(e.dtype == d for e, _ in places)]
         raced = choice.operations
         choice.operations = [op for op in raced if any(item.name.startswith(f"test_{op}[") for item in session.items)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+import backends
 from bench import messages
 from bench.process import THREADS
 from bench.record import Cell, Entrant, Operation, Record
@@ -70,9 +71,11 @@ def unruly(tally: messages.Tallied) -> str:
     return ""
 
 
-def uncompiled(steering: Mapping[str, str]) -> str:
+def uncompiled(entrant: Entrant, steering: Mapping[str, str]) -> str:
     """Return the sentence for a compiled mode that compiled nothing, with the variables that may have switched it off."""
-    named = ", ".join(f"{name}={value}" for name, value in steering.items())
+    library = backends.LIBRARIES.get(entrant.library)
+    prefixes = library.steered_by if library else ("",)
+    named = ", ".join(f"{name}={value}" for name, value in steering.items() if name.startswith(prefixes))
     return f"its compiler is switched off: it compiled no program; {f'unset {named}' if named else 'switch it on'}"
 
 

@@ -70,8 +70,8 @@ class Preparation:
         worker, known = self.workers.of(entrant), (entrant.label, problem.name, problem.dtype)
         request = messages.Prepare(problem, self.workers.operations(entrant))
         prepared = worker.ask(request, self.workers.deadline)
-        if entrant.mode != "eager" and prepared.compilations == 0:
-            raise Failed("failed", plausible.uncompiled(self.workers.record.steering))
+        if entrant.mode != "eager" and request.operations and prepared.compilations == 0:
+            raise Failed("failed", plausible.uncompiled(entrant, self.workers.record.steering))
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
         self._compiled.add(known)
         self.workers.cell(entrant, problem).first_calls += [

@@ -49,19 +49,19 @@ class Failed(Exception):
 
 
 class Layout(NamedTuple):
-    """What moves the arrays of a process: equal for all processes of a generation, and another in the next."""
+    """Two numbers that move the arrays of a process: equal for all processes of a generation, others in the next."""
 
     heap_place: int = 0
-    """Where in its page the heap begins: one of usage.PLACES."""
+    """The place in its page where the heap begins: one of usage.PLACES."""
     hash_seed: int = 0
-    """Of Python's hashes, which decide what importing allocates."""
+    """The seed of Python's hashes, which decide what importing allocates."""
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make it so, of one length."""
         return {PLACE: f"{self.heap_place:03}", "PYTHONHASHSEED": f"{self.hash_seed:010}"}
 
 
-ANY_LAYOUT = Layout()
+USUAL_LAYOUT = Layout()
 
 
 def layout(seed: int, generation: int) -> Layout:
@@ -80,7 +80,7 @@ class Process:
     loaded: messages.Loaded | None = None
     """What it answered to Load, once it has."""
 
-    def __init__(self, entrant: Entrant, cores: list[int], cache: Path, layout: Layout = ANY_LAYOUT):
+    def __init__(self, entrant: Entrant, cores: list[int], cache: Path, layout: Layout = USUAL_LAYOUT):
         """Start it on `cores`; anywhere without any."""
         self._mark, self._spent, self._said = secrets.token_hex(8), 0.0, ""
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process
@@ -195,9 +195,6 @@ class Process:
         return self._output.read().decode("utf-8", "replace")[-KEPT_OUTPUT:]
 
 
-STEERING = ("COVERAGE_", "GLIBC_TUNABLES", "GOMP_", "KMP_", "LD_", "MALLOC_", "OMP_", "PYTHON")
-"""How the names of variables begin that change how any process computes; libraries add their own."""
-
 ALLOCATORS = {
     # glibc as it comes; the variables do nothing, but are as long as the others.
     "default": {"BENCH__MMAP_MAX_": "0", "BENCH__TRIM_THRESHOLD_": str(2**40)},
@@ -205,31 +202,25 @@ ALLOCATORS = {
     "kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)},
 }
 
-HARMLESS = {
-    f"PYTHON{what}"
-    for what in [
-        "BREAKPOINT",
-        "COERCECLOCALE",
-        "DONTWRITEBYTECODE",
-        "IOENCODING",
-        "NOUSERSITE",
-        "PATH",
-        "PYCACHEPREFIX",
-        "SAFEPATH",
-        "STARTUP",
-        "UNBUFFERED",
-        "USERBASE",
-        "UTF8",
-        "WARNINGS",
-    ]
-}
-"""Variables of Python that move no time of a loop."""
+STEERING = (
+    "COVERAGE_",
+    "GLIBC_TUNABLES",
+    "GOMP_",
+    "KMP_",
+    "LD_",
+    "MALLOC_",
+    "OMP_",
+    *(f"PYTHON{what}" for what in ("ASYNCIODEBUG", "DEVMODE", "HOME", "MALLOC", "OPTIMIZE", "PERFSUPPORT", "PROFILE")),
+    *(f"PYTHON{what}" for what in ("TRACEMALLOC", "_CPU_COUNT", "_GIL", "_JIT", "_PERF")),
+)
+"""How the names of variables begin that change how any process computes; libraries add their own."""
 
 
 def steering(entrants: Iterable[Entrant]) -> dict[str, str]:
-    """Return the variables a person has set that may change how a worker computes, and that the suite does not set itself."""
-    ours = {name for entrant in entrants for name in _environment(entrant, Path())} | HARMLESS | {"PYTHONHASHSEED"}
-    return {name: value for name, value in _given().items() if _steers(name) and name not in ours}
+    """Return the variables a person has set that may change how a worker computes, and that the suite leaves to some worker."""
+    ours = [set(_environment(entrant, Path())) for entrant in entrants]
+    set_for_all = set.intersection(*ours) if ours else set()
+    return {name: value for name, value in _given().items() if _steers(name) and name not in set_for_all}
 
 
 def _steers(name: str) -> bool:

@@ -90,10 +90,8 @@ class Runner:
         """The samples are kept, so that a reader can see what was unsteady."""
         for _, cell in self._good_cells():
             if self.record.settings.generations and cell.cores_used and not cell.samples:
-                least = f"{max(cell.cores_used):.2g} of a core at the most"
-                cell.outcome = Outcome(
-                    word="starved", reason=f"it got {least}; see the warnings of this run for what took it"
-                )
+                most = f"{max(cell.cores_used):.2g} of a core at the most"
+                cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
             if reason := plausible.unsteady(cell):
                 cell.outcome = Outcome(word="unsteady", reason=reason)
 

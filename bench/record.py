@@ -6,15 +6,15 @@ from typing import Annotated, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from bench.backend import UNSUPPORTED, Mode
+from bench.backend import CANNOT, UNSUPPORTED, Mode
 
 SCHEMA = 3
 
 Word = Annotated[
     str,
     Meta(
-        pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|not on \w{1,20}"
-        r"|not for \w{1,40}|needs [\w.,<>= -]{1,40}|failed|starved|unsteady|skipped|interrupted)\Z"
+        pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|failed|starved|unsteady"
+        rf"|skipped|interrupted|{CANNOT})\Z"
     ),
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
@@ -192,6 +192,12 @@ class Race(Strict):
     """By operation."""
     calls: dict[str, dict[str, Count]]
     """By operation and entrant: the calls in a sample."""
+    attempts: Count = 1
+    """2 where an entrant got less than its core at first, so that the race was repeated."""
+    starved: dict[str, Share] = {}
+    """By entrant: CPU time over wall time in its calls, where that was too little at the last attempt, too."""
+    cause: str = ""
+    """What took the core, as far as that can be known."""
 
 
 class Weather(Strict):
@@ -295,7 +301,24 @@ class Record(Strict, kw_only=True):
             f"{name}={value} was set, which may change what a library computes with: others may see other times; unset it."
             for name, value in self.steering.items()
         ]
-        return [*steered, *self.warnings]
+        causes = dict.fromkeys(race.cause for race in self.races if race.starved)
+        return [*steered, *(self._starved(cause) for cause in causes), *self._repeated(), *self.warnings]
+
+    def _starved(self, cause: str) -> str:
+        races = [race for race in self.races if race.starved and race.cause == cause]
+        labels = list(dict.fromkeys(label for race in races for label in race.starved))
+        least = min(share for race in races for share in race.starved.values())
+        others = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
+        return (
+            f"In {len(races)} of {len(self.races)} races {', '.join(labels[:3])}{others} got less than the racing core,"
+            f" {least:.2g} of it at the least, and those samples are left out: {cause}."
+        )
+
+    def _repeated(self) -> list[str]:
+        helped = sum(race.attempts > 1 and not race.starved for race in self.races)
+        return [
+            f"{helped} of {len(self.races)} races were repeated: at first an entrant got less than its core."
+        ] * bool(helped)
 
     def lay_out(self) -> None:
         """A cell for each entrant and problem of its dtype, where there is none yet."""

@@ -29,9 +29,10 @@ class Rounds:
     def run(self, generation: int, racing: list[Entrant], earlier: Race | None) -> None:
         """Add the race to the record; `earlier` is one of the same problem, whose calls are kept.
 
-        Where an entrant got less than its core the race is repeated once, and what it then takes there is left out.
+        Where an entrant got less than its core, the race is repeated once.  Where it did again, its samples are left out.
         """
         settings, cores = self.workers.record.settings, self.workers.racing_cores
+        racing = [entrant for entrant in racing if self.workers.operations(entrant)]
         racing = [entrant for entrant, _ in self._ask_each(racing, lambda e: messages.Pin(cores))]
         racing = self._begin(racing)
         calls = earlier.calls if earlier else self._calls(racing)
@@ -39,12 +40,13 @@ class Rounds:
         rounds: dict[str, int] = dict.fromkeys(settings.operations, settings.most_rounds)
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
         watch = conditions.Watch(cores)
-        taken, tallied = self._rounds(race, racing, attempt=0)
+        taken, tallied = self._rounds(race, racing)
         if conditions.starved(tallied):
+            race.attempts = 2
             watch = conditions.Watch(cores)
-            taken, tallied = self._rounds(race, self._begin(self._ruly(tallied, race, taken)), attempt=1)
-        if told := watch.told(race, tallied):
-            self.workers.record.warnings.append(told)
+            taken, tallied = self._rounds(race, self._begin(self._ruly(tallied, race, taken)))
+        race.starved = conditions.starved(tallied)
+        race.cause = watch.cause() if race.starved else ""
         for entrant, tally in tallied:
             self._close(entrant, tally, race, taken)
         if generation == 0:
@@ -76,11 +78,9 @@ class Rounds:
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
         return calls
 
-    def _rounds(
-        self, race: Race, racing: list[Entrant], attempt: int
-    ) -> tuple[Taken, list[tuple[Entrant, messages.Tallied]]]:
-        """Every entrant takes its turn, in a new order and then in that order reversed, again and again."""
-        rng = np.random.default_rng([race.seed, attempt])
+    def _rounds(self, race: Race, racing: list[Entrant]) -> tuple[Taken, list[tuple[Entrant, messages.Tallied]]]:
+        """Let every entrant take its turn, in a new order and then in that order reversed, again and again."""
+        rng = np.random.default_rng([race.seed, race.attempts])
         taken: Taken = defaultdict(list)
         for _ in range(self.workers.record.settings.most_rounds // 2):
             there = [racing[i] for i in rng.permutation(len(racing))]
@@ -124,7 +124,7 @@ class Rounds:
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
         if reason := plausible.unruly(tally):
             self.workers.fail(entrant, cell, Failed("failed", reason))
-        elif cell.outcome.word == "ok" and not conditions.starved([(entrant, tally)]):
+        elif cell.outcome.word == "ok" and entrant.label not in race.starved:
             cell.samples += [
                 Samples(race.generation, operation, calls, taken[entrant.label, operation])
                 for operation, calls in self._calls_of(race, entrant).items()
@@ -135,7 +135,7 @@ class Rounds:
             cell = self.workers.cell(entrant, self.problem)
             loaded = self.workers.of(entrant).loaded
             if entrant.device != "cpu" and loaded and loaded.peak_of_the_process:
-                weighed.device_peak_bytes = self.workers.attempt(entrant, self.problem, self._weigh_afresh)
+                weighed.device_peak_bytes = self._weigh_afresh(entrant) or weighed.device_peak_bytes
             for what in weighed.__struct_fields__:
                 if (found := getattr(weighed, what)) is not None:
                     getattr(cell, what).append(found)
@@ -143,7 +143,7 @@ class Rounds:
                 self.workers.fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
 
     def _weigh_afresh(self, entrant: Entrant) -> int | None:
-        """Return the most device memory in a process that has seen no other problem."""
+        """Return the most device memory in a process that has seen no other problem; None, and a warning, where that fails."""
         fresh = self.workers.another(entrant)
         try:
             for request in (
@@ -154,6 +154,12 @@ class Rounds:
                 fresh.ask(request, self.workers.deadline)
             weighed: messages.Weighed = fresh.ask(messages.Weigh(), self.workers.deadline)
             return weighed.device_peak_bytes
+        except Failed as failure:
+            said = (
+                f"the device memory of {entrant.label} on {self.problem.name} is that of its whole process: {failure}"
+            )
+            self.workers.record.warnings.append(said)
+            return None
         finally:
             fresh.end()
 

@@ -1,4 +1,4 @@
-"""Which core is raced on, and where the harness stays meanwhile, by the topology that Linux tells in /sys."""
+"""Choose the core to race on, and where the harness stays meanwhile, by the topology that Linux tells in /sys."""
 
 import fcntl
 import os
@@ -19,11 +19,11 @@ class Cores(NamedTuple):
     """Numbers of logical processors; `racing` is empty where no process can be pinned."""
 
     racing: list[int]
-    """The one where all backends take their turns."""
+    """The core where all backends take their turns."""
     preparing: list[list[int]]
-    """Where backends get ready, one at a time on each: one thread of every physical core like the racing one."""
+    """The cores where backends get ready, one at a time on each: one thread of every physical core like the racing one."""
     harness: list[int]
-    """Where the harness stays while backends take turns: none that shares a physical core with `racing`, if there is one."""
+    """The processors where the harness stays: none that shares a physical core with `racing`, where there is another."""
 
 
 class _Core(NamedTuple):
@@ -59,7 +59,8 @@ def cores(usable: Sequence[int], asked: int | None = None) -> Cores:
     ]
     preparing = sorted([racing.number, *(core.number for core in alike)])
     others = [core.number for core in known if core.physical != racing.physical]
-    return Cores([racing.number], [[number] for number in preparing], others or list(usable))
+    siblings = [number for number in usable if number != racing.number]
+    return Cores([racing.number], [[number] for number in preparing], others or siblings or list(usable))
 
 
 LOCKS = Path("/tmp")  # noqa: S108 - one place for all who race on this machine, whatever their TMPDIR
@@ -70,7 +71,7 @@ def reserved(usable: Sequence[int]) -> Iterator[None]:
     """Hold the processors `usable` for this race; UsageError where another race on this machine holds one of them."""
     with ExitStack() as held:
         for number in usable:
-            lock = os.open(LOCKS / f"autodiff-backends-core-{number}.lock", os.O_RDONLY | os.O_CREAT, 0o644)
+            lock = _lock(LOCKS / f"autodiff-backends-core-{number}.lock")
             held.callback(os.close, lock)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,6 +80,16 @@ def reserved(usable: Sequence[int]) -> Iterator[None]:
                     f"another race is using core {number} of this machine; wait for it, or give each its own cores by taskset"
                 ) from None
         yield
+
+
+def _lock(path: Path) -> int:
+    """Open the file, which may be another user's, and make it for everybody where there is none."""
+    try:
+        if not path.exists():
+            path.touch(0o666)
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise UsageError(f"cannot lock {path} for a race ({error.strerror}); make it readable for all") from None
 
 
 def _core(number: int) -> _Core:

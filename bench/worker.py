@@ -91,7 +91,7 @@ class Worker:
             try:
                 self._call(operation, params)
             except Unsupported as error:
-                raise Malformed(f"{operation} {TOO_LATE}: {error.word}, {error.reason}") from None
+                raise TooLate(f"{operation} {TOO_LATE}: {error.word}, {error.reason}") from None
 
         first = {operation: clock.timed(partial(first_call, operation))[0] for operation in ask.operations}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
@@ -247,6 +247,10 @@ def answer(method: Callable[[Any], Any], ask: Any) -> bytes:
         return messages.pack(_trouble(error, ask))
 
 
+class TooLate(Exception):
+    """A backend said in a call that it cannot run; a sentence with the remedy."""
+
+
 TOO_LATE = "raised Unsupported in a call; raise it in the factory, or where the function is made"
 
 
@@ -257,6 +261,8 @@ def _trouble(error: Exception, ask: Any) -> messages.Trouble:
         if isinstance(ask, messages.Load | messages.Prepare):
             return messages.Trouble(error.word, error.reason)
         return messages.Trouble("failed", f"{TOO_LATE}: {error.word}, {error.reason}")
+    if isinstance(error, TooLate):
+        return messages.Trouble("failed", str(error))
     if isinstance(error, Malformed):
         return messages.Trouble("disagrees", str(error))
     if any(isinstance(e, MemoryError) or "out of memory" in str(e).lower() for e in _chain(error)):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bench import conditions, messages, session
+from bench import conditions, messages, session, topology
 from bench.choice import Choice
 from bench.process import usable_cores
 from bench.record import Entrant, Race
 from bench.report.findings import all_findings
+from bench.rounds import Rounds
 from tests.running import QUICK
-
-RACE = Race(2, QUICK, "float32", 0, {}, {})
+from tests.sample_record import sample_record
 
 
 def tallied(cores_used: float, device: str = "cpu") -> tuple[Entrant, messages.Tallied]:
@@ -30,27 +30,38 @@ def test_less_than_nine_tenths_of_a_core_is_too_little_on_a_cpu(cores_used: floa
     assert len(conditions.starved([tallied(cores_used, device)])) == starved
 
 
-def test_a_race_on_whole_cores_is_not_spoken_of():
-    assert conditions.Watch([0]).told(RACE, [tallied(0.99)]) == ""
-
-
 @pytest.mark.parametrize("controllers", ["", "cpu", "cpu,cpuacct"])
-def test_a_quota_is_named_as_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, controllers: str):
-    folder = tmp_path / controllers / "mine" if controllers else tmp_path / "mine"
-    folder.mkdir(parents=True)
-    lines = {
-        Path("/proc/self/cgroup"): [f"3:{controllers}:/mine"],
-        folder / "cpu.stat": ["nr_periods 9", "nr_throttled 5"],
-    }
+@pytest.mark.parametrize("group", ["", "mine", "mine/inner"])
+def test_a_quota_is_named_as_the_cause_whichever_group_has_it(
+    tmp_path: Path, monkeypatch, controllers: str, group: str
+):
+    lines = {Path("/proc/self/cgroup"): [f"3:{controllers}:/mine/inner"]}
+    told = {place: ["nr_periods 9", "nr_throttled 0"] for place in ("", "mine", "mine/inner")}
+    lines |= {tmp_path / controllers / place / "cpu.stat": stat for place, stat in told.items()}
     monkeypatch.setattr(conditions, "CGROUP", tmp_path)
     monkeypatch.setattr(conditions, "_lines", lambda path: lines.get(path, []))
     watch = conditions.Watch([0])
-    lines[folder / "cpu.stat"] = ["nr_periods 99", "nr_throttled 47"]
-    told = watch.told(RACE, [tallied(0.5), tallied(1.0)])
-    assert told == (
-        f"{QUICK}, generation 3: x0.5 got 0.5 of a core, twice, and those samples are left out:"
-        " the CPU quota of this container stopped it 42 times; raise the quota."
-    )
+    assert "quota" not in watch.cause()
+    lines[tmp_path / controllers / group / "cpu.stat"] = ["nr_periods 99", "nr_throttled 42"]
+    assert watch.cause() == "the CPU quota of this container stopped it; raise the quota"
+
+
+def test_starved_races_are_told_in_one_sentence_for_each_cause():
+    record = sample_record(["numpy"], [QUICK])
+    for generation, (starved, cause) in enumerate(
+        [({}, ""), ({"numpy": 0.5}, "x"), ({"numpy": 0.4, "control": 0.7}, "x")]
+    ):
+        record.races.append(Race(generation, QUICK, "float32", 0, {}, {}, 1 + bool(starved), starved, cause))
+    record.races.append(Race(3, QUICK, "float32", 0, {}, {}, attempts=2))
+    assert record.told() == [
+        "In 2 of 4 races numpy, control got less than the racing core, 0.4 of it at the least, and those samples are left out: x.",
+        "1 of 4 races were repeated: at first an entrant got less than its core.",
+    ]
+
+
+def racing_core() -> int:
+    (core,) = topology.cores(usable_cores()).racing
+    return core
 
 
 def burning(core: int) -> subprocess.Popen:
@@ -59,11 +70,11 @@ def burning(core: int) -> subprocess.Popen:
 
 @pytest.mark.alone
 def test_a_process_that_computes_on_the_core_is_named_as_the_cause():
-    core = usable_cores()[-1]
+    core = racing_core()
     watch, other = conditions.Watch([core]), burning(core)
     try:
         time.sleep(1)
-        assert "python" in watch.told(RACE, [tallied(0.5)])
+        assert f"(process {other.pid}) ran on core {core}; end it, or race on another by --core" in watch.cause()
     finally:
         other.kill()
         other.wait()
@@ -72,7 +83,7 @@ def test_a_process_that_computes_on_the_core_is_named_as_the_cause():
 @pytest.mark.alone
 @pytest.mark.skipif(os.cpu_count() == 1, reason="the harness itself needs a core")
 def test_a_busy_loop_on_the_racing_core_leaves_no_sample_and_no_verdict(tmp_path: Path):
-    other = burning(usable_cores()[-1])
+    other = burning(racing_core())
     try:
         choice = Choice(["numpy", "numpy-inplace"], [QUICK], ["cpu"], operations=["train"], pace="quick", generations=2)
         record = session.run(choice, tmp_path, lambda line: None)
@@ -81,26 +92,31 @@ def test_a_busy_loop_on_the_racing_core_leaves_no_sample_and_no_verdict(tmp_path
         other.wait()
     assert {cell.outcome.word for cell in record.cells} == {"starved"}
     assert not any(cell.samples for cell in record.cells)
-    assert len(record.warnings) == 2
-    assert all("of a core, twice, and those samples are left out" in told for told in record.warnings)
+    (told,) = record.told()
+    assert told.startswith("In 2 of 2 races numpy, numpy-inplace, control got less than the racing core, 0.")
+    assert f"(process {other.pid}) ran on core {racing_core()}; end it, or race on another by --core." in told
+    assert [race.attempts for race in record.races] == [2, 2]
     (f,) = all_findings(record)
     assert f.ratio(*f.racers, QUICK) is None
 
 
 @pytest.mark.alone
 @pytest.mark.skipif(os.cpu_count() == 1, reason="the harness itself needs a core")
-def test_a_disturbance_that_passes_costs_one_repetition(tmp_path: Path):
-    """The other process ends while the race is repeated at the latest."""
-    other = burning(usable_cores()[-1])
-    choice = Choice(["numpy"], [QUICK], ["cpu"], operations=["train"], pace="quick", generations=3)
+def test_a_disturbance_that_passes_costs_one_repetition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The other process ends before the race is repeated."""
+    other, rounds = burning(racing_core()), Rounds._rounds
 
-    def say(line: str) -> None:
-        if "generation 2" in line:
+    def disturbed_once(self: Rounds, race: Race, racing: list[Entrant]):
+        if race.attempts == 2:
             other.kill()
+            other.wait()
+        return rounds(self, race, racing)
 
-    record = session.run(choice, tmp_path, say)
-    other.wait()
+    monkeypatch.setattr(Rounds, "_rounds", disturbed_once)
+    choice = Choice(["numpy"], [QUICK], ["cpu"], operations=["train"], pace="quick", generations=3)
+    record = session.run(choice, tmp_path, lambda line: None)
     (cell, *_) = record.cells
     assert cell.outcome.word == "ok"
-    assert [s.generation for s in cell.samples] == [1, 2]
-    assert len(cell.cores_used) == 3
+    assert [s.generation for s in cell.samples] == [0, 1, 2]
+    assert [race.attempts for race in record.races] == [2, 1, 1]
+    assert record.told() == ["1 of 3 races were repeated: at first an entrant got less than its core."]

@@ -74,6 +74,19 @@ def test_another_batch_is_copied_in_and_one_that_was_changed(graph: Replayed, ch
     assert descend({"U": torch.tensor([0.0])}, batch)[0]["U"].item() == 6.0
 
 
+def test_a_capture_counts_as_the_program_that_a_compiled_loop_must_have(graph: Replayed):
+    """Dynamo compiles nothing here."""
+    from backends import MODES
+    from backends.torch.loops import CudaGraph
+
+    backend = CudaGraph(MODES["torch-cuda-graph"], "cuda")
+    descend, batch = backend.trainer(None, 2), {"A": torch.ones(3)}
+    before = backend.compilations()
+    for _ in range(2):
+        descend({"U": torch.tensor([0.0])}, batch)
+    assert backend.compilations() - before == 1
+
+
 def test_a_batch_that_is_there_is_not_copied_again(graph: Replayed):
     descend, batch = train(), {"A": torch.ones(3)}
     descend({"U": torch.tensor([0.0])}, batch)

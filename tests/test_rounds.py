@@ -89,7 +89,7 @@ def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_fi
     workers.operations = partial(Workers.operations, workers)
     workers.record.settings.most_rounds = 6
     race = Race(0, IRIS, "float32", 0, {}, {operation: {} for operation in OPERATIONS})
-    samples, _ = Rounds(workers, SimpleNamespace(problem=pose(IRIS)))._rounds(race, three, attempt=0)
+    samples, _ = Rounds(workers, SimpleNamespace(problem=pose(IRIS)))._rounds(race, three)
     assert len(taken) == 6 * len(three)
     for pair in (taken[i : i + 6] for i in range(0, len(taken), 6)):
         assert [label for label, _ in pair[:3]] == [label for label, _ in pair[3:]][::-1]

@@ -66,6 +66,11 @@ def test_without_a_topology_every_processor_counts_as_a_core(tmp_path: Path, mon
     assert cores([0, 1, 2]) == Cores([2], [[0], [1], [2]], [0, 1])
 
 
+def test_of_one_physical_core_the_harness_has_the_other_thread(machine):
+    usable = machine(dict.fromkeys(range(2), ("0,1", 0, 1024)))
+    assert cores(usable) == Cores([0], [[0]], [1])
+
+
 def test_one_core_does_everything(machine):
     assert cores(machine({0: ("0", 0, 1024)})) == Cores([0], [[0]], [0])
 

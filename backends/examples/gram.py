@@ -18,15 +18,15 @@ class Gram(NumPy):
     """The protocol of bench/backend.py; how arrays are put, got and waited for is NumPy's."""
 
     def loss(self, problem: Problem):
-        return lambda params, batch: self.value_and_grad(problem)(params, batch)[0]
+        refuse_all_but_the_factorisation(problem)
+        return loss
 
     def value_and_grad(self, problem: Problem):
-        if problem.workload != "factorisation":
-            raise Unsupported(f"not for {problem.workload}", "this algebra is the factorisation's")
+        refuse_all_but_the_factorisation(problem)
         return lambda params, batch: gradient(params, batch, squared_norm(batch["A"]))
 
     def trainer(self, problem: Problem, num_steps: int):
-        self.value_and_grad(problem)  # says that it cannot
+        refuse_all_but_the_factorisation(problem)
         rate = array_dtype(problem.dtype).type(problem.learning_rate)
 
         def train(params, batch):
@@ -40,6 +40,18 @@ class Gram(NumPy):
             return params, np.array(losses)
 
         return train
+
+
+def refuse_all_but_the_factorisation(problem: Problem) -> None:
+    """Raise Unsupported where a function is made, as the protocol has it, and not where it is called."""
+    if problem.workload != "factorisation":
+        raise Unsupported(f"not for {problem.workload}", "this algebra is the factorisation's")
+
+
+def loss(params, batch):
+    """Return ||U V^T - A||^2."""
+    U, V, A = params["U"], params["V"], batch["A"]
+    return squared_norm(A) - 2 * np.sum(U * (A @ V)) + np.sum((U.T @ U) * (V.T @ V))
 
 
 def squared_norm(A):
@@ -59,7 +71,7 @@ def gradient(params, batch, norm):
 
 
 def factory(device: str, dtype: str) -> Gram:
-    """What `--backend backends.examples.gram:factory` names."""
+    """Return the backend that `--backend backends.examples.gram:factory` names."""
     if device != "cpu":
         raise Unsupported(f"not on {device}", "NumPy computes on the CPU alone")
     return Gram()

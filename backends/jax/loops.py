@@ -42,7 +42,7 @@ def make(mode: Mode, device: str, dtype: str) -> "Jax":
     except RuntimeError as error:
         reason = f"jax {jax.__version__} sees no {device} device: {error}"
         raise Unsupported(f"not on {device}", reason) from None
-    return {"Jit": Jit, "Scan": Scan}[mode.runs](mode, place)
+    return globals()[mode.runs](mode, place)
 
 
 class Jax:
@@ -51,7 +51,7 @@ class Jax:
     peak_of_the_process = True
 
     def __init__(self, mode: Mode, device: Any):
-        self.mode, self.by_hand, self.device = mode.mode, mode.by_hand, device
+        self.mode, self.by_hand, self.device = mode.mode, mode.is_twin, device
 
     @property
     def versions(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from bench.problem import Problem, array_dtype
 
 def make(mode: Mode, device: str, dtype: str) -> "NumPy":
     """Return the backend of this mode."""
-    return {"Plain": Plain, "InPlace": InPlace}[mode.runs]()
+    return globals()[mode.runs]()
 
 
 class NumPy:

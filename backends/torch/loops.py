@@ -21,16 +21,14 @@ def make(mode: Mode, device: str, dtype: str) -> "Torch":
         except (AssertionError, RuntimeError) as error:
             raise Unsupported("not on cuda", f"torch {torch.__version__} sees no CUDA device: {error}") from None
     torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
-    return {"Eager": Eager, "Compiled": Compiled, "Tuned": Tuned, "Scan": Scan, "CudaGraph": CudaGraph}[mode.runs](
-        mode, device
-    )
+    return globals()[mode.runs](mode, device)
 
 
 class Torch:
     """What all modes share: how arrays come and go, and where a gradient comes from."""
 
     def __init__(self, mode: Mode, device: str):
-        self.mode, self.by_hand, self.device = mode.mode, mode.by_hand, device
+        self.mode, self.by_hand, self.device = mode.mode, mode.is_twin, device
 
     @property
     def versions(self) -> dict[str, str]:
@@ -209,6 +207,11 @@ class CudaGraph(Eager):
 
     pool_peak = 0
     """Bytes of the last capture: what a graph computes with lies in a pool of its own, which no replay allocates."""
+    captures = 0
+    """What stands for programs here: how many graphs were captured so far."""
+
+    def compilations(self):
+        return self.captures
 
     def peak_device_bytes(self):
         return max(super().peak_device_bytes() or 0, self.pool_peak)
@@ -231,6 +234,7 @@ class CudaGraph(Eager):
             with torch.cuda.graph(graph):
                 outputs = train(*inputs)
             self.pool_peak = torch.cuda.max_memory_allocated()
+            self.captures += 1
             captured.extend((graph, inputs, outputs))
 
         def replay(params, batch):

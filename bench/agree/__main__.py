@@ -35,7 +35,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--conformance",
         action="store_true",
-        help="try every promise of the protocol, too, on small problems of every workload, in float32 and float64",
+        help=f"try every promise of the protocol, too; by itself on {', '.join(CONFORMANCE_PROBLEMS)}, in float32 and float64",
     )
     return parser.parse_args(arguments)
 
@@ -67,11 +67,14 @@ def _passed(cells: Sequence[Cell]) -> str:
     checks = [check for cell in cells for check in cell.gates]
     broken = dict.fromkeys(check.name for check in checks if not check.passed)
     promises = units.plural(len({check.name for check in checks}), "promise")
-    said = [f"BROKE {', '.join(broken)}" if broken else f"passed {promises} in {units.plural(len(checks), 'check')}"]
-    # A cell without a check has only its status to show.
-    statuses = Counter(cell.outcome.word for cell in cells if not cell.gates)
-    said += [f"{status} on {times} of {len(cells)} cells" for status, times in statuses.items()]
-    return "; ".join(said if checks else said[1:])
+    # What broke a check has said so; every other status than ok is told.
+    statuses = Counter(c.outcome.word for c in cells if c.outcome.word != "ok" and all(x.passed for x in c.gates))
+    said = [f"{status} on {times} of {len(cells)} cells" for status, times in statuses.items()]
+    if broken:
+        said.insert(0, f"BROKE {', '.join(broken)}")
+    elif checks:
+        said.insert(0, f"passed {promises} in {units.plural(len(checks), 'check')}")
+    return "; ".join(said)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def differences(a: Record, b: Record) -> list[str]:
 
 def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
     """Every cell that either record has, in the order of B; without verdicts unless `judged`."""
-    places = dict.fromkeys((e.dtype, e.device) for e in [*b.entrants, *a.entrants])
+    shared = [name for name in b.settings.allocators if name in a.settings.allocators] or [""]
+    places = dict.fromkeys((e.dtype, e.device, name) for name in shared for e in [*b.entrants, *a.entrants])
     cells = [cell for place in places for cell in _cells(Findings(a, *place), Findings(b, *place))]
     comparable = sum(not _reason(*cell) for cell in cells)
     return [_change(*cell, confidence=1 - (1 - CONFIDENCE) / max(1, comparable), judged=judged) for cell in cells]
@@ -68,10 +69,10 @@ Pair = tuple[Findings, Findings, Entrant, str, Operation]
 
 
 def _cells(before: Findings, after: Findings) -> list[Pair]:
-    """Of both; an entrant is the same when its label is.  The control is no cell of its own."""
-    entrants = {e.label: e for e in after.racers}
+    """Return the cells of both; an entrant is the same when its backend is.  The control is no cell of its own."""
+    entrants = {e.backend: e for e in after.racers}
     for e in before.racers:
-        entrants.setdefault(e.label, e)
+        entrants.setdefault(e.backend, e)
     problems = dict.fromkeys([*after.problems, *before.problems])
     cells = [(before, after, e, p, o) for e in entrants.values() for p in problems for o in OPERATIONS]
     # `train` alone stands for a cell that neither run timed; of the other operations nobody expects a number.
@@ -79,7 +80,7 @@ def _cells(before: Findings, after: Findings) -> list[Pair]:
 
 
 def _same(f: Findings, entrant: Entrant) -> Entrant | None:
-    return next((e for e in f.racers if e.label == entrant.label), None)
+    return f.named(entrant.backend)
 
 
 def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, operation: Operation) -> str:
@@ -137,7 +138,8 @@ def page(a: Record, b: Record, found: list[Change], judged: bool) -> list[Sectio
     if not judged:
         text = f"A is {a.id}, B is {b.id}. They differ in {'; '.join(differences(a, b))}, so they stand side by side without verdicts."
     runs = [Table("What differs between the runs", ["", "A", "B"], rows)] if (rows := _runs(a, b)) else []
-    caveats = [f"{which}: {said}" for which, r in (("A", a), ("B", b)) for said in trust.caveats(r, all_findings(r))]
+    told = [(which, [*trust.caveats(r, all_findings(r)), *map(inert, r.told())]) for which, r in (("A", a), ("B", b))]
+    caveats = [f"{which}: {said}" for which, sentences in told for said in sentences]
     sections = [Section("Verdict", [text, *caveats, *_drift(found)], tables=runs)]
     if changed := _changed(found):
         sections.append(Section("What changed", tables=changed))

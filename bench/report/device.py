@@ -21,7 +21,8 @@ def section(f: Findings) -> Section | None:
 
 
 def _on_cpu(f: Findings, e: Entrant) -> Entrant | None:
-    return next((o for o in f.record.entrants if (o.backend, o.dtype, o.device) == (e.backend, e.dtype, "cpu")), None)
+    wanted = (e.backend, e.dtype, e.allocator, "cpu")
+    return next((o for o in f.record.entrants if (o.backend, o.dtype, o.allocator, o.device) == wanted), None)
 
 
 def _pairs(f: Findings) -> list[tuple[Entrant, Entrant]]:

@@ -207,7 +207,7 @@ def fastest(f: Findings, problem: str, operation: Operation = "train") -> Entran
 def by_hand(entrant: Entrant) -> bool:
     """Whether it is the by-hand twin of a mode, or of an outside backend."""
     mode = backends.MODES.get(entrant.backend)
-    return mode.by_hand if mode else entrant.backend.endswith("_by_hand")
+    return mode.is_twin if mode else entrant.backend.endswith("_by_hand")
 
 
 def prototype(entrant: Entrant) -> str:

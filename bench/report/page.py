@@ -16,6 +16,7 @@ def page(
     sections = [Section("Verdict", [words.summary(record, found)], _words(found))]
     for f in found:
         sections += _measured(f)
+    sections += [section for section in [tables.allocators(record)] if section]
     sections += [section for f in found if (section := lab.section(f)) is not None][:1]
     sections.append(trusted(record, found, calibration))
     sections += (

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import backends
 from bench.backend import REFERENCE
 from bench.calibration import Calibration
-from bench.choice import may_run
+from bench.choice import DEFAULT_ALLOCATOR, may_run
 from bench.record import Record
 from bench.report import device, grids, lab, page, scaling, tables, units
 from bench.report.findings import Findings, name
@@ -52,6 +52,7 @@ def parts(
         Part("time", "Time per step", [b for f in found for b in _time(f, drawn)]),
         Part("overhead", "What autodiff costs", [b for f in found for b in _overhead(f, drawn)]),
         Part("size", "Time against size", [b for f in found for b in _sizes(f, drawn)]),
+        Part("allocator", "The allocator", [Block(s) for s in [tables.allocators(record)] if s]),
         Part("gradient", "Gradient / loss", [of(f, grids.gradient(f)) for f in found if f.problems]),
         Part("start", "First call and break-even", [of(f, grids.first_call(f)) for f in found if f.problems]),
         Part("memory", "Memory", [of(f, grids.memory(f)) for f in found if f.problems and f.device != "cpu"]),
@@ -158,7 +159,7 @@ def _method(record: Record) -> Section:
 
 def _codes() -> str:
     """A sentence on the line of code that each mode with autodiff stands for."""
-    said = [f"{m.name} {m.code}" for m in backends.MODES.values() if not m.by_hand]
+    said = [f"{m.name} {m.code}" for m in backends.MODES.values() if not m.is_twin]
     return f"The line of code that each stands for: {'; '.join(said)}."
 
 
@@ -204,15 +205,15 @@ def _commands(record: Record, found: Sequence[Findings]) -> list[Block]:
 
 
 def _command_table(f: Findings) -> Table:
-    rows = [[name(e), p, command(e.backend, p, f.dtype, f.device)] for e in f.racers for p in f.problems]
+    rows = [[name(e), p, command(e.backend, p, f.dtype, f.device, f.allocator)] for e in f.racers for p in f.problems]
     return Table(f"The command that repeats each cell ({f.title})", ["backend", "problem", "command"], rows)
 
 
-def command(backend: str, problem: str, dtype: str, device: str) -> str:
-    """For a shell; whatever the names hold, it is one word each."""
+def command(backend: str, problem: str, dtype: str, device: str, allocator: str = DEFAULT_ALLOCATOR) -> str:
+    """Return the command for a shell; whatever the names hold, it is one word each."""
     names = [f"--backend {shlex.quote(b)}" for b in dict.fromkeys((REFERENCE, backend))]
     places = [device] if may_run(REFERENCE, device) else ["cpu", device]
     choice = [f"--problem {shlex.quote(problem)}", f"--dtype {shlex.quote(dtype)}"]
-    return " ".join(
-        ["pytest bench/ --benchmark-only", *names, *choice, *(f"--device {shlex.quote(d)}" for d in places)]
-    )
+    choice += [f"--device {shlex.quote(d)}" for d in places]
+    choice += [f"--allocator {allocator}"] if allocator != DEFAULT_ALLOCATOR else []
+    return " ".join(["pytest bench/ --benchmark-only", *names, *choice])

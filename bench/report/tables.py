@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.backend import MODES, REFERENCE
-from bench.record import Entrant
+from bench.record import Entrant, Record
 from bench.report import start, units, words
 from bench.report.findings import (
     Comparison,
@@ -21,6 +21,7 @@ from bench.report.findings import (
     twins,
 )
 from bench.report.text import Section, Table
+from bench.statistics import ratio
 
 RATIO_NOTE = (
     "A ratio is of turns side by side, so it need not be the quotient of two medians; where the reference entered twice,"
@@ -153,6 +154,31 @@ def memory(f: Findings, e: Entrant, problem: str) -> str:
     """Return the most that lay on the device."""
     peak = start.peak_bytes(f, e, problem)
     return units.ABSENT if peak is None else units.bytes_(peak)
+
+
+def allocators(record: Record) -> Section | None:
+    """Return what keeping freed memory does to each backend; None for a record of one allocator."""
+    default, kept = (
+        (Findings(record, *key) for key in _both(record)) if len(record.settings.allocators) > 1 else (None, None)
+    )
+    if default is None or kept is None:
+        return None
+    rows = []
+    for e in default.racers:
+        other = kept.named(e.backend)
+        found = [ratio(default.samples(e, p), kept.samples(other, p)) if other else None for p in default.problems]
+        rows.append([name(e), *(units.ABSENT if x is None else units.interval(x) for x in found)])
+    text = (
+        "Time per step by glibc's allocator as it comes, over that of the same backend whose process keeps the memory that it"
+        " frees. In brackets the 95 % interval over the generations."
+    )
+    return Section("The allocator", [text], tables=[Table("default / kept", ["backend", *default.problems], rows)])
+
+
+def _both(record: Record) -> list[tuple[str, str, str]]:
+    """Return the keys of the findings of either allocator, on the record's first device."""
+    first = record.entrants[0]
+    return [(first.dtype, first.device, allocator) for allocator in ("default", "kept")]
 
 
 def first_calls(f: Findings, e: Entrant, problem: str) -> str:

@@ -131,6 +131,9 @@ def _of_the_entrants(f: Findings) -> list[str]:
         found.append(f"not pinned to a core, so noisier: {units.listed(unpinned)}.")
     if f.dtype == "tf32" and (plain := _in_float32(f)):
         found.append(f"as exact as float32, so that their products were not rounded to tf32: {units.listed(plain)}.")
+    crowded = [e.label for e in f.entrants if e.device == "cpu" and max(e.busy_threads, default=0) > max(1, e.threads)]
+    if crowded:
+        found.append(f"more threads were busy than the core is for, so that they shared it: {units.listed(crowded)}.")
     restless = [e.label for e in f.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
     if restless:
         found.append(f"busy while others had their turn: {units.listed(restless)}.")

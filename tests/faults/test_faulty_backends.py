@@ -52,7 +52,7 @@ AT_ONCE = [
     ("InAnOrphan", "failed", " core"),
     ("recompiling_jax", "failed", "inside timed turns; a timed call must not compile"),
     ("recompiling_torch", "failed", "inside timed turns; a timed call must not compile"),
-    ("UnsupportedInACall", "disagrees", "train raised Unsupported in a call; raise it in the factory, or where the"),
+    ("UnsupportedInACall", "failed", "train raised Unsupported in a call; raise it in the factory, or where the"),
     ("UnsupportedWhenTimed", "failed", "raised Unsupported in a call; raise it in the factory, or where the function"),
     ("ForgetsItsLibrary", "failed", "not installed, it said after every gate was passed: No module named"),
     ("Segfaulting", "crashed", "the process was ended by SIGSEGV during prepare"),

@@ -1,4 +1,4 @@
-"""What the suite's own shapes cost: every mode raced against the best bare loop in its library.
+"""Tell what the interface costs: every mode raced against the best loop without it in its library.
 
 `python -m tests.performance [--backend NAME]... [--results DIR]`, for the developers; half an hour.
 """
@@ -67,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.performance", description="What the suite's own shapes cost."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.performance", description="What the interface costs.")
     parser.add_argument(
         "--backend", action="append", default=[], metavar="NAME", help="default: every mode with a bare loop"
     )

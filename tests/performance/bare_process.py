@@ -1,9 +1,12 @@
-"""Which allocator's workers are nearer to a process that a user would start: in turns, the same loop in all three.
+"""Tell which allocator's workers are nearer to a process that a user would start: in turns, the same loop in all three.
 
 `python -m tests.performance.bare_process FILE`, for the developers; some ten minutes.  A bare process knows of this suite only
 the backend's loop: no worker, no variable of the environment but those that limit threads.  FILE gets every sample.
 """
 
+import argparse
+import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -11,11 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from bench import messages, statistics, topology
+from bench import beginning, machine, messages, statistics, topology
 from bench.process import ROOT, Process, layout, usable_cores
 from bench.record import Entrant, Samples
+from bench.worker import FEW_CALLS, FEW_CALLS_SECONDS
 from bench.workloads import pose
 
 NAMES = ("numpy", "autograd", "torch-eager", "torch-eager-by-hand")
@@ -41,7 +46,6 @@ class Bare:
         ]
         kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        one_thread |= {"NPROC": "1", "PJRT_NPROC": "1", "JAX_CPU_ENABLE_ASYNC_DISPATCH": "0"}
         self._process = subprocess.Popen(
             [sys.executable, "-c", CHILD, ",".join(problem.params), ",".join(map(str, cores)), *given],
             env=kept | one_thread | {"PYTHONPATH": str(ROOT)},
@@ -75,9 +79,10 @@ backend = backends.load(name)
 train = backend.trainer(problem, int(steps))
 start, batch = backend.put(params), backend.put(arrays)
 for _ in sys.stdin:
-    until = time.monotonic() + {WARM_UP_SECONDS}
-    while time.monotonic() < until:
+    began, calls = time.monotonic(), 0
+    while (spent := time.monotonic() - began) < {WARM_UP_SECONDS} or (calls < {FEW_CALLS} and spent < {FEW_CALLS_SECONDS}):
         backend.wait(train(start, batch))
+        calls += 1
     began = time.perf_counter_ns()
     backend.wait(train(start, batch))
     print(time.perf_counter_ns() - began, flush=True)
@@ -113,12 +118,12 @@ class Worker:
 
 def generation(name: str, problem: str, number: int, core: list[int], found: dict) -> None:
     """Add one generation's samples: three fresh processes take turns."""
-    with tempfile.TemporaryDirectory() as folder:
-        racing = {
-            "bare": Bare(name, problem, folder, core),
-            "default": Worker(name, problem, "default", folder, number, core),
-            "kept": Worker(name, problem, "kept", folder, number, core),
-        }
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ended:
+        racing = {"bare": Bare(name, problem, folder, core)}
+        ended.callback(racing["bare"].end)
+        for allocator in ("default", "kept"):
+            racing[allocator] = Worker(name, problem, allocator, folder, number, core)
+            ended.callback(racing[allocator].end)
         taken: dict[str, list[int]] = {kind: [] for kind in racing}
         rng = np.random.default_rng(number)
         for _ in range(ROUNDS // 2):
@@ -126,15 +131,17 @@ def generation(name: str, problem: str, number: int, core: list[int], found: dic
             for kind in order + order[::-1]:
                 taken[kind].append(racing[kind].turn())
         for kind, nanoseconds in taken.items():
-            racing[kind].end()
             found.setdefault(kind, []).append(Samples(number, "train", 1, nanoseconds))
 
 
-def main(path: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.performance.bare_process", description=__doc__)
+    parser.add_argument("file", type=argparse.FileType("w"), help="where every sample goes, as JSON")
+    file = parser.parse_args().file
     cores, raced = topology.cores(usable_cores()), []
     topology.pin_all_threads(cores.harness)
-    for name in NAMES:
-        for problem in PROBLEMS:
+    with file, topology.reserved(usable_cores()):
+        for name, problem in itertools.product(NAMES, PROBLEMS):
             found: dict[str, list[Samples]] = {}
             for number in range(GENERATIONS):
                 generation(name, problem, number, cores.racing, found)
@@ -145,8 +152,9 @@ def main(path: str) -> None:
             print(f"{name:20} {problem:28} {said}", flush=True)
             samples = {kind: [s.nanoseconds for s in of] for kind, of in found.items()}
             raced.append({"backend": name, "problem": problem, "nanoseconds": samples})
-    Path(path).write_text(json.dumps(raced))
+        about = {"machine": msgspec.to_builtins(machine.describe()), "commit": beginning.commit()}
+        json.dump(about | {"raced": raced}, file)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

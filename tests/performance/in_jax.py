@@ -13,8 +13,6 @@ import backends
 from backends.jax.loops import Jit, Scan
 from bench.backend import Unsupported
 
-PARAMS = {"factorisation": ("U", "V"), "mlp": ("W1", "b1", "W2", "b2")}
-
 
 def squares(U, V, A):
     return jnp.sum((U @ V.T - A) ** 2)
@@ -84,9 +82,14 @@ def bare(parent: type, mode: str, gradients, loop):
         def descent(self, _, problem, num_steps):
             if problem.workload not in gradients:
                 raise Unsupported(f"not for {problem.workload}", "no bare loop was written for it")
-            return loop(gradients[problem.workload], PARAMS[problem.workload], num_steps)
+            return loop(gradients[problem.workload], tuple(problem.params), num_steps)
 
-    return lambda device, dtype: Bare(backends.MODES[mode], jax.devices(device)[0])
+    def factory(device, dtype):
+        made = backends.load(mode, device, dtype)
+        made.__class__ = Bare
+        return made
+
+    return factory
 
 
 jax_jit = bare(Jit, "jax-jit", BY_AUTODIFF, stepped_loop)

@@ -6,6 +6,7 @@ Everything but the loop is the suite's: how arrays come and go, and `loss` and `
 import numpy as np
 
 from backends.numpy.loops import InPlace, Plain
+from bench.backend import Unsupported
 from bench.problem import array_dtype
 
 LONG = 2**16
@@ -17,6 +18,8 @@ def bare(parent: type, **loops):
 
     class Bare(parent):
         def trainer(self, problem, num_steps):
+            if problem.workload not in loops:
+                raise Unsupported(f"not for {problem.workload}", "no bare loop was written for it")
             loop, rate = loops[problem.workload], array_dtype(problem.dtype).type(problem.learning_rate)
             return lambda params, batch: loop(params, batch, rate, num_steps)
 

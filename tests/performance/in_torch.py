@@ -11,8 +11,6 @@ import backends
 from backends.torch.loops import Compiled, Eager, Scan, separate
 from bench.backend import Unsupported
 
-PARAMS = {"factorisation": ("U", "V"), "mlp": ("W1", "b1", "W2", "b2")}
-
 
 def squares(U, V, A):
     return F.mse_loss(U @ V.T, A, reduction="sum")
@@ -63,7 +61,7 @@ def eager_loop(_, problem, num_steps):
 
 
 def eager_by_hand_loop(gradient, problem, num_steps):
-    rate, keys = problem.learning_rate, PARAMS[problem.workload]
+    rate, keys = problem.learning_rate, tuple(problem.params)
 
     def train(params, batch):
         moved, data, losses = [params[key].clone() for key in keys], tuple(batch.values()), []
@@ -78,7 +76,7 @@ def eager_by_hand_loop(gradient, problem, num_steps):
 
 
 def compiled_loop(gradient, problem, num_steps):
-    rate, keys = torch.tensor(problem.learning_rate, dtype=torch.float64), PARAMS[problem.workload]
+    rate, keys = torch.tensor(problem.learning_rate, dtype=torch.float64), tuple(problem.params)
     n = len(keys)
 
     def one_step(rate, *arrays):
@@ -99,7 +97,7 @@ def compiled_loop(gradient, problem, num_steps):
 
 def scanned_loop(gradient, problem, num_steps):
     rate, steps = torch.tensor(problem.learning_rate, dtype=torch.float64), torch.zeros(num_steps)
-    keys = PARAMS[problem.workload]
+    keys = tuple(problem.params)
 
     def descent(rate, steps, data, *start):
         def one_step(moved, _):

@@ -1,4 +1,4 @@
-"""Modes with one setting of the suite undone, raced beside the modes themselves: what does each setting do to the times?
+"""Race modes with one setting of the suite undone beside the modes themselves, to see what each setting does to the times.
 
 pytest bench/ --benchmark-only -k test_train --backend jax-jit --backend tests.performance.settings:jax_jit_asynchronous
 """
