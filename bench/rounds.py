@@ -133,8 +133,7 @@ class Rounds:
     def _weigh(self, racing: list[Entrant]) -> None:
         for entrant, weighed in self._ask_each(racing, lambda e: messages.Weigh()):
             cell = self.workers.cell(entrant, self.problem)
-            loaded = self.workers.of(entrant).loaded
-            if entrant.device != "cpu" and loaded and loaded.peak_of_the_process:
+            if entrant.device != "cpu" and self.workers.peak_is_of_the_process(entrant):
                 weighed.device_peak_bytes = self._weigh_afresh(entrant) or weighed.device_peak_bytes
             for what in weighed.__struct_fields__:
                 if (found := getattr(weighed, what)) is not None:

@@ -71,6 +71,11 @@ class Workers:
     def of(self, entrant: Entrant) -> Process:
         return self._processes[_key(entrant)]
 
+    def peak_is_of_the_process(self, entrant: Entrant) -> bool:
+        """Whether the most device memory that it tells is that of its whole process."""
+        loaded = self.of(entrant).loaded
+        return loaded is not None and loaded.peak_of_the_process
+
     def is_up(self, entrant: Entrant) -> bool:
         """Not where it crashed, nor where all its cells failed in an earlier generation."""
         worker = self._processes.get(_key(entrant))

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench import conditions, messages, session, topology
@@ -64,8 +65,10 @@ def racing_core() -> int:
     return core
 
 
-def burning(core: int) -> subprocess.Popen:
-    return subprocess.Popen(["taskset", "-c", str(core), sys.executable, "-c", "while True: pass"])
+def burning(core: int) -> psutil.Process:
+    """A busy loop that is no child of this process, for those are the race's own."""
+    loop = f"taskset -c {core} {sys.executable} -c 'while True: pass' > /dev/null 2>&1 & echo $!"
+    return psutil.Process(int(subprocess.run(["sh", "-c", loop], capture_output=True, check=True).stdout))
 
 
 @pytest.mark.alone

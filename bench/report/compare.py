@@ -58,7 +58,8 @@ def differences(a: Record, b: Record) -> list[str]:
 
 def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
     """Every cell that either record has, in the order of B; without verdicts unless `judged`."""
-    shared = [name for name in b.settings.allocators if name in a.settings.allocators] or [""]
+    both = [str(name) for name in b.settings.allocators if name in a.settings.allocators]
+    shared = both or [""]  # the first of each, and every cell then says that it was another
     places = dict.fromkeys((e.dtype, e.device, name) for name in shared for e in [*b.entrants, *a.entrants])
     cells = [cell for place in places for cell in _cells(Findings(a, *place), Findings(b, *place))]
     comparable = sum(not _reason(*cell) for cell in cells)
