@@ -147,17 +147,20 @@ class Worker:
     def _sample(self, operation: Operation, last: Arrays, there: list[Any]) -> messages.Sample:
         """From all starts but the first, of which the `last` is given as it was put there."""
         with self._calls.measured():
-            self._warm_up(operation, there[0])
+            self._warm_up(operation, there[0], len(there) - 1)
             nanoseconds, outputs = clock.sample(self.operations[operation], self.backend.wait, there[1:], self.batch)
         loss, result = parts(operation, self.backend.get(outputs[-1]))
         return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), distance(result, last))
 
-    def _warm_up(self, operation: str, params: Any) -> None:
-        """Make untimed calls for the warm-up's seconds, then until FEW_CALLS are done or FEW_CALLS_SECONDS are over."""
+    def _warm_up(self, operation: str, params: Any, calls: int = 1) -> None:
+        """Take untimed samples of so many calls for the warm-up's seconds, or on to FEW_CALLS or FEW_CALLS_SECONDS.
+
+        They keep their outputs as the timed one does, which would otherwise be the first to touch the memory for them.
+        """
         began, done, spent = time.monotonic(), 0, 0.0
         while not done or spent < self._warm_up_seconds or (done < FEW_CALLS and spent < FEW_CALLS_SECONDS):
-            self._call(operation, params)
-            done, spent = done + 1, time.monotonic() - began
+            clock.sample(self.operations[operation], self.backend.wait, [params] * calls, self.batch)
+            done, spent = done + calls, time.monotonic() - began
 
     def tally(self, ask: messages.Tally) -> messages.Tallied:
         wall, cpu = time.monotonic() - self._began[0], usage.cpu_seconds() - self._began[1]

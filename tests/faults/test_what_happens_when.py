@@ -38,6 +38,13 @@ KEPT_BY = {
     "it timed out or ran out of memory on a smaller size": [
         (FAULTY, "test_what_is_right_when_small_is_caught_when_large")
     ],
+    "its library's compiler is switched off from outside": [
+        (SURROUNDED, "test_a_compiler_that_is_switched_off_from_outside_fails_the_compiled_cells_and_is_named"),
+    ],
+    "it gets less than nine tenths of its core": [
+        ("test_conditions", "test_a_busy_loop_on_the_racing_core_leaves_no_sample_and_no_verdict"),
+        ("test_conditions", "test_a_disturbance_that_passes_costs_one_repetition"),
+    ],
     "its times jump fivefold": [(FAULTY, "test_times_that_jump_tenfold_are_called_unsteady_and_kept")],
     "Ctrl-C in a race": [(INTERRUPTED, "test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130")],
     "Ctrl-C twice, SIGTERM, or the terminal is closed": [
@@ -53,6 +60,9 @@ KEPT_BY = {
         (SURROUNDED, "test_a_disk_that_is_full_is_found_before_anything_is_measured"),
         (SURROUNDED, "test_a_disk_that_fills_up_during_the_run_costs_nothing_that_was_done"),
         (SURROUNDED, "test_a_folder_that_is_read_only_is_found_before_anything_is_measured"),
+    ],
+    "another race uses the same cores": [
+        (SURROUNDED, "test_a_second_race_on_the_same_cores_is_refused_in_one_sentence"),
     ],
     "another run writes to the same folder": [
         (SURROUNDED, "test_a_second_run_in_the_folder_is_sent_away_with_2_and_a_sentence"),
