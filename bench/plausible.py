@@ -73,10 +73,15 @@ def unruly(tally: messages.Tallied) -> str:
 
 def uncompiled(entrant: Entrant, steering: Mapping[str, str]) -> str:
     """Return the sentence for a compiled mode that compiled nothing, with the variables that may have switched it off."""
+    return f"its compiler is switched off: it compiled no program{steered(entrant, steering) or '; switch it on'}"
+
+
+def steered(entrant: Entrant, steering: Mapping[str, str]) -> str:
+    """Return `; NAME=value may be the cause, unset it` with the variables that steer the entrant's library; '' without any."""
     library = backends.LIBRARIES.get(entrant.library)
     prefixes = library.steered_by if library else ("",)
     named = ", ".join(f"{name}={value}" for name, value in steering.items() if name.startswith(prefixes))
-    return f"its compiler is switched off: it compiled no program; {f'unset {named}' if named else 'switch it on'}"
+    return f"; {named} may be the cause, unset it" if named and entrant.mode != "eager" else ""
 
 
 def unsteady(cell: Cell) -> str:

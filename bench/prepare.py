@@ -69,7 +69,11 @@ class Preparation:
     def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:
         worker, known = self.workers.of(entrant), (entrant.label, problem.name, problem.dtype)
         request = messages.Prepare(problem, self.workers.operations(entrant))
-        prepared = worker.ask(request, self.workers.deadline)
+        try:
+            prepared = worker.ask(request, self.workers.deadline)
+        except Failed as failure:
+            failure.outcome.reason += plausible.steered(entrant, self.workers.record.steering)
+            raise
         if entrant.mode != "eager" and request.operations and prepared.compilations == 0:
             raise Failed("failed", plausible.uncompiled(entrant, self.workers.record.steering))
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"

@@ -51,7 +51,7 @@ def conformance(names: list[str], problems: list[str]) -> tuple[int, dict[str, s
     chosen = [x for name in names for x in ("--backend", name)] + [x for name in problems for x in ("--problem", name)]
     command = [sys.executable, "-m", "bench.agree", "--conformance", *chosen]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    promises = done.stdout.partition("Promises")[2].partition("Agreement")[0]
+    promises = re.split("Warnings|Agreement", done.stdout.partition("Promises")[2])[0]
     lines = re.split(r"^- ", promises, flags=re.MULTILINE)[1:]
     return done.returncode, {(text := " ".join(line.split())).split()[0]: text.partition(" ")[2] for line in lines}
 

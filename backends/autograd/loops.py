@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-import autograd
+from autograd import value_and_grad
 
 from backends.library import Mode, formulas
 from backends.numpy.loops import Plain
@@ -22,4 +22,4 @@ class Tape(Plain):
         return {"autograd": version("autograd"), **super().versions}
 
     def gradient(self, workload: str):
-        return autograd.value_and_grad(formulas(self.package, workload).loss)
+        return value_and_grad(formulas(self.package, workload).loss)

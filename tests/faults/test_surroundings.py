@@ -259,7 +259,8 @@ def test_a_script_on_the_path_that_hides_a_library_is_named_and_fails_the_cell(t
     done = command(*LITTLE, "--backend", "numpy", "--backend", backend, PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
     said = " ".join(done.stdout.split())
     assert done.returncode == 3, done.stdout + done.stderr
-    assert f"{library} was imported from {tmp_path}/{library}.py, which is not the library; rename it" in said
+    assert f"{library} was imported from" in said
+    assert f"{library}.py, which is not the library; rename it" in said
     assert "not installed" not in said
 
 

@@ -147,5 +147,5 @@ def test_what_each_process_kept_busy_and_what_the_gpu_read_is_shown(tmp_path: Pa
         "A GPU", "1.0", 2**30, [{"sm_mhz": 345.0, "watts": 70.5}, {"sm_mhz": 1980.0, "watts": 70.5}]
     )
     printed = reported(record, tmp_path)[1]
-    assert re.search(r"^torch-eager +eager +1 +[\d.]+ s +2 to 3$", printed, re.MULTILINE)
+    assert re.search(r"^torch-eager +eager +1 +[\d.]+ s +2 to 3 +torch", printed, re.MULTILINE)
     assert re.search(r"^GPU between races +sm_mhz 345 to 1980, watts 70.5$", printed, re.MULTILINE)
