@@ -13,6 +13,9 @@ FEWEST_CORES_USED = 0.9
 """CPU time over wall time in its calls, below which an entrant did not have its core.  docs/measured.md has
 what was seen."""
 
+LEAST_SECONDS = 0.05
+"""CPU time by which a process is noticed: some ticks of the clock that /proc tells it by."""
+
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -48,7 +51,7 @@ class Watch:
         for pid in sorted(spent, key=lambda pid: -spent[pid]):
             try:
                 process = psutil.Process(pid)
-                if spent[pid] > 0.1 and (not self._cores or set(process.cpu_affinity()) & set(self._cores)):
+                if spent[pid] > LEAST_SECONDS and (not self._cores or set(process.cpu_affinity()) & set(self._cores)):
                     ours_too = any(word.startswith(("bench.", "bench/")) for word in process.cmdline())
                     return f"{'another run of this suite' if ours_too else process.name()} (process {pid})"
             except psutil.Error:

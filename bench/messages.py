@@ -83,7 +83,7 @@ class Begin(Struct, tag=True):
     step_bytes: float
     """What a step must move."""
     room_for: int
-    """Between how many processes memory is shared out, for the heap of each to have room for a step; 0 for no room."""
+    """Processes that share out the memory, so that the heap of each has room for a step; 0 where none is to have room."""
     warm_up_seconds: float
     """Of untimed calls at the beginning of a turn, at least; the device may need more."""
 

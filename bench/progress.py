@@ -1,4 +1,4 @@
-"""What is going on, while it goes on: one line on a terminal that is written over, plain lines elsewhere.
+"""Show what is going on: one line on a terminal that is written over, plain lines elsewhere.
 
 Nothing moves between two lines: a display that refreshes itself would compute while backends take turns.
 """

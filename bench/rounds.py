@@ -43,7 +43,6 @@ class Rounds:
         taken, tallied = self._rounds(race, racing)
         if conditions.starved(tallied):
             race.attempts = 2
-            watch = conditions.Watch(cores)
             taken, tallied = self._rounds(race, self._begin(self._ruly(tallied, race, taken)))
         race.starved = conditions.starved(tallied)
         race.cause = watch.cause() if race.starved else ""

@@ -26,7 +26,7 @@ class Workers:
         self.record, self.cache, self.deadline = record, cache, deadline
         self.all_cores = usable_cores()
         self.cores = topology.cores(self.all_cores, record.settings.core)
-        self.layout, self._births = Layout(), list(self.cores.preparing)
+        self.layout, self._starting_cores = Layout(), list(self.cores.preparing)
         self._processes: dict[tuple[str, str], Process] = {}
         self._caches: dict[tuple[str, str], Path] = {}
 
@@ -36,11 +36,11 @@ class Workers:
         return self.cores.racing
 
     def begin(self, generation: int) -> None:
-        """Give the processes that are started from now on the layout of `generation`, and the cores they start on in its order."""
+        """Set the memory layout, and the order of cores, for the processes that are started from now on."""
         seed = self.record.settings.seed
         self.layout = layout(seed, generation)
         order = np.random.default_rng([seed, generation, 1]).permutation(len(self.cores.preparing))
-        self._births = [self.cores.preparing[i] for i in order]
+        self._starting_cores = [self.cores.preparing[i] for i in order]
 
     def start(self, entrant: Entrant) -> None:
         """On one core; on all where it is for a GPU, for XLA tries kernels on as many threads as it was born with cores."""
@@ -49,7 +49,7 @@ class Workers:
 
     def another(self, entrant: Entrant) -> Process:
         """Return a new process for the entrant, which takes no turns unless `start` made it; whoever asks for it ends it."""
-        place = self._births[len(self._processes) % len(self._births)]
+        place = self._starting_cores[len(self._processes) % len(self._starting_cores)]
         cores = place if entrant.device == "cpu" else self.all_cores
         return Process(entrant, cores, self._cache(entrant), self.layout)
 

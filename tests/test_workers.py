@@ -172,8 +172,8 @@ def test_the_cores_that_workers_start_on_are_in_another_order_in_another_generat
     orders = []
     for generation in range(6):
         workers.begin(generation)
-        orders.append(workers._births)
-        assert sorted(workers._births) == workers.cores.preparing
+        orders.append(workers._starting_cores)
+        assert sorted(workers._starting_cores) == workers.cores.preparing
     assert len({str(order) for order in orders}) > 3
 
 

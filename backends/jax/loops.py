@@ -46,7 +46,7 @@ def make(mode: Mode, device: str, dtype: str) -> "Jax":
 
 
 class Jax:
-    """What all modes share: how arrays come and go, and where a gradient comes from."""
+    """Share what all modes have in common: how arrays come and go, and where a gradient comes from."""
 
     peak_of_the_process = True
 
@@ -95,7 +95,7 @@ class Jax:
         return jnp.copy(a)
 
     def compilations(self) -> int:
-        """How many programs were compiled; none where `jax.jit` is switched off, which compiles single operations."""
+        """Return how many programs were compiled; 0 where `jax.jit` is switched off, which compiles single operations."""
         return 0 if getattr(jax.config, "jax_disable_jit", False) else len(_compilations)
 
     def peak_device_bytes(self) -> int | None:
@@ -116,7 +116,7 @@ class Jit(Jax):
 
         @jax.jit
         def begin(params):
-            """What the first step may use up: one program; four take an eighth of the time of 250 steps on Iris."""
+            """Return what the first step may use up, by one program; four take an eighth of the time of 250 steps on Iris."""
             losses = jnp.zeros(num_steps, array_dtype(problem.dtype))
             return jnp.int32(0), losses, *(jnp.copy(params[key]) for key in params_keys)
 

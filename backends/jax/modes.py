@@ -4,7 +4,7 @@ from backends.library import Library, Mode, with_twins
 
 
 def environment(device: str, cache: str, threads: int) -> dict[str, str]:
-    """Return the folder for compiled programs, and on the CPU the threads of XLA, which its XLA_FLAGS do not limit."""
+    """Return the folder for compiled programs, and on the CPU alone the threads of XLA, which its XLA_FLAGS do not limit."""
     cpu_alone = {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu", "NPROC": str(threads), "PJRT_NPROC": str(threads)}
     return {
         # JAX keeps no program by itself: without these its warm first calls would be cold ones.

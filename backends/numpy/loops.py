@@ -13,7 +13,7 @@ def make(mode: Mode, device: str, dtype: str) -> "NumPy":
 
 
 class NumPy:
-    """What both modes share: arrays need not travel, and every call is over when it returns."""
+    """Share what both modes have in common: arrays need not travel, and every call is over when it returns."""
 
     mode = "eager"
 

@@ -25,7 +25,7 @@ def make(mode: Mode, device: str, dtype: str) -> "Torch":
 
 
 class Torch:
-    """What all modes share: how arrays come and go, and where a gradient comes from."""
+    """Share what all modes have in common: how arrays come and go, and where a gradient comes from."""
 
     def __init__(self, mode: Mode, device: str):
         self.mode, self.by_hand, self.device = mode.mode, mode.is_twin, device

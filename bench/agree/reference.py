@@ -43,8 +43,8 @@ AT_ONCE = 2
 
 
 DIRECTIONS, STRIDE, SLOPE_TOLERANCE = 5, 1e-6, 1e-4
-"""How the reference's own gradient is tried: in how many random directions, over what part of the norm of the params, and
-how far it may be from the slope of the loss there, of the norm of the gradient.  docs/measured.md has what was seen."""
+"""The reference's own gradient is tried in so many random directions, over this part of the norm of the params.  It may
+differ from the slope of the loss by the last number, of the norm of the gradient.  docs/measured.md has what was seen."""
 
 
 class Reference:
@@ -90,7 +90,7 @@ class Reference:
 
     @cached_property
     def fault(self) -> str:
-        """A sentence where the reference's gradient is not the slope of its loss, by central differences; '' otherwise."""
+        """Return a sentence where the gradient is not the slope of the loss, by central differences; '' where it is."""
         problem, rng = in_dtype(self.problem, "float64"), np.random.default_rng(0)
         loss, params, batch = _NUMPY.loss(problem), problem.params, problem.batch
         _, grads = _NUMPY.value_and_grad(problem)(params, batch)
@@ -143,7 +143,7 @@ class Reference:
 
     @cached_property
     def _rounding(self) -> dict[str, float]:
-        """How far float32 leads NumPy from the truth, by gate."""
+        """Return how far float32 leads NumPy from the reference, by check."""
         problem, decoy = in_dtype(self.problem, "float32"), in_dtype(self.decoy, "float32")
         return distances(self._answers("float32", problem, decoy, self.halfway), self.truth)
 

@@ -58,7 +58,7 @@ class Empty(NamedTuple):
 
 
 class Findings:
-    """What the record says about the entrants of one dtype on one device, by one allocator: the record's first, or that named.
+    """Compute what the record says of one dtype on one device, by one allocator: the record's first, or the one named.
 
     `reference`, `control` and `original` (what the control is a copy of) are None where they did not
     enter; they may sit on another device where this one has none.

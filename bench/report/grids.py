@@ -143,8 +143,8 @@ def first_call(f: Findings) -> Section:
 
 def memory(f: Findings) -> Section:
     text = (
-        "The most bytes that the library had allocated on the device during one train; of a library that cannot forget an"
-        " earlier peak, in a process of its own for each problem."
+        "A cell has the most bytes that the library had allocated on the device during one train. A library that cannot"
+        " forget an earlier peak is asked in a process of its own for each problem."
     )
     return Section(
         "Memory", [text], tables=[_grid(f, f"Peak memory of one train ({f.title})", partial(device_memory, f))]

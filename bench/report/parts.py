@@ -158,7 +158,7 @@ def _method(record: Record) -> Section:
 
 
 def _codes() -> str:
-    """A sentence on the line of code that each mode with autodiff stands for."""
+    """Return a sentence with the line of code that each mode stands for."""
     said = [f"{m.name} {m.code}" for m in backends.MODES.values() if not m.is_twin]
     return f"The line of code that each stands for: {'; '.join(said)}."
 

@@ -1,4 +1,4 @@
-"""What the first call costs, after how many steps that has paid for itself, and device memory."""
+"""Compute what the first call costs, after how many steps that has paid for itself, and device memory."""
 
 from typing import Literal, NamedTuple
 

@@ -28,7 +28,7 @@ def points(f: Findings, entrant: Entrant, problems: Iterable[str]) -> list[Point
 
 
 def sweeps(f: Findings) -> dict[str, list[str]]:
-    """The workloads posed at enough sizes to show a trend, with their problems."""
+    """Return the workloads posed at enough sizes to show a trend, with their problems."""
     return {w: problems for w, problems in f.workloads.items() if len({_flops(f, p) for p in problems}) >= FEWEST_SIZES}
 
 
