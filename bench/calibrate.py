@@ -15,16 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import backends
-from bench import beginning, calibration, clock, command, machine, progress, statistics, topology
-from bench.calibration import Calibration, Rate, Trial
-from bench.choice import DEADLINE, GENERATIONS, RESULTS, ROUNDS, WARM_UP, Choice
-from bench.problem import UsageError
-from bench.process import usable_cores
-from bench.race import Runner
-from bench.record import Entrant, Record, Samples
+from bench import clock, statistics
+from bench.console import exit, progress
+from bench.devices import cpu
+from bench.errors import UsageError
+from bench.plan import new_record
+from bench.plan.selection import DEADLINE, GENERATIONS, RESULTS, ROUNDS, WARM_UP, Choice
+from bench.race.generation import Runner
+from bench.records import calibration, host
+from bench.records.calibration import Calibration, Rate, Trial
+from bench.records.schema import Entrant, Record, Samples
+from bench.records.store import sole_writer
 from bench.report import words
 from bench.report.findings import all_findings
-from bench.store import sole_writer
+from bench.workers.process import usable_cores
 
 PROBLEMS = {"factorisation/300x50r5": 200, "factorisation/1000x200r15": 100}
 """Steps of a timed call, about 5 and 50 ms where they were first tried; 2 % more work is a whole number of steps."""
@@ -40,7 +44,7 @@ against.  No process stands in two of these trials, so that but for the control 
 def race(seed: int, say: Callable[[str], None]) -> Record:
     """One race: the reference and its control, PAIRS pairs alike, and the slowed."""
     choice = Choice(["numpy"], list(PROBLEMS), ["cpu"], ["float32"], ["train"], seed=seed)
-    record, problems = beginning.new(choice)
+    record, problems = new_record.new(choice)
     problems = [p.replace(num_steps=PROBLEMS[p.name], timed_steps=PROBLEMS[p.name]) for p in problems]
     for facts in record.problems:
         facts.num_steps = facts.timed_steps = PROBLEMS[facts.name]
@@ -84,8 +88,8 @@ def begun(folder: Path) -> Calibration:
     """What the folder holds, or a new one; UsageError when it was made otherwise, for such races cannot be counted in."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     new = Calibration(
-        machine=machine.describe(),
-        commit=beginning.commit(),
+        machine=host.describe(),
+        commit=new_record.commit(),
         versions=dict(backends.load("numpy").versions),
         generations=GENERATIONS["default"],
         rounds=ROUNDS,
@@ -130,7 +134,7 @@ def summary(found: Calibration) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when done, 1 for a disagreement, 2 for wrong usage, 3 when cells failed, 130 when interrupted; what was done is kept."""
-    return command.ended(lambda: _calibrate(_options(arguments)))
+    return exit.ended(lambda: _calibrate(_options(arguments)))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -138,7 +142,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--races", type=int, default=9, metavar="N", help="races to add (default: 9, which is 216 comparisons)"
     )
-    parser.add_argument("--results", type=command.folder, default=RESULTS, metavar="DIR", help="default: results/")
+    parser.add_argument("--results", type=exit.folder, default=RESULTS, metavar="DIR", help="default: results/")
     options = parser.parse_args(arguments)
     if options.races < 1:
         raise UsageError(f"--races {options.races} adds nothing; give 1 or more")
@@ -146,10 +150,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    with sole_writer(options.results), topology.reserved(usable_cores()), progress.reporter() as say:
+    with sole_writer(options.results), cpu.reserved(usable_cores()), progress.reporter() as say:
         found = begun(options.results)
         codes = [_add_race(found, options.results, say) for _ in range(options.races)]
-    with command.printing():
+    with exit.printing():
         print("\n".join(summary(found)))
         print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
     return words.worst(codes)

@@ -8,18 +8,19 @@ from pathlib import Path
 import pytest
 
 import backends
-from bench import command, progress, topology
 from bench import session as races
-from bench.choice import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
-from bench.inert import inert
-from bench.interrupts import Interrupted
-from bench.problem import UsageError
-from bench.process import usable_cores
-from bench.record import OPERATIONS, Cell, Entrant, Record
+from bench.console import exit, progress
+from bench.console.escape import inert
+from bench.console.interrupts import Interrupted
+from bench.devices import cpu
+from bench.errors import UsageError
+from bench.plan.selection import RESULTS, Choice, add_options, available_devices, choice_of, entrants, posed
+from bench.records.schema import OPERATIONS, Cell, Entrant, Record
+from bench.records.store import sole_writer
 from bench.report import tables, words
 from bench.report.findings import all_findings
 from bench.report.text import wrapped
-from bench.store import sole_writer
+from bench.workers.process import usable_cores
 from bench.workloads import ladder
 
 CHOICE = pytest.StashKey[Choice]()
@@ -58,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sweep", action="store_true", help="the ladder of sizes, training alone")
     group.addoption(
         "--results",
-        type=command.folder,
+        type=exit.folder,
         default=RESULTS,
         metavar="DIR",
         help="where the record goes (default: results/)",
@@ -77,7 +78,7 @@ def _whole_number(text: str) -> int:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Before pytest's own reporter takes it: a race does not end because nobody reads what pytest says of it.
-    sys.stdout = command.Patient(sys.stdout)
+    sys.stdout = exit.Patient(sys.stdout)
     try:
         if config.getoption("numprocesses", None):
             raise UsageError("a race needs the machine to itself; leave out -n")
@@ -86,10 +87,10 @@ def pytest_configure(config: pytest.Config) -> None:
             raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
         if not config.option.collectonly:
             resumed = config.option.resume
-            with sole_writer(resumed.parent if resumed else config.option.results), topology.reserved(usable_cores()):
+            with sole_writer(resumed.parent if resumed else config.option.results), cpu.reserved(usable_cores()):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
     except UsageError as error:
-        pytest.exit(inert(str(error)), returncode=command.USAGE)
+        pytest.exit(inert(str(error)), returncode=exit.USAGE)
 
 
 def _choice(config: pytest.Config) -> Choice:
@@ -148,8 +149,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raced = choice.operations
         choice.operations = [op for op in raced if any(item.name.startswith(f"test_{op}[") for item in session.items)]
         if not choice.operations:
-            command.warn(f"nothing that was selected is raced: that is only {', '.join(raced)}; give another selection")
-            pytest.exit(returncode=command.USAGE)
+            exit.warn(f"nothing that was selected is raced: that is only {', '.join(raced)}; give another selection")
+            pytest.exit(returncode=exit.USAGE)
 
 
 @pytest.fixture(scope="session")
@@ -162,9 +163,9 @@ def record(request: pytest.FixtureRequest) -> Record:
             option = config.option
             config.stash[RECORD] = races.run(config.stash[CHOICE], option.results, say, option.resume, words.widths)
         except UsageError as error:
-            pytest.exit(inert(str(error)), returncode=command.USAGE)
+            pytest.exit(inert(str(error)), returncode=exit.USAGE)
         except Interrupted as interrupted:
-            pytest.exit(inert(str(interrupted)), returncode=command.INTERRUPTED)
+            pytest.exit(inert(str(interrupted)), returncode=exit.INTERRUPTED)
     return config.stash[RECORD]
 
 
@@ -185,12 +186,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """An incomplete grid fails the session, with the exit code of every command here."""
     record, status = session.config.stash.get(RECORD, None), session.exitstatus
     if status is pytest.ExitCode.INTERRUPTED:  # by Ctrl-C; pytest.exit brings a plain number
-        session.exitstatus = command.INTERRUPTED
+        session.exitstatus = exit.INTERRUPTED
     elif status is pytest.ExitCode.NO_TESTS_COLLECTED:
-        command.warn("nothing was selected, so nothing raced; give -k a part of a name that --collect-only lists")
-        session.exitstatus = command.USAGE
+        exit.warn("nothing was selected, so nothing raced; give -k a part of a name that --collect-only lists")
+        session.exitstatus = exit.USAGE
     elif record is not None:
-        session.exitstatus = words.exit_code(all_findings(record)) or (status and command.FAILED)
+        session.exitstatus = words.exit_code(all_findings(record)) or (status and exit.FAILED)
 
 
 TABLES = (

@@ -13,10 +13,6 @@ Arrays = dict[str, Array]
 DTYPES = ("float32", "float64", "tf32")
 
 
-class UsageError(Exception):
-    """What a person asked for cannot be done; the message says why and names the remedy."""
-
-
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What every backend is given, bit for bit the same.
 

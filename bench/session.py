@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bench import beginning, topology
-from bench.choice import Choice
-from bench.interrupts import Interrupted, Interrupts
-from bench.process import usable_cores
-from bench.race import Runner
-from bench.record import Outcome, Record
-from bench.store import read, save, sole_writer
+from bench.console.interrupts import Interrupted, Interrupts
+from bench.devices import cpu
+from bench.plan import new_record
+from bench.plan.selection import Choice
+from bench.race.generation import Runner
+from bench.records.schema import Outcome, Record
+from bench.records.store import read, save, sole_writer
+from bench.workers.process import usable_cores
 
 
 def run(
@@ -30,12 +31,12 @@ def run(
     Raises UsageError before anything is measured or when there is no room for the record, and
     Interrupted after Ctrl-C; what was done before is on disk.
     """
-    with sole_writer(results if resume is None else resume.parent), topology.reserved(usable_cores()):
+    with sole_writer(results if resume is None else resume.parent), cpu.reserved(usable_cores()):
         if resume is None:
-            record, problems = beginning.new(choice)
+            record, problems = new_record.new(choice)
             path = _unused(results, record)
         else:
-            record, problems = beginning.unfinished(resume, choice)
+            record, problems = new_record.unfinished(resume, choice)
             path = resume
             _remove_temporaries(path)
         with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
@@ -88,7 +89,7 @@ def _leave(path: Path) -> None:
 def agreement(choice: Choice, say: Callable[[str], None], conformance: bool = False) -> Record:
     """Check the answers, and with `conformance` every promise of the protocol; nothing is timed and nothing written."""
     choice.generations = 0
-    record, problems = beginning.new(choice)
+    record, problems = new_record.new(choice)
     with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
         stop = interrupts.end_if_asked
         Runner(record, problems, Path(cache), choice.deadline, say, end_if_asked=stop, conformance=conformance).run()

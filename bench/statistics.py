@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bench.record import Samples
+from bench.records.schema import Samples
 
 CONFIDENCE = 0.95
 FEWEST_GENERATIONS = 3

@@ -6,7 +6,7 @@ pytest-benchmark's public interface, so that its tables, JSON, histograms and `c
 
 import pytest
 
-from bench.record import Cell, Operation, Record
+from bench.records.schema import Cell, Operation, Record
 from bench.report import units
 from bench.statistics import per_call
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
-from bench.store import save
+from bench.records.schema import Record
+from bench.records.store import save
 from tests.reported import called
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

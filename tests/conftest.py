@@ -8,7 +8,7 @@ from typing import Any
 # Before NumPy is imported: a team of threads is slower on problems as small as these, and rounds differently.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see `bench.process`
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see `bench.workers.process`
 
 # Three libraries are half a million objects; to look through them again and again takes a tenth of the time.
 gc.set_threshold(200_000, 20, 100)
@@ -25,7 +25,7 @@ import pytest
 
 import backends
 from bench.backend import Backend, Unsupported
-from bench.record import Entrant, Record
+from bench.records.schema import Entrant, Record
 from tests.running import race_little
 from tests.sample_record import sample_record
 

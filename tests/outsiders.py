@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from bench import usage
+from bench.workers import cpu_accounting
 from tests.faults.backends import Wrong
 
 AS_IMPORTED = dict(os.environ)
@@ -45,7 +45,7 @@ class Placed(Wrong):
     @property
     def versions(self):
         arrays = {size: np.empty(size, np.float32) for size in (600, 2**21)}
-        places = {f"place of {size}": str(array.ctypes.data % usage.PAGE) for size, array in arrays.items()}
+        places = {f"place of {size}": str(array.ctypes.data % cpu_accounting.PAGE) for size, array in arrays.items()}
         return {"cores": str(sorted(os.sched_getaffinity(0)))} | places
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import Entrant, Record
+from bench.records.schema import Entrant, Record
+from bench.records.store import save
 from bench.report import pictures, units
 from bench.report.__main__ import main
 from bench.report.findings import Findings, all_findings
 from bench.report.look import Sheet
-from bench.store import save
 
 IRIS, MLP = "factorisation/iris", "mlp/iris"
 PAIR = ("torch-eager", "torch-eager-by-hand")

@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
-from bench import choice, limits, messages
-from bench.record import Record
-from bench.store import read
+from bench.plan import selection
+from bench.race import machine_limits
+from bench.records.schema import Record
+from bench.records.store import read
+from bench.workers import messages
 
 ROOT = Path(__file__).parents[1]
 QUICK = "factorisation/24x6r2"
@@ -17,8 +19,8 @@ def race_little() -> None:
 
     And a quick race begins its turns with a millisecond of untimed calls, or four calls: here nobody looks at its times.
     """
-    limits.PROBES["cpu"] = messages.Probe(side=512, copied_bytes=2**22)
-    choice.WARM_UP["quick"] = 0.001
+    machine_limits.PROBES["cpu"] = messages.Probe(side=512, copied_bytes=2**22)
+    selection.WARM_UP["quick"] = 0.001
 
 
 def published() -> Path:

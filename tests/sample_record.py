@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from backends import MODES
-from bench.record import (
+from bench.records.schema import (
     OPERATIONS,
     Cell,
     Entrant,

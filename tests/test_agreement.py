@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import backends
-from bench.agree import Reference, evidence, gates
-from bench.agree.evidence import operations
-from bench.agree.reference import distance, distances
+from bench.agreement import answers, checks
+from bench.agreement.answers import operations
+from bench.agreement.reference import Reference, distance, distances
 from bench.workloads import WORKLOADS, pose
 from tests.conftest import SMALL
 from tests.faults import backends as faulty
@@ -22,11 +22,11 @@ def judged(backend, problem="factorisation", dtype="float32"):
     """(names of the gates that failed, the cell's word)."""
     posed = pose(SMALL.get(problem, problem), dtype)
     reference = REFERENCES.setdefault((posed.name, dtype), Reference(posed))
-    given = evidence.testify(
+    given = answers.testify(
         backend, operations(backend, posed), posed, reference.halfway, reference.decoy, reference.others
     )
-    found = gates.judge(reference, given)
-    return [gate.name for gate in found if not gate.passed], gates.outcome(found).word
+    found = checks.judge(reference, given)
+    return [gate.name for gate in found if not gate.passed], checks.outcome(found).word
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -81,19 +81,19 @@ def test_where_the_loss_ends_on_nothing_a_timed_call_is_still_held_to_its_end(tm
     reference = Reference(problem)
     params, losses = backends.load("numpy").trainer(problem, problem.timed_steps)(problem.params, problem.batch)
     loss, far = float(losses[-1]), distance(params, problem.params)
-    assert gates.timed_call_agrees(reference, "train", loss, far)
-    assert not gates.timed_call_agrees(reference, "train", loss, 0.9 * far)
-    assert not gates.timed_call_agrees(reference, "train", float(losses[0]), far)
+    assert checks.timed_call_agrees(reference, "train", loss, far)
+    assert not checks.timed_call_agrees(reference, "train", loss, 0.9 * far)
+    assert not checks.timed_call_agrees(reference, "train", float(losses[0]), far)
 
 
 def test_what_disagrees_says_in_what_and_by_how_much():
     posed, backend = pose(SMALL["factorisation"]), faulty.DropsAStep()
     reference = Reference(posed)
-    given = evidence.testify(backend, operations(backend, posed), posed, reference.halfway, reference.decoy, [])
-    found = [gate for gate in gates.judge(reference, given) if not gate.passed]
+    given = answers.testify(backend, operations(backend, posed), posed, reference.halfway, reference.decoy, [])
+    found = [gate for gate in checks.judge(reference, given) if not gate.passed]
     assert {"trajectory", "trajectory of a decoy"} <= {gate.name for gate in found}
     for gate in found:
-        reason = gates.outcome([gate]).reason
+        reason = checks.outcome([gate]).reason
         assert reason.startswith(f"{gate.name}: ")
         assert "the same" not in reason
         assert f"off by {gate.error:.2g}, where {gate.tolerance:.2g} is allowed" in reason
@@ -158,8 +158,8 @@ def test_a_wrong_manner_is_rejected(wrong, gate):
     ],
 )
 def test_a_fetch_may_take_a_tenth_of_its_call_or_three_copies(wait, fetch, copy, waits):
-    seconds = evidence.Seconds(*(ms / 1e3 for ms in (wait, fetch, copy)))
-    assert (gates._laziness(SimpleNamespace(seconds={"train": seconds}), "train") <= 1) == waits
+    seconds = answers.Seconds(*(ms / 1e3 for ms in (wait, fetch, copy)))
+    assert (checks._laziness(SimpleNamespace(seconds={"train": seconds}), "train") <= 1) == waits
 
 
 def meddling(right):
@@ -239,7 +239,7 @@ def test_an_end_state_is_told_of_the_start_that_is_worst():
 def test_an_error_below_the_least_possible_is_a_bug(monkeypatch):
     reference = Reference(pose("factorisation/iris"))
     backend = faulty.Wrong()
-    given = evidence.testify(
+    given = answers.testify(
         backend,
         operations(backend, reference.problem),
         reference.problem,
@@ -248,7 +248,7 @@ def test_an_error_below_the_least_possible_is_a_bug(monkeypatch):
         reference.others,
     )
     monkeypatch.setitem(reference.__dict__, "oracle", 16.0)
-    end = next(gate for gate in gates.judge(reference, given) if gate.name == "end state")
+    end = next(gate for gate in checks.judge(reference, given) if gate.name == "end state")
     assert not end.passed
     assert "below the least possible" in end.what
 
@@ -258,8 +258,8 @@ def test_a_descent_that_blows_up_is_called_diverged():
     backend = faulty.Wrong()
     steady = Reference(pose("factorisation/12x8r2"))
     with np.errstate(all="ignore"):
-        given = evidence.testify(backend, operations(backend, blown), blown, steady.halfway, steady.decoy, [])
-        assert gates.outcome(gates.judge(steady, given)).word == "diverged"
+        given = answers.testify(backend, operations(backend, blown), blown, steady.halfway, steady.decoy, [])
+        assert checks.outcome(checks.judge(steady, given)).word == "diverged"
 
 
 def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():

@@ -104,7 +104,7 @@ def test_the_parent_of_a_race_loads_no_framework(tmp_path: Path):
     race = f"""
 from pathlib import Path
 from bench import session
-from bench.choice import Choice
+from bench.plan.selection import Choice
 choice = Choice(["numpy", "jax-jit"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
 record = session.run(choice, Path({str(tmp_path)!r}), lambda line: None)
 assert [e.outcome.word for e in record.entrants] == ["ok"] * 3, record.entrants

@@ -5,10 +5,11 @@ from functools import cache
 import pytest
 
 import backends
-from bench.agree import Reference, evidence, gates, promises
+from bench.agreement import answers, checks, promises
+from bench.agreement.reference import Reference
 from bench.backend import Unsupported
-from bench.choice import check_backend
-from bench.problem import UsageError
+from bench.errors import UsageError
+from bench.plan.selection import check_backend
 from bench.workloads import pose
 from tests.conftest import DTYPES, SMALL, loaded
 
@@ -26,11 +27,11 @@ def reference(workload: str, dtype: str) -> Reference:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_backend_keeps_every_promise_and_agrees_on_every_value(name: str, workload: str, dtype: str):
     backend, right = loaded(name, "cpu", dtype), reference(workload, dtype)
-    operations = evidence.operations(backend, right.problem)
-    given = evidence.testify(backend, operations, right.problem, right.halfway, right.decoy, right.others)
-    checks = [*gates.judge(right, given), *gates.promised(promises.tried(backend, right.problem))]
-    assert [f"{check.name}: {check.what}" for check in checks if not check.passed] == []
-    assert len(checks) == 20
+    operations = answers.operations(backend, right.problem)
+    given = answers.testify(backend, operations, right.problem, right.halfway, right.decoy, right.others)
+    judged = [*checks.judge(right, given), *checks.promised(promises.tried(backend, right.problem))]
+    assert [f"{check.name}: {check.what}" for check in judged if not check.passed] == []
+    assert len(judged) == 20
 
 
 @pytest.mark.parametrize("name", ["torch-scan", "torch-scan-by-hand"])

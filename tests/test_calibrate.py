@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import calibrate, calibration
-from bench.calibration import Trial
-from bench.problem import UsageError
+from bench import calibrate
+from bench.errors import UsageError
+from bench.records import calibration
+from bench.records.calibration import Trial
 from tests.sample_record import fail, sample_record
 
 

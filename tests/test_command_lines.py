@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.store import save
+from bench.records.store import save
 from tests.running import QUICK, ROOT, the_record
 from tests.sample_record import sample_record
 

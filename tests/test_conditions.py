@@ -9,12 +9,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import conditions, messages, session, topology
-from bench.choice import Choice
-from bench.process import usable_cores
-from bench.record import Entrant, Race
+from bench import session
+from bench.devices import cpu
+from bench.plan.selection import Choice
+from bench.race import conditions
+from bench.race.rounds import Rounds
+from bench.records.schema import Entrant, Race
 from bench.report.findings import all_findings
-from bench.rounds import Rounds
+from bench.workers import messages
+from bench.workers.process import usable_cores
 from tests.running import QUICK
 from tests.sample_record import sample_record
 
@@ -61,7 +64,7 @@ def test_starved_races_are_told_in_one_sentence_for_each_cause():
 
 
 def racing_core() -> int:
-    (core,) = topology.cores(usable_cores()).racing
+    (core,) = cpu.cores(usable_cores()).racing
     return core
 
 

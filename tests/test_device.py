@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from bench import machine
-from bench.choice import Choice, entrants
-from bench.record import Record
+from bench.plan.selection import Choice, entrants
+from bench.records import host
+from bench.records.schema import Record
 from bench.report import device, parts, units
 from bench.report.findings import all_findings
 from tests.sample_record import sample_record, step_seconds
@@ -91,7 +91,7 @@ def test_transfers_stand_beside_the_call_and_what_was_not_measured_says_so():
 
 def test_what_a_gpu_does_not_tell_is_left_out_and_ends_no_race():
     """Where there is none at all, it tells nothing."""
-    found = machine.gpu()
-    told = machine.gpu_reading()
+    found = host.gpu()
+    told = host.gpu_reading()
     assert set(told) <= {"sm_mhz", "memory_mhz", "watts", "celsius"}
     assert bool(told) == bool(found)

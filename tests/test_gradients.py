@@ -8,8 +8,8 @@ from jax.test_util import check_grads
 
 import backends
 from backends.numpy import factorisation, mlp
-from bench.agree import reference
-from bench.agree.reference import Reference
+from bench.agreement import reference
+from bench.agreement.reference import Reference
 from bench.workloads import DEFAULT_PROBLEMS, pose
 from tests.conftest import SMALL
 

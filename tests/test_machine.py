@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import machine
+from bench.records import host
 
 MILAN = """processor\t: 0
 cpu family\t: 25
@@ -28,9 +28,9 @@ model name\t: AMD EPYC
 )
 def test_the_processor_is_named_with_its_family_and_model(monkeypatch: pytest.MonkeyPatch, told: str, name: str):
     monkeypatch.setattr(Path, "read_text", lambda self: told)
-    assert machine.describe().cpu == name
+    assert host.describe().cpu == name
 
 
 def test_a_machine_that_tells_nothing_has_a_name_still(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Path, "read_text", lambda self: "")
-    assert machine.describe().cpu
+    assert host.describe().cpu

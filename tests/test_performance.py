@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.problem import UsageError
+from bench.errors import UsageError
+from bench.records.store import save
 from bench.statistics import Interval
-from bench.store import save
 from tests.performance import __main__ as performance
 from tests.performance.__main__ import BARE, verdict
 from tests.sample_record import fail, sample_record

@@ -12,13 +12,14 @@ import pytest
 
 import backends
 import bench
-from bench import beginning, messages, process
-from bench.choice import DEVICES, Choice
-from bench.prepare import Preparation
-from bench.process import Failed, Process
-from bench.record import OPERATIONS, Entrant, Outcome
-from bench.worker import Worker
-from bench.workers import Workers
+from bench.plan import new_record
+from bench.plan.selection import DEVICES, Choice
+from bench.race.prepare import Preparation
+from bench.records.schema import OPERATIONS, Entrant, Outcome
+from bench.workers import messages, process
+from bench.workers.pool import Workers
+from bench.workers.process import Failed, Process
+from bench.workers.worker import Worker
 from bench.workloads import pose
 from tests.sample_record import sample_record
 
@@ -135,7 +136,7 @@ def test_what_steers_a_library_from_outside_is_told_in_the_record(monkeypatch: p
         monkeypatch.setenv(name, "1")
     monkeypatch.setattr(bench, "GIVEN", frozenset(os.environ))
     monkeypatch.setenv("KMP_SET_BY_A_LIBRARY", "1")
-    record, _ = beginning.new(Choice(["numpy"], [IRIS], ["cpu"]))
+    record, _ = new_record.new(Choice(["numpy"], [IRIS], ["cpu"]))
     told = [warning.partition("=")[0] for warning in record.told()]
     assert steering <= set(told)
     assert not {*not_steering, "KMP_SET_BY_A_LIBRARY"} & set(told)

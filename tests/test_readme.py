@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import calibration
+from bench.records import calibration
+from bench.records.store import newest, read
 from bench.report import page, trust
 from bench.report.findings import all_findings
 from bench.report.text import markdown
-from bench.store import newest, read
 from tests.reported import called
 from tests.running import ROOT, published
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench import beginning, messages, rounds
-from bench.choice import Choice
-from bench.record import OPERATIONS, Entrant, Race
-from bench.rounds import Rounds
-from bench.workers import Workers
+from bench.plan import new_record
+from bench.plan.selection import Choice
+from bench.race import rounds
+from bench.race.rounds import Rounds
+from bench.records.schema import OPERATIONS, Entrant, Race
+from bench.workers import messages
+from bench.workers.pool import Workers
 from bench.workloads import pose
 from tests.conftest import LABELS
 from tests.sample_record import sample_record
@@ -67,7 +69,7 @@ def test_a_race_is_begun_with_the_records_warm_up(three: list[Entrant]):
 
 @pytest.mark.parametrize("pace, seconds", [("default", 0.02), ("rigorous", 0.1)])
 def test_a_rigorous_race_asks_for_warmer_caches(pace: str, seconds: float):
-    record, _ = beginning.new(Choice(["numpy"], [IRIS], ["cpu"], pace=pace))
+    record, _ = new_record.new(Choice(["numpy"], [IRIS], ["cpu"], pace=pace))
     assert record.settings.warm_up_seconds == seconds
 
 

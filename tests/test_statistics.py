@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from bench import statistics
-from bench.record import Samples
+from bench.records.schema import Samples
 from bench.statistics import Interval
 
 GENERATIONS, ROUNDS = 8, 10

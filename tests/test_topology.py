@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import topology
-from bench.problem import UsageError
-from bench.topology import Cores, cores
+from bench.devices import cpu
+from bench.devices.cpu import Cores, cores
+from bench.errors import UsageError
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             (folder / f"node{node}").mkdir()
             (folder / "topology" / "thread_siblings_list").write_text(f"{siblings}\n")
             (folder / "cpu_capacity").write_text(f"{capacity}\n")
-        monkeypatch.setattr(topology, "SYSTEM", tmp_path / "system")
+        monkeypatch.setattr(cpu, "SYSTEM", tmp_path / "system")
         return list(layout)
 
     return lay_out
@@ -62,7 +62,7 @@ def test_a_person_may_choose_the_core(machine):
 
 
 def test_without_a_topology_every_processor_counts_as_a_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(topology, "SYSTEM", tmp_path / "nothing")
+    monkeypatch.setattr(cpu, "SYSTEM", tmp_path / "nothing")
     assert cores([0, 1, 2]) == Cores([2], [[0], [1], [2]], [0, 1])
 
 
@@ -89,27 +89,27 @@ def test_a_core_that_is_not_there_is_refused_with_the_choices(machine, asked: in
 
 
 def test_a_core_that_another_race_holds_is_refused_until_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(topology, "LOCKS", tmp_path)
-    with topology.reserved([0, 1]):
+    monkeypatch.setattr(cpu, "LOCKS", tmp_path)
+    with cpu.reserved([0, 1]):
         with (
             pytest.raises(UsageError, match="another race is using core 1 of this machine; wait for it"),
-            topology.reserved([1, 2]),
+            cpu.reserved([1, 2]),
         ):
             pass
-        with topology.reserved([2, 3]):
+        with cpu.reserved([2, 3]):
             pass
-    with topology.reserved([1, 2]):
+    with cpu.reserved([1, 2]):
         pass
 
 
 def test_a_lock_that_another_user_made_is_held_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(topology, "LOCKS", tmp_path)
+    monkeypatch.setattr(cpu, "LOCKS", tmp_path)
     path = tmp_path / "autodiff-backends-core-0.lock"
     path.touch(0o444)
     theirs = os.open(path, os.O_RDONLY)
     fcntl.flock(theirs, fcntl.LOCK_EX)
-    with pytest.raises(UsageError, match="another race is using core 0"), topology.reserved([0]):
+    with pytest.raises(UsageError, match="another race is using core 0"), cpu.reserved([0]):
         pass
     os.close(theirs)
-    with topology.reserved([0]):
+    with cpu.reserved([0]):
         pass

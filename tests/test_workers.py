@@ -17,15 +17,19 @@ import psutil
 import pytest
 
 import backends
-from bench import beginning, limits, messages, process, session, topology
-from bench.choice import Choice
-from bench.process import Layout, Process
-from bench.record import Entrant, Record
+from bench import session
+from bench.devices import cpu
+from bench.plan import new_record
+from bench.plan.selection import Choice
+from bench.race import machine_limits
+from bench.records.schema import Entrant, Record
 from bench.report import trust
 from bench.report.findings import all_findings
-from bench.usage import Meter
-from bench.worker import Worker, answer, starts
-from bench.workers import Workers
+from bench.workers import messages, process
+from bench.workers.cpu_accounting import Meter
+from bench.workers.pool import Workers
+from bench.workers.process import Layout, Process
+from bench.workers.worker import Worker, answer, starts
 from bench.workloads import pose
 from tests.running import ROOT
 
@@ -130,7 +134,7 @@ def test_all_workers_of_a_generation_have_one_layout_and_those_of_another_anothe
         given.append(about[-1])
         return Process(*about)
 
-    monkeypatch.setattr("bench.workers.Process", told)
+    monkeypatch.setattr("bench.workers.pool.Process", told)
     record = raced(tmp_path, "numpy", "numpy-inplace", generations=2)
     first, second = (process.layout(record.settings.seed, generation=g) for g in range(2))
     assert given == [first] * 3 + [second] * 3
@@ -168,7 +172,7 @@ def test_both_allocators_have_environments_of_one_length():
 
 def test_the_cores_that_workers_start_on_are_in_another_order_in_another_generation(tmp_path: Path):
     workers = Workers(SimpleNamespace(entrants=[], settings=SimpleNamespace(core=None, seed=3)), tmp_path, 60)
-    workers.cores = topology.Cores([7], [[core] for core in range(8)], [0])
+    workers.cores = cpu.Cores([7], [[core] for core in range(8)], [0])
     orders = []
     for generation in range(6):
         workers.begin(generation)
@@ -179,7 +183,7 @@ def test_the_cores_that_workers_start_on_are_in_another_order_in_another_generat
 
 FAULTS_OF_A_DOZEN_ARRAYS = """
 import resource
-from bench.usage import give_room
+from bench.workers.cpu_accounting import give_room
 from bench.workloads import pose
 give_room(pose("factorisation/2000x1000r32").bytes_moved, 1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -233,7 +237,7 @@ def test_a_large_problem_has_the_room_of_what_the_one_before_left(monkeypatch: p
     try:
         work.prepare(messages.Prepare(pose(IRIS), ["train"]))
         assert gone() is not None, "what was alive stays alive, or this could not fail"
-        monkeypatch.setattr("bench.worker.LARGE", 0)
+        monkeypatch.setattr("bench.workers.worker.LARGE", 0)
         work.prepare(messages.Prepare(pose(IRIS), ["train"]))
         assert gone() is None
     finally:
@@ -256,7 +260,7 @@ def test_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_four_whe
         worker.operations[name] = lambda *given, name=name, right=worker.operations[name]: (
             log.append(name) or right(*given)
         )
-    monkeypatch.setattr("bench.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
+    monkeypatch.setattr("bench.workers.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
     worker.turn(messages.Turn({"loss": 1, "value_and_grad": 1}, seed=0))
     assert log == ["loss"] * (calls + 1) + ["value_and_grad"] * (calls + 1)
 
@@ -266,7 +270,7 @@ def test_an_eager_torch_never_loads_the_compiler():
     code = f"""
 import sys
 from bench import messages
-from bench.worker import Worker
+from bench.workers.worker import Worker
 from bench.workloads import pose
 worker = Worker()
 worker.load(messages.Load("torch-eager", "cpu", "float32"))
@@ -289,7 +293,7 @@ def test_every_mode_keeps_one_thread_busy_on_one_thread(tmp_path: Path):
 @pytest.mark.alone
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_each_core_has_one_entrant_at_a_time_getting_ready_on_it_and_the_gpu_too(tmp_path: Path, device: str):
-    record, (problem,) = beginning.new(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
+    record, (problem,) = new_record.new(Choice(["numpy"], [IRIS], ["cpu"], operations=["train"]))
     workers, running, seen = Workers(record, tmp_path, 60), [], []
     entrants = [Entrant(label=f"{i}", backend="numpy", device=device, dtype="float32") for i in range(3)]
     record.entrants += entrants
@@ -418,7 +422,7 @@ def test_an_answer_kept_for_the_same_arguments_or_near_ones_is_never_asked_for_i
 
 def test_a_limit_that_cannot_be_measured_costs_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """4 TiB for the matrices of the probe: no machine here has them."""
-    monkeypatch.setitem(limits.PROBES, "cpu", messages.Probe(side=2**20, copied_bytes=2**27))
+    monkeypatch.setitem(machine_limits.PROBES, "cpu", messages.Probe(side=2**20, copied_bytes=2**27))
     record = raced(tmp_path, "numpy")
     assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
     assert all(cell.samples for cell in record.cells)

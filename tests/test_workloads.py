@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import backends
-from bench.agree.reference import distance
-from bench.problem import UsageError
+from bench.agreement.reference import distance
+from bench.errors import UsageError
 from bench.workloads import DEFAULT_PROBLEMS, WORKLOADS, factorisation, pose
-from bench.workloads import data as sources
+from bench.workloads import datasets as sources
 from tests.conftest import bits
 
 GOLDEN = {

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import calibration, command, store
-from bench.choice import RESULTS
-from bench.problem import UsageError
+from bench.console import exit
+from bench.errors import UsageError
+from bench.plan.selection import RESULTS
+from bench.records import calibration, store
 from bench.report import compare, page, words
 from bench.report.findings import all_findings
 from bench.report.text import markdown, show
@@ -15,13 +16,13 @@ from bench.report.text import markdown, show
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints and writes the report.  0 good, 1 disagreement or regression, 2 wrong usage, 3 cells failed."""
-    return command.ended(lambda: _main(arguments))
+    return exit.ended(lambda: _main(arguments))
 
 
 def _main(arguments: Sequence[str] | None) -> int:
     options = _options(arguments)
     if options.record_b is None:
-        return _report(options.record or store.newest(options.results, command.warn), options.results)
+        return _report(options.record or store.newest(options.results, exit.warn), options.results)
     return _compare(options)
 
 
@@ -35,7 +36,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
     parser.add_argument(
         "--results",
-        type=command.folder,
+        type=exit.folder,
         default=RESULTS,
         metavar="DIR",
         help="where the report goes (default: results/)",

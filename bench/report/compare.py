@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import command
-from bench.inert import inert
-from bench.problem import UsageError
-from bench.record import OPERATIONS, Entrant, Operation, Record
+from bench.console import exit
+from bench.console.escape import inert
+from bench.errors import UsageError
+from bench.records.schema import OPERATIONS, Entrant, Operation, Record
 from bench.report import trust, units, words
 from bench.report.findings import Findings, all_findings, grouped, name
 from bench.report.text import Section, Table
@@ -230,7 +230,7 @@ def exit_code(b: Record, found: list[Change], fail_on_regression: bool) -> int:
     slower = any(c.verdict == "slower" for c in found)
     unjudged = [c for c in found if c.interval is None or c.interval.low is None]
     lost = len(unjudged) == len(found) or any(c.seconds_a is not None for c in unjudged)
-    return words.worst([code, command.REGRESSION if slower else command.GOOD, command.FAILED if lost else command.GOOD])
+    return words.worst([code, exit.REGRESSION if slower else exit.GOOD, exit.FAILED if lost else exit.GOOD])
 
 
 def refuse_unlike(a: Record, b: Record) -> None:

@@ -5,21 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.record import Entrant, LabReport, Run
+from bench.records.schema import Entrant, LabReport, Run
 from bench.report import lab, sweep, tables, units
 from bench.report.findings import Findings, by_hand, name
-from bench.report.look import (
-    CLASSES,
-    INK,
-    Drawing,
-    Sheet,
-    label,
-    labels,
-    legend_rows,
-    log_axis,
-    panels,
-    style,
-)
+from bench.report.look import CLASSES, INK, Drawing, Sheet, label, labels, legend_rows, log_axis, panels, style
 
 SPECIES = ("setosa", "versicolor", "virginica")
 

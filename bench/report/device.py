@@ -1,6 +1,6 @@
 """What a device beside the CPU adds: the two in one table, where the one overtakes the other, and the transfers."""
 
-from bench.record import Entrant
+from bench.records.schema import Entrant
 from bench.report import scaling, sweep, units
 from bench.report.findings import Findings, name
 from bench.report.tables import RATIO_NOTE, judged, size, time

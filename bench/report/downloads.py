@@ -6,7 +6,7 @@ import gzip
 import io
 from typing import NamedTuple
 
-from bench.record import Record
+from bench.records.schema import Record
 from bench.report.units import slug
 
 COLUMNS = ("entrant", "backend", "device", "dtype", "problem", "operation", "generation", "calls")

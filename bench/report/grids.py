@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.record import OPERATIONS, Entrant, Operation
+from bench.records.schema import OPERATIONS, Entrant, Operation
 from bench.report import units
 from bench.report.findings import Comparison, Findings, Gated, fastest, gated, grouped, name, nearest
 from bench.report.look import key

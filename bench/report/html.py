@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
-from bench.command import GOOD
-from bench.inert import inert
-from bench.record import Record
+from bench.console.escape import inert
+from bench.console.exit import GOOD
+from bench.records.schema import Record
 from bench.report import grids, leaders, parts, trust, units, words
 from bench.report.downloads import Download
 from bench.report.findings import Findings

@@ -1,6 +1,6 @@
 """The lab report's two exercises: its published numbers beside ours."""
 
-from bench.record import Run
+from bench.records.schema import Run
 from bench.report import units
 from bench.report.findings import Findings, name
 from bench.report.text import Section, Table

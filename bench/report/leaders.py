@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bench.record import Entrant
+from bench.records.schema import Entrant
 from bench.report import units
 from bench.report.findings import Findings, fastest, name, prototype
 from bench.report.text import Table

@@ -9,8 +9,8 @@ from zlib import crc32
 import numpy as np
 
 import backends
-from bench.inert import inert
-from bench.record import Entrant
+from bench.console.escape import inert
+from bench.records.schema import Entrant
 from bench.report.findings import by_hand, name
 from bench.report.units import clip
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bench.calibration import Calibration, Rate, Trial
-from bench.record import Entrant, Gpu, Record
+from bench.records.calibration import Calibration, Rate, Trial
+from bench.records.schema import Entrant, Gpu, Record
 from bench.report import device, lab, scaling, tables, trust, units, words
 from bench.report.findings import Findings, grouped
 from bench.report.text import Picture, Section, Table

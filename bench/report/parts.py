@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import backends
 from bench.backend import REFERENCE
-from bench.calibration import Calibration
-from bench.choice import DEFAULT_ALLOCATOR, may_run
-from bench.record import Record
+from bench.plan.selection import DEFAULT_ALLOCATOR, may_run
+from bench.records.calibration import Calibration
+from bench.records.schema import Record
 from bench.report import device, grids, lab, page, scaling, tables, units
 from bench.report.findings import Findings, name
 from bench.report.grids import Heat

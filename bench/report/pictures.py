@@ -11,14 +11,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.record import Entrant
+from bench.records.schema import Entrant
+from bench.records.store import write
 from bench.report import curves, svg, tables, units
 from bench.report.findings import Findings, overheads, twins
 from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, panels, style
 from bench.report.text import Picture
 from bench.report.units import slug
-from bench.store import write
-from bench.usage import bind
+from bench.workers.cpu_accounting import bind
 
 PREFIX = "report-"
 

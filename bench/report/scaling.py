@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from operator import itemgetter
 
-from bench.record import Entrant, by_library
+from bench.records.schema import Entrant, by_library
 from bench.report import sweep, units
 from bench.report.findings import Findings, name
 from bench.report.tables import size, time, word

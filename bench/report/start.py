@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bench.record import Entrant
+from bench.records.schema import Entrant
 from bench.report.findings import Findings
 from bench.statistics import break_even, per_call
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.record import Entrant, Limits
+from bench.records.schema import Entrant, Limits
 from bench.report.findings import Findings
 from bench.statistics import NEVER
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.backend import MODES, REFERENCE
-from bench.record import Entrant, Record
+from bench.records.schema import Entrant, Record
 from bench.report import start, units, words
 from bench.report.findings import (
     Comparison,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import tabulate
 
-from bench import command
-from bench.inert import inert
+from bench.console import exit
+from bench.console.escape import inert
 from bench.report.units import NO_BREAK, bound, clip, numeric
 
 WIDTH = 80
@@ -176,8 +176,8 @@ def show(title: str, sections: Sequence[Section], summary: str, code: int) -> No
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-    shade = {command.GOOD: 32, command.FAILED: 33}.get(code, 31)
+    shade = {exit.GOOD: 32, exit.FAILED: 33}.get(code, 31)
     line = wrapped(summary)
-    with command.printing():
+    with exit.printing():
         print(terminal(title, sections, colour))
         print(f"\033[{shade}m{line}\033[0m" if colour else line)

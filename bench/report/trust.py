@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.inert import inert
+from bench.console.escape import inert
 from bench.problem import epsilon
-from bench.record import OPERATIONS, Operation, Record
+from bench.records.schema import OPERATIONS, Operation, Record
 from bench.report import sweep, units
 from bench.report.findings import Findings, fastest, gated, name
 from bench.statistics import FEWEST_GENERATIONS, Interval

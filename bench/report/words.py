@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.backend import MODES
-from bench.command import DISAGREEMENT, FAILED, GOOD
-from bench.record import OPERATIONS, Record
+from bench.console.exit import DISAGREEMENT, FAILED, GOOD
+from bench.records.schema import OPERATIONS, Record
 from bench.report import start, trust, units
 from bench.report.findings import (
     Comparison,

@@ -12,7 +12,8 @@
 from collections.abc import Sequence
 from types import ModuleType
 
-from bench.problem import DTYPES, Problem, UsageError
+from bench.errors import UsageError
+from bench.problem import DTYPES, Problem
 from bench.workloads import factorisation, mlp
 
 WORKLOADS: dict[str, ModuleType] = {"factorisation": factorisation, "mlp": mlp}

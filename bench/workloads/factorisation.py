@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps
-from bench.workloads import data
+from bench.errors import UsageError
+from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
+from bench.workloads import datasets
 
 if TYPE_CHECKING:
-    from bench.agree.reference import Reference
+    from bench.agreement.reference import Reference
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
 SWEEP_SIZES = (
@@ -56,16 +57,16 @@ _FILE = re.compile(r"(.+\.\w+):r(\d{1,18})", re.DOTALL | re.ASCII)
 def make(size: str, dtype: str, seed: int) -> Problem:
     rng = np.random.default_rng(seed)
     if size == "iris":
-        features, _ = data.iris()
+        features, _ = datasets.iris()
         params = {"U": rng.random((150, 2)), "V": rng.random((4, 2))}
         return _problem(size, dtype, seed, _centred(features), params, 0.01, 1000)
     if size == "digits":
-        features, _ = data.digits()
+        features, _ = datasets.digits()
         params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
         return _problem(size, dtype, seed, _centred(features), params, 3e-3, 400)
     if match := _FILE.fullmatch(size):
         path, rank = match[1], int(match[2])
-        A = data.matrix_file(path)
+        A = datasets.matrix_file(path)
         _check(size, A.shape[0], A.shape[1], rank)
         _check_scale(path, A)
         return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
@@ -74,7 +75,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         _check(size, m, n, rank)
         return _drawn(size, dtype, seed, m, n, rank)
     raise UsageError(
-        f"no factorisation size {size!r}; choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in data.csv:r3"
+        f"no factorisation size {size!r}; choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in datasets.csv:r3"
     )
 
 
@@ -137,7 +138,7 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
         )
-    data.check_fits(size, [(m, n), (m, rank), (n, rank)], besides=[(m, n)])
+    datasets.check_fits(size, [(m, n), (m, rank), (n, rank)], besides=[(m, n)])
 
 
 def _check_scale(path: str, A: Array) -> None:

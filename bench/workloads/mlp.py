@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.problem import Array, Arrays, Problem, UsageError, array_dtype, cast, steps
-from bench.workloads import data
+from bench.errors import UsageError
+from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
+from bench.workloads import datasets
 
 if TYPE_CHECKING:
-    from bench.agree.reference import Reference
+    from bench.agreement.reference import Reference
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")
 """In flops, a step of the largest is within a factor of two of one of the largest factorisation."""
@@ -47,14 +48,14 @@ _FILE = re.compile(r"(.+\.\w+):h(\d{1,6})", re.DOTALL | re.ASCII)
 
 def make(size: str, dtype: str, seed: int) -> Problem:
     if size == "iris":
-        features, labels = data.iris()
+        features, labels = datasets.iris()
         start = _normal_start(4, 12, 3, seed)
         return _problem(size, dtype, seed, _standardised(features), labels, 100, start, 0.01, 100)
     if size == "digits":
-        features, labels = data.digits()
+        features, labels = datasets.digits()
         return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
     if match := _FILE.fullmatch(size):
-        (features, labels), hidden = data.labelled_file(match[1]), int(match[2])
+        (features, labels), hidden = datasets.labelled_file(match[1]), int(match[2])
         (rows, d), classes = features.shape, int(labels.max()) + 1
         _check(size, rows, d, hidden, classes)
         return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden, rows * 4 // 5, classes)
@@ -65,7 +66,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
             raise UsageError(f"mlp {size!r} has more classes than features; choose {classes} features or more")
         return _drawn(size, dtype, seed, n, d, hidden, classes)
     raise UsageError(
-        f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in data.npz:h32"
+        f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in datasets.npz:h32"
     )
 
 
@@ -124,7 +125,7 @@ def _check(size: str, rows: int, d: int, hidden: int, classes: int) -> None:
     for what, count in {"examples": rows, "features": d, "hidden": hidden, "classes": classes - 1}.items():
         if count < 1:
             raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
-    data.check_fits(size, [(rows, d), (d, hidden), (hidden, classes)], besides=[(rows, hidden + classes)])
+    datasets.check_fits(size, [(rows, d), (d, hidden), (hidden, classes)], besides=[(rows, hidden + classes)])
 
 
 def _standardised(features: Array) -> Array:

@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from bench import command, session
-from bench.choice import Choice, choice_of
+from bench import session
+from bench.console import exit
+from bench.plan.selection import Choice, choice_of
 from tests.running import QUICK, race_little
 
 PROBLEMS = [QUICK, "factorisation/12x8r2"]
@@ -23,4 +24,4 @@ def main(folder: str, resume: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.ended(lambda: main(*sys.argv[1:])))
+    sys.exit(exit.ended(lambda: main(*sys.argv[1:])))

@@ -6,12 +6,13 @@ import time
 
 import pytest
 
-from bench import command, session, workers
-from bench.choice import Choice
-from bench.process import KEPT_OUTPUT, usable_cores
+from bench import session
+from bench.console import exit
+from bench.plan.selection import Choice
+from bench.records.store import read
 from bench.report import words
 from bench.report.findings import all_findings
-from bench.store import read
+from bench.workers.process import KEPT_OUTPUT, usable_cores
 from tests.faults.left_behind import MARK, left_behind
 from tests.running import QUICK
 
@@ -106,7 +107,7 @@ def patient(tmp_path_factory):
     """With a deadline that the hanging ones miss, on two sizes; two at a time, so that it is missed once."""
     names = [HERE + name for name, *_ in ON_THE_LARGER] + ["tests.faults.hangs_on_import:factory"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workers, "usable_cores", lambda: 2 * usable_cores()[-1:])
+        patch.setattr("bench.workers.pool.usable_cores", lambda: 2 * usable_cores()[-1:])
         return raced(tmp_path_factory.mktemp("patient"), names, [QUICK, LARGER], deadline=PATIENCE)
 
 
@@ -135,7 +136,7 @@ def test_no_cell_that_failed_keeps_a_sample(at_once):
 
 def test_the_record_with_all_of_them_is_complete_and_its_exit_code_tells_of_wrong_answers(at_once):
     assert at_once.status == "complete"
-    assert words.exit_code(all_findings(at_once)) == command.DISAGREEMENT
+    assert words.exit_code(all_findings(at_once)) == exit.DISAGREEMENT
 
 
 def test_the_last_output_is_kept_bounded_and_readable(at_once):
@@ -183,7 +184,7 @@ def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     record = raced(tmp_path, ["mislaid:factory"], [QUICK], operations=["loss"])
     assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
-    assert words.exit_code(all_findings(record)) == command.FAILED
+    assert words.exit_code(all_findings(record)) == exit.FAILED
 
 
 def test_a_thousandth_too_much_is_caught_in_float64(tmp_path):

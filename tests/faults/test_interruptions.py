@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.interrupts import TOLD_TO_END, Interrupts
-from bench.record import Record
-from bench.store import read
+from bench.console.interrupts import TOLD_TO_END, Interrupts
+from bench.records.schema import Record
+from bench.records.store import read
 from tests.faults.driver import GENERATIONS, PROBLEMS
 from tests.faults.left_behind import MARK, left_behind
 from tests.running import QUICK, ROOT, the_record
@@ -262,7 +262,7 @@ HANGING = """
 import sys
 from pathlib import Path
 from bench import command, session
-from bench.choice import Choice
+from bench.plan.selection import Choice
 from tests.running import QUICK
 
 def race():

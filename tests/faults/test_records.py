@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench import store
-from bench.problem import Problem, UsageError
-from bench.record import SCHEMA, Record
+from bench.errors import UsageError
+from bench.problem import Problem
+from bench.records import store
+from bench.records.schema import SCHEMA, Record
+from bench.records.store import read, save
 from bench.report.__main__ import main as report
-from bench.store import read, save
 from bench.workloads import WORKLOADS, pose
 from tests.sample_record import fail, sample_record
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import beginning, session
-from bench.choice import RESULTS, Choice, choice_of
-from bench.problem import UsageError
-from bench.record import Gpu, Race, Record
-from bench.store import read, save, sole_writer
+from bench import session
+from bench.errors import UsageError
+from bench.plan import new_record
+from bench.plan.selection import RESULTS, Choice, choice_of
+from bench.records.schema import Gpu, Race, Record
+from bench.records.store import read, save, sole_writer
 from tests.faults.backends import NAMED
 from tests.running import QUICK, ROOT
 
@@ -23,7 +24,7 @@ FOREIGN = "tests.faults.leaves_a_trace:factory"
 def begun(path: Path, *names: str) -> Record:
     """A record in `path` of a race that has only just been begun."""
     choice = Choice(names or ["numpy"], [QUICK], ["cpu"], operations=["loss"], pace="quick", generations=1)
-    record, _ = beginning.new(choice)
+    record, _ = new_record.new(choice)
     save(record, path)
     return record
 
@@ -209,10 +210,10 @@ def test_other_code_and_what_steers_a_library_are_told_of_as_in_a_new_record(tmp
     record = begun(path)
     record.commit = "0123abc"
     save(record, path)
-    monkeypatch.setattr(beginning, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
+    monkeypatch.setattr(new_record, "steering", lambda entrant: {"OPENBLAS_CORETYPE": "Haswell"})
     told = [warning for warning in resumed(path).told() if warning not in record.told()]
     assert [line.split()[0] for line in told] == ["OPENBLAS_CORETYPE=Haswell", "It"]
-    assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {beginning.commit()}: ")
+    assert told[1].startswith(f"It was begun at commit 0123abc and resumed at {new_record.commit()}: ")
 
 
 def test_a_report_that_lies_rewritten_is_no_other_code(tmp_path, monkeypatch):
@@ -223,12 +224,12 @@ def test_a_report_that_lies_rewritten_is_no_other_code(tmp_path, monkeypatch):
         file.write_text("as committed")
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
         subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(beginning, "RESULTS", tmp_path / "results")
-    committed = beginning.commit()
+    monkeypatch.setattr(new_record, "RESULTS", tmp_path / "results")
+    committed = new_record.commit()
     assert committed[-1] in "0123456789abcdef"
     for file, said in zip(files, (committed, f"{committed}+"), strict=True):
         file.write_text("rewritten")
-        assert beginning.commit() == said
+        assert new_record.commit() == said
 
 
 def test_resuming_takes_what_races_from_the_record_alone(tmp_path):
@@ -251,7 +252,7 @@ def test_resuming_elsewhere_does_not_wait_for_a_run_in_the_usual_folder(tmp_path
 
 def test_nothing_pickled_is_read_from_a_worker():
     """An array of objects would be unpickled by NumPy; it is refused before."""
-    from bench import messages
+    from bench.workers import messages
 
     with pytest.raises(msgspec.ValidationError, match="arrays of objects are not accepted"):
         array = {"losses": ["|O", [], b"cos\nsystem\n."]}

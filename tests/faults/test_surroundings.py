@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from backends.__main__ import versions
-from bench import session, topology
-from bench.choice import Choice, choice_of
-from bench.problem import UsageError
-from bench.process import usable_cores
-from bench.store import read, sole_writer
+from bench import session
+from bench.devices import cpu
+from bench.errors import UsageError
+from bench.plan.selection import Choice, choice_of
+from bench.records.store import read, sole_writer
+from bench.workers.process import usable_cores
 from tests.running import QUICK, ROOT, the_record
 
 HERE = "tests.faults.backends:"
@@ -302,7 +303,7 @@ def test_what_steers_a_process_is_told_at_the_end_of_a_race(tmp_path):
 
 
 def test_a_second_race_on_the_same_cores_is_refused_in_one_sentence(tmp_path):
-    with topology.reserved(usable_cores()):
+    with cpu.reserved(usable_cores()):
         done = command(*BENCH, "--backend", "numpy", "--results", tmp_path)
     assert done.returncode == 2
     assert "another race is using core" in done.stdout + done.stderr

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.records.schema import Record
 from tests.browser import CHROMIUM, Page, sync_playwright, written
 from tests.sample_record import sample_record
 

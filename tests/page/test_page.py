@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import backends
-from bench.record import Record
+from bench.records.schema import Record
 from tests.browser import IN_A_BROWSER, Page, overflow, shown, violations, written
 from tests.running import ROOT
 from tests.sample_record import fail, sample_record

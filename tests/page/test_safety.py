@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench.record import Record
+from bench.records.schema import Record
 from bench.report import units
 from tests.browser import IN_A_BROWSER, Page, overflow, violations, written
 from tests.sample_record import HOSTILE, rename, sample_record

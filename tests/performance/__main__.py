@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import backends
-from bench import command, progress, session, statistics
-from bench.choice import RESULTS, Choice, choice_of
-from bench.problem import UsageError
-from bench.record import LEFT_OUT, Record
+from bench import session, statistics
+from bench.console import exit, progress
+from bench.errors import UsageError
+from bench.plan.selection import RESULTS, Choice, choice_of
+from bench.records.schema import LEFT_OUT, Record
+from bench.records.store import read
 from bench.report import words
 from bench.report.findings import all_findings
 from bench.statistics import Interval
-from bench.store import read
 
 BARE = {
     name: f"tests.performance.in_{backends.library_of(name)}:{name.replace('-', '_')}"
@@ -63,7 +64,7 @@ def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every mode that was decided is within 5 % of its bare loop, 1 when one is not or disagrees, 2 for wrong usage,
     3 when cells failed."""
-    return command.ended(lambda: _raced(_options(arguments)))
+    return exit.ended(lambda: _raced(_options(arguments)))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -73,7 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--results",
-        type=command.folder,
+        type=exit.folder,
         default=RESULTS / "performance",
         metavar="DIR",
         help="default: results/performance",
@@ -113,12 +114,12 @@ def _raced(options: argparse.Namespace) -> int:
         record = session.run(choice, options.results, say, options.resume, words.widths)
     found = lines(record, names)
     counts = Counter(word for _, word in found)
-    with command.printing():
+    with exit.printing():
         print("time / time of the bare loop, with its 95 % interval")
         print("\n".join(f"{line}  {word}" for line, word in found))
         print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
     missed = counts["above"] + counts["no best loop"]
-    return words.worst([words.exit_code(all_findings(record)), command.REGRESSION if missed else command.GOOD])
+    return words.worst([words.exit_code(all_findings(record)), exit.REGRESSION if missed else exit.GOOD])
 
 
 if __name__ == "__main__":

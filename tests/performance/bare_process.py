@@ -17,10 +17,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from bench import beginning, machine, messages, statistics, topology
-from bench.process import ROOT, Process, layout, usable_cores
-from bench.record import Entrant, Samples
-from bench.worker import FEW_CALLS, FEW_CALLS_SECONDS
+from bench import statistics
+from bench.devices import cpu
+from bench.plan import new_record
+from bench.records import host
+from bench.records.schema import Entrant, Samples
+from bench.workers import messages
+from bench.workers.process import ROOT, Process, layout, usable_cores
+from bench.workers.worker import FEW_CALLS, FEW_CALLS_SECONDS
 from bench.workloads import pose
 
 NAMES = ("numpy", "autograd", "torch-eager", "torch-eager-by-hand")
@@ -138,9 +142,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.performance.bare_process", description=__doc__)
     parser.add_argument("file", type=argparse.FileType("w"), help="where every sample goes, as JSON")
     file = parser.parse_args().file
-    cores, raced = topology.cores(usable_cores()), []
-    topology.pin_all_threads(cores.harness)
-    with file, topology.reserved(usable_cores()):
+    cores, raced = cpu.cores(usable_cores()), []
+    cpu.pin_all_threads(cores.harness)
+    with file, cpu.reserved(usable_cores()):
         for name, problem in itertools.product(NAMES, PROBLEMS):
             found: dict[str, list[Samples]] = {}
             for number in range(GENERATIONS):
@@ -152,7 +156,7 @@ def main() -> None:
             print(f"{name:20} {problem:28} {said}", flush=True)
             samples = {kind: [s.nanoseconds for s in of] for kind, of in found.items()}
             raced.append({"backend": name, "problem": problem, "nanoseconds": samples})
-        about = {"machine": msgspec.to_builtins(machine.describe()), "commit": beginning.commit()}
+        about = {"machine": msgspec.to_builtins(host.describe()), "commit": new_record.commit()}
         json.dump(about | {"raced": raced}, file)
 
 

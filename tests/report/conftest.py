@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.record import Record
+from bench.records.schema import Record
 from tests.reported import reported
 
 

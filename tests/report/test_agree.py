@@ -4,7 +4,7 @@ import contextlib
 import io
 import re
 
-from bench.agree import __main__ as agree
+from bench import agree as agree
 
 
 def test_every_cell_that_is_counted_has_a_row():

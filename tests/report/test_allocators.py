@@ -2,8 +2,8 @@
 
 import msgspec
 
-from bench.choice import Choice, entrants
-from bench.record import Record
+from bench.plan.selection import Choice, entrants
+from bench.records.schema import Record
 from bench.report import compare
 from bench.report.findings import all_findings
 from tests.sample_record import sample_record

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import command
-from bench.record import Record
+from bench.console import exit
+from bench.records.schema import Record
+from bench.records.store import save
 from bench.report import compare
-from bench.store import save
 from tests.reported import IRIS, MLP, PAIR, called
 from tests.sample_record import fail, sample_record, step_seconds
 
@@ -25,7 +25,7 @@ def test_a_backend_that_became_slower_is_found_and_no_other(whole: Record, tmp_p
     code, printed, _ = compared(whole, other, tmp_path)
     found = {(c.entrant.backend, c.verdict) for c in compare.changes(whole, other) if c.verdict != "undecided"}
     assert found == {("jax-jit", "slower"), ("numpy-inplace", "faster")}
-    assert code == command.GOOD
+    assert code == exit.GOOD
     assert "24 slower, 24 faster" in printed
     assert max(map(len, printed.splitlines())) <= 80
     assert (tmp_path / "out" / "comparison.md").exists()
@@ -89,11 +89,11 @@ def test_a_regression_fails_when_asked_to(slower: dict[str, float], expected: in
 
 def test_a_regression_is_not_ruled_out_where_a_cell_is_not_compared(tmp_path: Path):
     a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR[:1], [IRIS], seed=1)
-    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == command.FAILED
-    assert compared(b, a, tmp_path, "--fail-on-regression")[0] == command.GOOD, "what A had not is no loss"
-    assert compared(a, b, tmp_path)[0] == command.GOOD
+    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == exit.FAILED
+    assert compared(b, a, tmp_path, "--fail-on-regression")[0] == exit.GOOD, "what A had not is no loss"
+    assert compared(a, b, tmp_path)[0] == exit.GOOD
     slower = sample_record(PAIR[:1], [IRIS], seed=1, slower={PAIR[0]: 1.5})
-    assert compared(a, slower, tmp_path, "--fail-on-regression")[0] == command.REGRESSION
+    assert compared(a, slower, tmp_path, "--fail-on-regression")[0] == exit.REGRESSION
 
 
 def test_equal_runs_seldom_differ_in_any_of_their_cells():
@@ -122,8 +122,8 @@ UNLIKE = {
 
 def test_a_regression_is_not_ruled_out_by_too_few_generations_for_an_interval(tmp_path: Path):
     a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], generations=2, seed=1, slower={"torch-eager": 10})
-    assert compared(a, b, tmp_path)[0] == command.GOOD
-    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == command.FAILED
+    assert compared(a, b, tmp_path)[0] == exit.GOOD
+    assert compared(a, b, tmp_path, "--fail-on-regression")[0] == exit.FAILED
 
 
 @pytest.mark.parametrize("unlike", UNLIKE)

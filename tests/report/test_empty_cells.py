@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import command
-from bench.record import Gate
+from bench.console import exit
+from bench.records.schema import Gate
 from bench.report import words
 from bench.report.findings import all_findings
 from tests.reported import IRIS, PAIR, reported
@@ -16,7 +16,7 @@ from tests.sample_record import fail, sample_record
 def test_an_empty_cell_shows_its_word_and_the_reason_stands_below(tmp_path: Path):
     record = fail(sample_record(("numpy", *PAIR), [IRIS]), "torch-eager", "timed out", "no answer within 600 s")
     code, printed, markdown = reported(record, tmp_path)
-    assert code == command.FAILED
+    assert code == exit.FAILED
     assert re.search(r"^torch-eager +timed out +timed out +timed out", printed, re.MULTILINE)
     assert re.search(r"\| iris +\| torch-eager +\| timed out", markdown)
     assert f"- torch-eager timed out on {IRIS}: no answer within 600 s" in printed
@@ -36,7 +36,7 @@ def test_what_disagrees_is_not_timed(tmp_path: Path):
     cell.outcome.word, cell.outcome.reason = "disagrees", "trajectory: the worst of all steps"
     cell.gates.append(Gate(name="trajectory", error=0.1, tolerance=1e-6, passed=False, what="the worst of all steps"))
     code, printed, _ = reported(record, tmp_path)
-    assert code == command.DISAGREEMENT
+    assert code == exit.DISAGREEMENT
     assert cell.samples
     assert "1 cell of 4 DISAGREE" in printed
     assert re.search(r"^torch-eager +disagrees +disagrees", printed, re.MULTILINE)

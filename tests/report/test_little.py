@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench import command
-from bench.record import Entrant, LabReport, Record
+from bench.console import exit
+from bench.records.schema import Entrant, LabReport, Record
 from tests.reported import IRIS, MLP, PAIR, reported, without_samples
 from tests.sample_record import fail, sample_record
 
@@ -42,24 +42,24 @@ def _on_two_devices(record: Record) -> Record:
 
 
 LITTLE = {
-    "one backend": (lambda: sample_record(["numpy"], [IRIS, MLP], control=False), command.GOOD),
-    "one problem": (lambda: sample_record(problems=[MLP]), command.GOOD),
-    "one cell": (lambda: sample_record(["jax-scan"], [IRIS], control=False), command.GOOD),
-    "one generation": (lambda: sample_record(problems=[IRIS], generations=1), command.GOOD),
-    "two rounds of two generations": (lambda: sample_record(problems=[IRIS], generations=2, rounds=2), command.GOOD),
-    "no generation": (lambda: sample_record(problems=[IRIS], generations=0), command.GOOD),
-    "no numpy": (lambda: sample_record(PAIR, [IRIS, MLP]), command.GOOD),
-    "no numbers": (lambda: without_samples(sample_record(PAIR, [IRIS, MLP])), command.GOOD),
-    "samples without a number": (lambda: _with_empty_samples(sample_record(PAIR, [IRIS])), command.GOOD),
-    "no descent": (lambda: _with_losses_alone(sample_record(PAIR, [IRIS])), command.GOOD),
-    "no facts": (lambda: _without_facts(sample_record(PAIR, [IRIS, MLP])), command.GOOD),
-    "a bent scatter": (lambda: _with_a_bent_scatter(sample_record(PAIR, [IRIS])), command.GOOD),
-    "two devices": (lambda: _on_two_devices(sample_record(["numpy", "jax-scan"], [IRIS])), command.GOOD),
-    "no problem": (lambda: sample_record(PAIR, []), command.FAILED),
-    "no backend": (lambda: sample_record([], [IRIS]), command.FAILED),
-    "nothing": (lambda: sample_record([], []), command.FAILED),
-    "all crashed": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "crashed"), command.FAILED),
-    "all left out": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "not on cpu"), command.FAILED),
+    "one backend": (lambda: sample_record(["numpy"], [IRIS, MLP], control=False), exit.GOOD),
+    "one problem": (lambda: sample_record(problems=[MLP]), exit.GOOD),
+    "one cell": (lambda: sample_record(["jax-scan"], [IRIS], control=False), exit.GOOD),
+    "one generation": (lambda: sample_record(problems=[IRIS], generations=1), exit.GOOD),
+    "two rounds of two generations": (lambda: sample_record(problems=[IRIS], generations=2, rounds=2), exit.GOOD),
+    "no generation": (lambda: sample_record(problems=[IRIS], generations=0), exit.GOOD),
+    "no numpy": (lambda: sample_record(PAIR, [IRIS, MLP]), exit.GOOD),
+    "no numbers": (lambda: without_samples(sample_record(PAIR, [IRIS, MLP])), exit.GOOD),
+    "samples without a number": (lambda: _with_empty_samples(sample_record(PAIR, [IRIS])), exit.GOOD),
+    "no descent": (lambda: _with_losses_alone(sample_record(PAIR, [IRIS])), exit.GOOD),
+    "no facts": (lambda: _without_facts(sample_record(PAIR, [IRIS, MLP])), exit.GOOD),
+    "a bent scatter": (lambda: _with_a_bent_scatter(sample_record(PAIR, [IRIS])), exit.GOOD),
+    "two devices": (lambda: _on_two_devices(sample_record(["numpy", "jax-scan"], [IRIS])), exit.GOOD),
+    "no problem": (lambda: sample_record(PAIR, []), exit.FAILED),
+    "no backend": (lambda: sample_record([], [IRIS]), exit.FAILED),
+    "nothing": (lambda: sample_record([], []), exit.FAILED),
+    "all crashed": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "crashed"), exit.FAILED),
+    "all left out": (lambda: fail(sample_record(["numpy"], control=False), "numpy", "not on cpu"), exit.FAILED),
 }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backends import MODES
-from bench.record import Entrant
+from bench.records.schema import Entrant
 from bench.report import look
 from tests.reported import IRIS, reported
 from tests.sample_record import HOSTILE, rename, sample_record

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.record import Samples
+from bench.records.schema import Samples
 from bench.report import scaling, start, sweep, tables, units, words
 from bench.report.findings import overheads
 from bench.statistics import NEVER, Interval, welch

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from bench.record import Outcome, Record
+from bench.records.schema import Outcome, Record
 from bench.report import leaders, tables, units, words
 from bench.report.findings import all_findings, fastest, overheads
 from tests.reported import IRIS, MLP, PAIR, entrant, only, reported

@@ -12,10 +12,10 @@ import psutil
 import pytest
 
 from backends import LIBRARIES
-from bench.record import Outcome
+from bench.records.schema import Outcome
+from bench.records.store import save
 from bench.report import look, pictures
 from bench.report.findings import all_findings
-from bench.store import save
 from tests.running import ROOT
 from tests.sample_record import sample_record
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.record import SCHEMA
-from bench.store import save
+from bench.records.schema import SCHEMA
+from bench.records.store import save
 from tests.reported import IRIS, MLP, PAIR, called, reported, without_samples
 from tests.running import ROOT, published
 from tests.sample_record import fail, sample_record

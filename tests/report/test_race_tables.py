@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from bench.record import Record
+from bench.records.schema import Record
+from bench.records.store import newest, read
 from bench.report import text, words
 from bench.report.findings import all_findings
-from bench.store import newest, read
 from tests.running import ROOT
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import calibration
-from bench.calibration import Calibration, Rate, Trial
-from bench.problem import UsageError
-from bench.record import Gpu, Record
+from bench.errors import UsageError
+from bench.records import calibration
+from bench.records.calibration import Calibration, Rate, Trial
+from bench.records.schema import Gpu, Record
+from bench.records.store import save
 from bench.report import text, trust, words
 from bench.report.findings import all_findings
-from bench.store import save
 from tests.reported import IRIS, MLP, PAIR, called, reported, without_samples
 from tests.sample_record import sample_record
 

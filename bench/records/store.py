@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from bench.problem import UsageError
-from bench.record import SCHEMA, Record
+from bench.errors import UsageError
+from bench.records.schema import SCHEMA, Record
 
 
 def save(record: Record, path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.problem import UsageError
+from bench.errors import UsageError
 
 SYSTEM = Path("/sys/devices/system")
 KINDS = ("cpu_atom", "cpu_core")

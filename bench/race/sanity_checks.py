@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 import backends
-from bench import messages
-from bench.process import THREADS
-from bench.record import Cell, Entrant, Operation, Record
+from bench.records.schema import Cell, Entrant, Operation, Record
 from bench.statistics import FEWEST_GENERATIONS, per_call, spread
+from bench.workers import messages
+from bench.workers.process import THREADS
 
 FASTER_THAN_MEASURED = 4
 """Times the machine's best measured matmul rate that a call may reach before it is refused.

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import backends
-from bench import machine, topology
 from bench.backend import REFERENCE
-from bench.inert import inert
-from bench.problem import DTYPES, Problem, UsageError
-from bench.process import usable_cores
-from bench.record import OPERATIONS, Allocator, Entrant, Operation
-from bench.store import read
+from bench.console.escape import inert
+from bench.devices import cpu
+from bench.errors import UsageError
+from bench.problem import DTYPES, Problem
+from bench.records import host
+from bench.records.schema import OPERATIONS, Allocator, Entrant, Operation
+from bench.records.store import read
+from bench.workers.process import usable_cores
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 DEVICES = ("cpu", "cuda")
@@ -72,7 +74,7 @@ class Choice:
         _check("dtype", self.dtypes, DTYPES)
         self.allocators = list(dict.fromkeys(self.allocators)) or [DEFAULT_ALLOCATOR]
         _check("allocator", self.allocators, get_args(Allocator))
-        topology.cores(usable_cores(), self.core)
+        cpu.cores(usable_cores(), self.core)
         for name in self.backends:
             check_backend(name)
         self.deadline = _positive_seconds(self.deadline)
@@ -124,7 +126,7 @@ def _is_there(module: str) -> bool:
 
 
 def available_devices() -> list[str]:
-    return ["cpu", "cuda"] if machine.gpu() else ["cpu"]
+    return ["cpu", "cuda"] if host.gpu() else ["cpu"]
 
 
 def default_backends(devices: Sequence[str], quick: bool) -> list[str]:

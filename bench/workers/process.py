@@ -23,9 +23,9 @@ import psutil
 
 import backends
 import bench
-from bench import messages
-from bench.record import Entrant, Outcome
-from bench.usage import PLACE, PLACES
+from bench.records.schema import Entrant, Outcome
+from bench.workers import messages
+from bench.workers.cpu_accounting import PLACE, PLACES
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,7 +89,7 @@ class Process:
             self._process = subprocess.Popen(
                 # With -P a script called jax.py in the working folder is not taken for the library.
                 # Arguments and environment have one length for all: their size moves what lies on the stack.
-                [sys.executable, "-P", "-m", "bench.worker", f"{theirs.fileno():04}"],
+                [sys.executable, "-P", "-m", "bench.workers.worker", f"{theirs.fileno():04}"],
                 env=_given() | _environment(entrant, cache) | layout.environment() | {MARK: self._mark},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

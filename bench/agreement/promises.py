@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.agree.evidence import same_bits
+from bench.agreement.answers import same_bits
 from bench.backend import Backend, parts
 from bench.problem import Arrays, Problem, array_dtype, epsilon
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.inert import inert
-from bench.problem import UsageError
+from bench.console.escape import inert
+from bench.errors import UsageError
 
 GOOD, DISAGREEMENT, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 REGRESSION = DISAGREEMENT

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from bench.agree import Evidence, Reference
-from bench.record import LabReport, Record
-from bench.workloads import data, factorisation
+from bench.agreement.answers import Evidence
+from bench.agreement.reference import Reference
+from bench.records.schema import LabReport, Record
+from bench.workloads import datasets, factorisation
 
 PROBLEM = "factorisation/iris"
 """The report's first exercise."""
@@ -32,7 +33,7 @@ def lab_report(backend: str, reference: Reference, evidence: Evidence) -> LabRep
     mapped = U @ np.linalg.lstsq(U, scores, rcond=None)[0]
     return LabReport(
         backend=backend,
-        labels=[int(label) for label in data.iris()[1]],
+        labels=[int(label) for label in datasets.iris()[1]],
         pca_scores=scores.tolist(),
         learnt=U.tolist(),
         r_squared=float(1 - np.sum((scores - mapped) ** 2) / np.sum((scores - scores.mean(axis=0)) ** 2)),

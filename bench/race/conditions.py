@@ -6,8 +6,8 @@ from pathlib import Path
 
 import psutil
 
-from bench import messages
-from bench.record import Entrant
+from bench.records.schema import Entrant
+from bench.workers import messages
 
 FEWEST_CORES_USED = 0.9
 """CPU time over wall time in its calls, below which an entrant did not have its core.  docs/measured.md has

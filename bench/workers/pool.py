@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bench import messages, topology
+from bench.devices import cpu
 from bench.problem import Problem
-from bench.process import Failed, Layout, Process, layout, usable_cores
-from bench.record import Cell, Entrant, Operation, Record
+from bench.records.schema import Cell, Entrant, Operation, Record
+from bench.workers import messages
+from bench.workers.process import Failed, Layout, Process, layout, usable_cores
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ class Workers:
         `deadline`: seconds that an entrant may take over one cell."""
         self.record, self.cache, self.deadline = record, cache, deadline
         self.all_cores = usable_cores()
-        self.cores = topology.cores(self.all_cores, record.settings.core)
+        self.cores = cpu.cores(self.all_cores, record.settings.core)
         self.layout, self._starting_cores = Layout(), list(self.cores.preparing)
         self._processes: dict[tuple[str, str], Process] = {}
         self._caches: dict[tuple[str, str], Path] = {}

@@ -3,12 +3,12 @@
 from contextlib import suppress
 
 import backends
-from bench import messages
 from bench.backend import REFERENCE
 from bench.problem import Problem
-from bench.process import Failed
-from bench.record import Entrant, Limits, Record
-from bench.workers import Workers
+from bench.records.schema import Entrant, Limits, Record
+from bench.workers import messages
+from bench.workers.pool import Workers
+from bench.workers.process import Failed
 
 PROBES = {
     "cpu": messages.Probe(side=1536, copied_bytes=2**27),

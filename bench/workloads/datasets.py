@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from bench.problem import Array, UsageError
+from bench.errors import UsageError
+from bench.problem import Array
 
 LARGEST = 2**32
 """Bytes; one message holds no array of as many."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from bench.record import Gpu, Machine, Weather
+from bench.records.schema import Gpu, Machine, Weather
 
 
 def describe() -> Machine:

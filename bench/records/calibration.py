@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from bench.problem import UsageError
-from bench.record import Machine, Strict
-from bench.store import write
+from bench.errors import UsageError
+from bench.records.schema import Machine, Strict
+from bench.records.store import write
 
 FILE = "calibration.json"
 

@@ -1,12 +1,12 @@
 """A worker: one backend in a process of its own.  Loads it, prepares a problem, waits for its turn.
 
-`python -m bench.worker FD` reads requests from the inherited socket FD and answers each.  Threads and
-environment were set by the parent before this process began, and the core that it began on; see `bench.process`.
+`python -m bench.workers.worker FD` reads requests from the inherited socket FD and answers each.  Threads and
+environment were set by the parent before this process began, and the core that it began on; see `bench.workers.process`.
 """
 
-from bench import usage
+from bench.workers import cpu_accounting
 
-KEPT = usage.place_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
+KEPT = cpu_accounting.place_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
 
 import gc
 import importlib.util
@@ -26,13 +26,14 @@ from typing import Any
 import numpy as np
 
 import backends
-from bench import clock, messages
-from bench.agree import promises
-from bench.agree.evidence import Evidence, Operations, makers, testify
-from bench.agree.reference import distance
+from bench import clock
+from bench.agreement import promises
+from bench.agreement.answers import Evidence, Operations, makers, testify
+from bench.agreement.reference import distance
 from bench.backend import Backend, Malformed, Unsupported, checked, parts
 from bench.problem import Arrays, Problem, array_dtype, epsilon, nudged
-from bench.record import Operation
+from bench.records.schema import Operation
+from bench.workers import messages
 from bench.workloads import WORKLOADS
 
 LEAST_WARM_UP = {"cpu": 0.0, "cuda": 0.05}
@@ -65,7 +66,7 @@ class Worker:
     def load(self, ask: messages.Load) -> messages.Loaded:
         seconds, made = clock.timed(lambda: backends.load(ask.backend, ask.device, ask.dtype))
         self.backend = checked(made)
-        usage.pin(self._cores)  # again: a library may have started threads, or gone elsewhere
+        cpu_accounting.pin(self._cores)  # again: a library may have started threads, or gone elsewhere
         self.device, self.dtype = ask.device, array_dtype(ask.dtype)
         return messages.Loaded(
             import_seconds=seconds,
@@ -76,7 +77,7 @@ class Worker:
         )
 
     def pin(self, ask: messages.Pin) -> messages.Done:
-        usage.pin(ask.cores)
+        cpu_accounting.pin(ask.cores)
         self._cores = ask.cores
         return messages.Done()
 
@@ -127,10 +128,13 @@ class Worker:
         self.batch = None
         self.batch = self.backend.wait(self.backend.put(self.problem.batch))
         if ask.room_for:
-            usage.give_room(ask.step_bytes, ask.room_for)
+            cpu_accounting.give_room(ask.step_bytes, ask.room_for)
         self._warm_up_seconds = max(ask.warm_up_seconds, LEAST_WARM_UP[self.device])
-        self._turns, self._calls, self._compiled = usage.Meter(), usage.Meter(), 0
-        self._threads_before, self._began = usage.thread_seconds(), (time.monotonic(), usage.cpu_seconds())
+        self._turns, self._calls, self._compiled = cpu_accounting.Meter(), cpu_accounting.Meter(), 0
+        self._threads_before, self._began = (
+            cpu_accounting.thread_seconds(),
+            (time.monotonic(), cpu_accounting.cpu_seconds()),
+        )
         return messages.Done()
 
     def turn(self, ask: messages.Turn) -> messages.Turned:
@@ -163,15 +167,15 @@ class Worker:
             done, spent = done + calls, time.monotonic() - began
 
     def tally(self, ask: messages.Tally) -> messages.Tallied:
-        wall, cpu = time.monotonic() - self._began[0], usage.cpu_seconds() - self._began[1]
+        wall, cpu = time.monotonic() - self._began[0], cpu_accounting.cpu_seconds() - self._began[1]
         before = self._threads_before
-        busy = [seconds - before.get(thread, 0.0) for thread, seconds in usage.thread_seconds().items()]
+        busy = [seconds - before.get(thread, 0.0) for thread, seconds in cpu_accounting.thread_seconds().items()]
         return messages.Tallied(
             cores_used=self._calls.cpu / max(self._calls.wall, 1e-9),
             idle_cpu_share=max(0.0, cpu - self._turns.cpu - self._turns.looking) / max(wall - self._turns.wall, 1e-9),
             busy_threads=sum(seconds > 0.05 * max(cpu, 1e-9) for seconds in busy),
             compilations=self._compiled,
-            strays=usage.strays(self._cores),
+            strays=cpu_accounting.strays(self._cores),
         )
 
     def weigh(self, ask: messages.Weigh) -> messages.Weighed:
@@ -318,7 +322,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def main(socket: int) -> None:
-    usage.bind()
+    cpu_accounting.bind()
     sys.path.append(os.getcwd())  # last: a backend of a person's own may lie there, and hides no library
     # Ctrl-C is the parent's to handle; it decides when the workers go.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -13,15 +13,16 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from bench import limits, plausible, topology
-from bench.inert import inert
-from bench.machine import WeatherStation, gpu_reading
-from bench.prepare import Preparation
+from bench.console.escape import inert
+from bench.devices import cpu
 from bench.problem import Problem
-from bench.process import Failed
-from bench.record import Cell, Entrant, Outcome, Race, Record
-from bench.rounds import Rounds
-from bench.workers import Workers
+from bench.race import machine_limits, sanity_checks
+from bench.race.prepare import Preparation
+from bench.race.rounds import Rounds
+from bench.records.host import WeatherStation, gpu_reading
+from bench.records.schema import Cell, Entrant, Outcome, Race, Record
+from bench.workers.pool import Workers
+from bench.workers.process import Failed
 
 
 @dataclass
@@ -73,7 +74,7 @@ class Runner:
                         self.record.machine.gpu.readings.append(gpu_reading())  # while it is still warm
                     if problem is problems[-1]:
                         # Before the race is saved: a run that is killed must not be complete without its limits.
-                        limits.measure(self.workers, problems[0])
+                        machine_limits.measure(self.workers, problems[0])
                         self._refuse_impossible()
                 self.record.weather.append(station.report(generation))
                 self.save()
@@ -83,7 +84,7 @@ class Runner:
 
     def _refuse_impossible(self) -> None:
         for entrant, cell in self._good_cells():
-            if reason := plausible.too_fast(self.record, entrant, cell):
+            if reason := sanity_checks.too_fast(self.record, entrant, cell):
                 self.workers.fail(entrant, cell, Failed("failed", reason))
 
     def _judge_steadiness(self) -> None:
@@ -92,7 +93,7 @@ class Runner:
             if self.record.settings.generations and cell.cores_used and not cell.samples:
                 most = f"{max(cell.cores_used):.2g} of a core at the most"
                 cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
-            if reason := plausible.unsteady(cell):
+            if reason := sanity_checks.unsteady(cell):
                 cell.outcome = Outcome(word="unsteady", reason=reason)
 
     def _good_cells(self) -> list[tuple[Entrant, Cell]]:
@@ -107,8 +108,8 @@ class Runner:
 def _harness_on(cores: list[int]) -> Iterator[None]:
     """Keep every thread of this process on `cores`, off the one that is raced on; anywhere without any."""
     before = os.sched_getaffinity(0)
-    topology.pin_all_threads(cores)
+    cpu.pin_all_threads(cores)
     try:
         yield
     finally:
-        topology.pin_all_threads(before if cores else ())
+        cpu.pin_all_threads(before if cores else ())

@@ -5,10 +5,11 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from bench import command, progress, session
-from bench.choice import Choice, add_options
-from bench.inert import inert
-from bench.record import Cell, Record
+from bench import session
+from bench.console import exit, progress
+from bench.console.escape import inert
+from bench.plan.selection import Choice, add_options
+from bench.records.schema import Cell, Record
 from bench.report import lab, tables, units, words
 from bench.report.findings import all_findings
 from bench.report.text import Section, show
@@ -24,7 +25,7 @@ CONFORMANCE_DTYPES = ["float32", "float64"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints every gate's error beside its tolerance.  0 all agree, 1 one does not, 2 usage, 3 one failed to run."""
-    return command.ended(lambda: _agree(_options(arguments)))
+    return exit.ended(lambda: _agree(_options(arguments)))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

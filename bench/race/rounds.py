@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from bench import clock, conditions, messages, plausible
-from bench.agree import Reference, gates
-from bench.process import Failed
-from bench.record import Entrant, Operation, Race, Samples
-from bench.workers import Workers
+from bench import clock
+from bench.agreement import checks
+from bench.agreement.reference import Reference
+from bench.race import conditions, sanity_checks
+from bench.records.schema import Entrant, Operation, Race, Samples
+from bench.workers import messages
+from bench.workers.pool import Workers
+from bench.workers.process import Failed
 
 MOST_CALLS = 1000
 
@@ -54,7 +57,7 @@ class Rounds:
 
     def _ruly(self, tallied: list[tuple[Entrant, messages.Tallied]], race: Race, taken: Taken) -> list[Entrant]:
         """Return the entrants that kept the rules; one that broke them may be what took the others' core, and is ended."""
-        unruly = [(entrant, tally) for entrant, tally in tallied if plausible.unruly(tally)]
+        unruly = [(entrant, tally) for entrant, tally in tallied if sanity_checks.unruly(tally)]
         for entrant, tally in unruly:
             self._close(entrant, tally, race, taken)
             self.workers.of(entrant).kill()
@@ -108,7 +111,7 @@ class Rounds:
     def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
         turned = self.workers.ask(entrant, turn)
         for operation, sample in turned.samples.items():
-            if not gates.timed_call_agrees(self.reference, operation, sample.loss, sample.distance):
+            if not checks.timed_call_agrees(self.reference, operation, sample.loss, sample.distance):
                 loss, far = self.reference.timed[operation]
                 ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
                 raise Failed("disagrees", f"a timed call of {operation} {ended}")
@@ -121,7 +124,7 @@ class Rounds:
         cell.compilations += tally.compilations
         entrant.busy_threads.append(tally.busy_threads)
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
-        if reason := plausible.unruly(tally):
+        if reason := sanity_checks.unruly(tally):
             self.workers.fail(entrant, cell, Failed("failed", reason))
         elif cell.outcome.word == "ok" and entrant.label not in race.starved:
             cell.samples += [
@@ -138,7 +141,7 @@ class Rounds:
                 if (found := getattr(weighed, what)) is not None:
                     getattr(cell, what).append(found)
             if entrant.device == "cuda" and not weighed.device_peak_bytes:
-                self.workers.fail(entrant, cell, Failed("failed", plausible.UNUSED_GPU))
+                self.workers.fail(entrant, cell, Failed("failed", sanity_checks.UNUSED_GPU))
 
     def _weigh_afresh(self, entrant: Entrant) -> int | None:
         """Return the most device memory in a process that has seen no other problem; None, and a warning, where that fails."""

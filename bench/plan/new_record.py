@@ -10,22 +10,14 @@ from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-from bench import machine
-from bench.choice import (
-    GENERATIONS,
-    RESULTS,
-    ROUNDS,
-    SLOWEST_STEP,
-    WARM_UP,
-    Choice,
-    entrants,
-    posed,
-)
-from bench.inert import inert
-from bench.problem import Problem, UsageError
-from bench.process import steering
-from bench.record import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
-from bench.store import read
+from bench.console.escape import inert
+from bench.errors import UsageError
+from bench.plan.selection import GENERATIONS, RESULTS, ROUNDS, SLOWEST_STEP, WARM_UP, Choice, entrants, posed
+from bench.problem import Problem
+from bench.records import host
+from bench.records.schema import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
+from bench.records.store import read
+from bench.workers.process import steering
 
 
 def new(choice: Choice) -> tuple[Record, list[Problem]]:
@@ -37,7 +29,7 @@ def new(choice: Choice) -> tuple[Record, list[Problem]]:
         started=now.isoformat(timespec="seconds"),
         command=inert(shlex.join([*_program(), *sys.argv[1:]])),
         commit=commit(),
-        machine=machine.describe(),
+        machine=host.describe(),
         settings=Settings(
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
             most_rounds=ROUNDS,
@@ -122,7 +114,7 @@ def _refuse_elsewhere(path: Path, record: Record) -> None:
     """UsageError where it is done, or was begun on another machine or with other versions."""
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
-    if (hardware := _hardware(record.machine)) != _hardware(machine.describe()):
+    if (hardware := _hardware(record.machine)) != _hardware(host.describe()):
         raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
     for name, (then, now) in _changed_versions(record).items():
         raise UsageError(f"{path} was begun with {name} {then}, and here is {now}; install {then} again, or run anew")

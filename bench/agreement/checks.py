@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from bench.agree.evidence import Evidence
-from bench.agree.reference import Reference, distances, norm
+from bench.agreement.answers import Evidence
+from bench.agreement.reference import Reference, distances, norm
 from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
-from bench.record import Gate, Operation, Outcome, Run
+from bench.records.schema import Gate, Operation, Outcome, Run
 from bench.workloads import WORKLOADS
 
 _EXPLAINED = {

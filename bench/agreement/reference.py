@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import backends
-from bench.agree.evidence import Answers, Point, answers, descend, operations
+from bench.agreement.answers import Answers, Point, answers, descend, operations
 from bench.backend import REFERENCE
 from bench.problem import Array, Arrays, Problem, array_dtype, cast, epsilon, in_dtype, nudged
 from bench.workloads import WORKLOADS, pose

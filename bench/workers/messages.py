@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from bench.agree.evidence import Evidence
+from bench.agreement.answers import Evidence
 from bench.backend import Mode
 from bench.problem import Arrays, Problem
-from bench.record import Count, Nanoseconds, Operation, Positive, Share, Word
+from bench.records.schema import Count, Nanoseconds, Operation, Positive, Share, Word
 
 
 class Load(Struct, tag=True):

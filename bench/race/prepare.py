@@ -2,14 +2,16 @@
 
 from typing import Literal
 
-from bench import lab, messages, plausible
-from bench.agree import Reference, gates
-from bench.agree.evidence import Evidence
+from bench.agreement import checks, lab_report
+from bench.agreement.answers import Evidence
+from bench.agreement.reference import Reference
 from bench.problem import Problem
-from bench.process import THREADS, Failed
-from bench.record import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
+from bench.race import sanity_checks
+from bench.records.schema import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
 from bench.statistics import spread
-from bench.workers import Workers, keeps_its_cache
+from bench.workers import messages
+from bench.workers.pool import Workers, keeps_its_cache
+from bench.workers.process import THREADS, Failed
 
 
 class Preparation:
@@ -72,10 +74,10 @@ class Preparation:
         try:
             prepared = worker.ask(request, self.workers.deadline)
         except Failed as failure:
-            failure.outcome.reason += plausible.steered(entrant, self.workers.record.steering)
+            failure.outcome.reason += sanity_checks.steered(entrant, self.workers.record.steering)
             raise
         if entrant.mode != "eager" and request.operations and prepared.compilations == 0:
-            raise Failed("failed", plausible.uncompiled(entrant, self.workers.record.steering))
+            raise Failed("failed", sanity_checks.uncompiled(entrant, self.workers.record.steering))
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
         self._compiled.add(known)
         self.workers.cell(entrant, problem).first_calls += [
@@ -102,26 +104,26 @@ class Preparation:
         promise = messages.Promise()
         for entrant, promised in self.workers.each(prepared, problem, lambda e: self.workers.ask(e, promise)):
             cell = self.workers.cell(entrant, problem)
-            cell.gates += gates.promised(promised.broken)
-            cell.outcome = gates.outcome(cell.gates)
+            cell.gates += checks.promised(promised.broken)
+            cell.outcome = checks.outcome(cell.gates)
 
     def _keep_facts(self, reference: Reference) -> None:
         facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)
         facts.oracle = reference.oracle
-        facts.reference = gates.quality(reference, reference.truth.params) | {
+        facts.reference = checks.quality(reference, reference.truth.params) | {
             "last_loss": float(reference.truth.losses[-1])
         }
 
     def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
         cell = self.workers.cell(entrant, reference.problem)
-        cell.gates = gates.judge(reference, evidence)
-        cell.outcome = gates.outcome(cell.gates)
+        cell.gates = checks.judge(reference, evidence)
+        cell.outcome = checks.outcome(cell.gates)
         if cell.outcome.word == "ok":
             cell.runs, cell.losses = (
-                gates.runs(reference, evidence.trained),
+                checks.runs(reference, evidence.trained),
                 [float(x) for x in evidence.losses],
             )
-            lab.keep(self.workers.record, entrant.backend, reference, evidence)
+            lab_report.keep(self.workers.record, entrant.backend, reference, evidence)
 
 
 def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
