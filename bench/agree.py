@@ -65,11 +65,11 @@ def conformance(record: Record) -> list[str]:
 
 
 def _passed(cells: Sequence[Cell]) -> str:
-    checks = [check for cell in cells for check in cell.gates]
+    checks = [check for cell in cells for check in cell.checks]
     broken = dict.fromkeys(check.name for check in checks if not check.passed)
     promises = units.plural(len({check.name for check in checks}), "promise")
     # What broke a check has said so; every other status than ok is told.
-    statuses = Counter(c.outcome.word for c in cells if c.outcome.word != "ok" and all(x.passed for x in c.gates))
+    statuses = Counter(c.outcome.status for c in cells if c.outcome.status != "ok" and all(x.passed for x in c.checks))
     said = [f"{status} on {times} of {len(cells)} cells" for status, times in statuses.items()]
     if broken:
         said.insert(0, f"BROKE {', '.join(broken)}")

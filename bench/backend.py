@@ -35,7 +35,7 @@ class Unsupported(Exception):
                 f"{word!r} is no word for what cannot run here; say `not on`, `not for` or `needs`, and what"
             )
         super().__init__(reason)
-        self.word, self.reason = word, reason
+        self.status, self.reason = word, reason
 
 
 class Backend(Protocol):

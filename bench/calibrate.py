@@ -88,7 +88,7 @@ def begun(folder: Path) -> Calibration:
     """What the folder holds, or a new one; UsageError when it was made otherwise, for such races cannot be counted in."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     new = Calibration(
-        machine=host.describe(),
+        host=host.describe(),
         commit=new_record.commit(),
         versions=dict(backends.load("numpy").versions),
         generations=GENERATIONS["default"],
@@ -110,7 +110,7 @@ def begun(folder: Path) -> Calibration:
 
 def _conditions(of: Calibration) -> dict[str, Any]:
     return {
-        "machine": of.machine,
+        "machine": of.host,
         "commit": of.commit,
         "set of versions": of.versions,
         "number of generations": of.generations,

@@ -174,8 +174,8 @@ def cell(place: tuple[Entrant, str], record: Record) -> Cell:
     """The timed cell; skipped where the backend is known not to run, failed where it should have."""
     entrant, problem = place
     cell = record.cell(entrant.label, problem, entrant.dtype)
-    if cell.outcome.word != "ok":
-        why = f"{cell.outcome.word}: {inert(cell.outcome.reason)}"
+    if cell.outcome.status != "ok":
+        why = f"{cell.outcome.status}: {inert(cell.outcome.reason)}"
         if cell.outcome.failed:
             pytest.fail(why, pytrace=False)  # a sentence; the source of this fixture explains nothing
         pytest.skip(why)

@@ -49,7 +49,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return {key: array.shape for key, array in (self.params | self.batch).items()}
 
     @property
-    def digest(self) -> str:
+    def checksum(self) -> str:
         """SHA-256 over everything a backend is given; equal digests pose the same question."""
         digest = hashlib.sha256(repr((self.name, self.dtype, self.seed, self.learning_rate, self.num_steps)).encode())
         for group in (self.params, self.batch, self.held_out):

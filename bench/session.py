@@ -80,8 +80,8 @@ def _leave(path: Path) -> None:
     """
     record = read(path)
     for cell in record.cells:
-        if cell.outcome.word == "pending":
-            cell.outcome = Outcome(word="interrupted", reason="the run was ended before its race; --resume it")
+        if cell.outcome.status == "pending":
+            cell.outcome = Outcome(status="interrupted", reason="the run was ended before its race; --resume it")
     record.status = "interrupted"
     save(record, path)
 

@@ -1,10 +1,9 @@
-"""What the samples say: medians, ratios with intervals, verdicts.  No clock, no file, no framework.
+"""Medians, ratios with intervals, and verdicts.  No clock, no file, no library of the comparison.
 
-Successive samples of a process are correlated and every process has a speed of its own, so the unit
-of replication is the generation (one set of processes): Kalibera and Jones, "Rigorous benchmarking
-in reasonable time", ISMM 2013.  Within a generation the median of the log ratios of its rounds,
-there and back, averaged where the same code raced in several processes; over the generations
-Student's t, 95 %.
+Successive samples of a process are correlated, and every process has a speed of its own, so the unit of replication is the
+generation, one set of processes (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013).  A generation
+gives the median of the log ratios of its rounds.  Where the same code raced in several processes, their medians are
+averaged.  Over the generations the interval is Student's t.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,31 +15,62 @@ from bench.records.schema import Samples
 
 CONFIDENCE = 0.95
 FEWEST_GENERATIONS = 3
+MARGIN = 0.03
+"""Relative difference that does not matter to a user: within it two backends are level."""
 NEVER = float("inf")
 
-Verdict = Literal["faster", "slower", "undecided"]
+Verdict = Literal["faster", "slower", "level", "unknown"]
+Ends = tuple[float, float]
 
 
-class Interval(NamedTuple):
-    """An estimate and its interval, of 95 % unless more was asked for; low and high are None below three generations."""
+class Estimate(NamedTuple):
+    """A ratio of two times, estimated in logs."""
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    log: float
+    """The logarithm of the ratio."""
+    error: float | None = None
+    """The standard error of `log`; None below three generations."""
+    freedom: float = 0.0
+    """The degrees of freedom of `error`."""
+    confidence: float = CONFIDENCE
+    """That of `low` and `high`; more than 95 % where several intervals are to hold together."""
+
+    @property
+    def value(self) -> float:
+        return float(np.exp(self.log))
+
+    @property
+    def low(self) -> float | None:
+        return None if (ends := self.interval()) is None else ends[0]
+
+    @property
+    def high(self) -> float | None:
+        return None if (ends := self.interval()) is None else ends[1]
 
     @property
     def half_width(self) -> float | None:
-        """Relative: half of log(high / low), which is about half of (high - low) / value."""
-        return None if self.low is None or self.high is None else float(np.log(self.high / self.low) / 2)
+        """Return half of log(high / low), which is about half of (high - low) / value; None without an interval."""
+        return None if self.error is None else _quantile(self.freedom, self.confidence) * self.error
 
     @property
     def reach(self) -> float:
-        """How far from 1 its farthest end lies, in logs: the same for 1.03 and for 1 / 1.03."""
-        return float(max(abs(np.log(end)) for end in self if end is not None))
+        """Return how far from 1 the farthest end lies, in logs: the same for 1.03 and for 1 / 1.03."""
+        return abs(self.log) + (self.half_width or 0.0)
+
+    def interval(self, confidence: float | None = None) -> Ends | None:
+        """Return Student's t interval of the ratio; None below three generations."""
+        if self.error is None:
+            return None
+        half = _quantile(self.freedom, confidence or self.confidence) * self.error
+        return float(np.exp(self.log - half)), float(np.exp(self.log + half))
+
+    def among(self, comparisons: int) -> "Estimate":
+        """Return the estimate with an interval that holds together with those of all `comparisons` (Bonferroni)."""
+        return self._replace(confidence=1 - (1 - CONFIDENCE) / max(1, comparisons))
 
 
 class Spread(NamedTuple):
-    """Seconds per call: the median and the quartles around it."""
+    """Seconds per call: the median and the quartiles around it."""
 
     median: float
     lower_quartile: float
@@ -48,22 +78,21 @@ class Spread(NamedTuple):
 
 
 def per_call(samples: Samples) -> np.ndarray:
-    """Seconds per call, in the order of the rounds."""
+    """Return the seconds per call of each sample, in the order of the rounds."""
     return np.asarray(samples.nanoseconds) / samples.calls / 1e9
 
 
 def spread(samples: Iterable[Samples]) -> Spread:
-    """Over every sample of every generation."""
+    """Return the spread over every sample of every generation."""
     low, middle, high = np.quantile(np.concatenate([per_call(s) for s in samples]), [0.25, 0.5, 0.75])
     return Spread(float(middle), float(low), float(high))
 
 
 def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
-    """log(time of a / time of b): a median over the rounds of each generation that has both.
+    """Return log(time of a / time of b) for each generation that has both: a median over its rounds.
 
-    A drift raises the ratio on the way there by what it lowers it on the way back.  Both stand by themselves: a
-    disturbance spoils one of them, and a mean of the two would be spoilt by either.  Of several samples in a
-    generation, one for each process, every one of a is paired with every one of b, and the medians are averaged.
+    Of several samples in a generation, one for each process, every one of a is paired with every one of b, and the medians
+    are averaged.
     """
     ours, theirs = _by_generation(a), _by_generation(b)
     medians = [[_paired_median(x, y) for x in ours[g] for y in theirs[g]] for g in ours if g in theirs]
@@ -78,73 +107,105 @@ def _by_generation(samples: Iterable[Samples]) -> dict[int, list[np.ndarray]]:
 
 
 def _paired_median(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the median log ratio of samples of the same turn.
+
+    A drift raises the ratio on the way there by what it lowers it on the way back.  The two are not averaged first, because
+    a disturbance of one would spoil both.
+    """
     rounds = min(len(a), len(b))
     return float(np.median(np.log(a[:rounds] / b[:rounds])))
 
 
-def ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Interval | None:
-    """time of a / time of b with its interval over the generations; None when they share none."""
+def ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Estimate | None:
+    """Return the estimate of time of a / time of b; None when they share no generation."""
     return of_logs(log_ratios(a, b))
 
 
-def of_logs(logs: np.ndarray) -> Interval | None:
-    """exp(mean) with Student's t interval; bounds are None below three values."""
+def of_logs(logs: Sequence[float] | np.ndarray) -> Estimate | None:
+    """Return the estimate from one log ratio per generation; None without any."""
     if len(logs) == 0:
         return None
-    value, ends = float(np.exp(np.mean(logs))), students(logs)
-    return Interval(value) if ends is None else Interval(value, *(float(np.exp(end)) for end in ends))
+    if len(logs) < FEWEST_GENERATIONS:
+        return Estimate(float(np.mean(logs)))
+    return Estimate(float(np.mean(logs)), float(np.std(logs, ddof=1) / np.sqrt(len(logs))), len(logs) - 1.0)
 
 
-def students(values: Sequence[float] | np.ndarray) -> tuple[float, float] | None:
-    """The 95 % interval of the mean, by Student's t; None below three values."""
-    if len(values) < FEWEST_GENERATIONS:
-        return None
-    mean, t = float(np.mean(values)), _t_quantile(len(values) - 1, CONFIDENCE)
-    half = t * float(np.std(values, ddof=1)) / float(np.sqrt(len(values)))
-    return mean - half, mean + half
+def of_two_runs(a: Sequence[float], b: Sequence[float]) -> Estimate | None:
+    """Return the estimate of exp(mean(a) - mean(b)), for log seconds of two runs whose generations are not pairs.
 
-
-def welch(a: Sequence[float], b: Sequence[float], confidence: float = CONFIDENCE) -> Interval | None:
-    """exp(mean(a) - mean(b)) with Welch's t interval, for log seconds of two runs whose generations are not pairs.
-
-    Welch, "The generalization of Student's problem when several different population variances are
-    involved", Biometrika 34 (1947).  None without a value on each side; no bounds below three.
+    The interval is Welch's (Biometrika 34, 1947).  None without a value on each side.
     """
     if not len(a) or not len(b):
         return None
     difference = float(np.mean(a) - np.mean(b))
     if min(len(a), len(b)) < FEWEST_GENERATIONS:
-        return Interval(float(np.exp(difference)))
-    errors = [float(np.var(x, ddof=1)) / len(x) for x in (a, b)]
-    weights = sum(e**2 / (len(x) - 1) for e, x in zip(errors, (a, b), strict=True))
-    freedom = sum(errors) ** 2 / weights if weights > 0 else len(a) + len(b) - 2
-    half = _t_quantile(freedom, confidence) * float(np.sqrt(sum(errors)))
-    return Interval(*(float(np.exp(x)) for x in (difference, difference - half, difference + half)))
+        return Estimate(difference)
+    if np.ptp(a) == np.ptp(b) == 0:
+        return Estimate(difference, 0.0, len(a) + len(b) - 2.0)
+    from scipy.stats import ttest_ind  # takes half a second to import, and only comparing two records needs it
+
+    found = ttest_ind(a, b, equal_var=False)
+    low, high = found.confidence_interval(CONFIDENCE)
+    freedom = float(found.df)
+    return Estimate(difference, float(high - low) / 2 / _quantile(freedom, CONFIDENCE), freedom)
 
 
-def _t_quantile(freedom: float, confidence: float) -> float:
-    # Here, not above: it takes a quarter of a second to import, and most commands that end at once do without.
-    from scipy.special import stdtrit
+def _quantile(freedom: float, confidence: float) -> float:
+    """Return the two-sided quantile of Student's t."""
+    from scipy.special import stdtrit  # takes a quarter of a second to import, and most commands do without
 
     return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
-def verdict(interval: Interval | None, control: Interval | None = None) -> Verdict:
-    """Of a against b, from `ratio(a, b)`: faster or slower when the interval leaves 1 out.
+def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: float = MARGIN) -> Verdict:
+    """Return whether a is faster or slower than b, from `ratio(a, b)`.
 
-    Never finer than the control, the same code raced against itself: a ratio nearer to 1 than the
-    farther end of the control's interval is undecided.
+    `level`: two one-sided tests at 5 % (Schuirmann 1987), that is, the whole 90 % interval lies within `margin` around 1.
+    `faster` or `slower`: the interval leaves out 1, and the ratio lies farther from 1 than any end of the interval of the
+    control, which is the same code raced against itself.  `unknown`: neither.
     """
-    if interval is None or interval.low is None or interval.high is None:
-        return "undecided"
+    if estimate is None or estimate.error is None:
+        return "unknown"
+    # A statement that must hold together with others is as careful about `level` as about `faster`.
+    inner = estimate.interval(1 - 2 * (1 - estimate.confidence))
+    if inner and -np.log1p(margin) < np.log(inner[0]) and np.log(inner[1]) < np.log1p(margin):
+        return "level"
     floor = control.reach if control else 0.0
-    if abs(np.log(interval.value)) <= floor or interval.low <= 1 <= interval.high:
-        return "undecided"
-    return "faster" if interval.value < 1 else "slower"
+    if abs(estimate.log) <= floor or abs(estimate.log) <= (estimate.half_width or 0.0):
+        return "unknown"
+    return "faster" if estimate.log < 0 else "slower"
+
+
+def between_processes(samples: Sequence[Samples]) -> float | None:
+    """Return the share of the variance of a generation's mean log time that processes have, and its rounds have not.
+
+    None below three generations.  By one-way analysis of variance: what lies between generations beyond what the rounds
+    within them explain, over all that lies between generations.
+    """
+    logs = [np.log(per_call(s)) for s in samples]
+    if len(logs) < FEWEST_GENERATIONS or min(map(len, logs)) < 2:
+        return None
+    between = float(np.var([x.mean() for x in logs], ddof=1))
+    within = float(np.mean([np.var(x, ddof=1) / len(x) for x in logs]))
+    return max(0.0, 1 - within / between) if between > 0 else 0.0
+
+
+def generations_for(half_width: float, estimate: Estimate) -> int | None:
+    """Return how many generations an interval of this relative half-width takes, by the scatter of `estimate`.
+
+    None below three generations.
+    """
+    if estimate.error is None:
+        return None
+    deviation = estimate.error * np.sqrt(estimate.freedom + 1)
+    needed = FEWEST_GENERATIONS
+    while _quantile(needed - 1.0, CONFIDENCE) * deviation / np.sqrt(needed) > half_width:
+        needed += max(1, needed // 20)
+    return needed
 
 
 def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float:
-    """Steps after which compiling has paid for itself against `other`; NEVER where it is not faster.
+    """Return after how many steps compiling has paid for itself against `other`; NEVER where it is not faster.
 
     `first_call` seconds hold `steps_in_call` steps; what they take beyond the steady time is the price.
     """

@@ -59,8 +59,8 @@ def loaded(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
     try:
         return _loaded(name, device, dtype)
     except Unsupported as unsupported:
-        if unsupported.word.startswith("needs "):
-            pytest.skip(f"{unsupported.word}: {unsupported.reason}")
+        if unsupported.status.startswith("needs "):
+            pytest.skip(f"{unsupported.status}: {unsupported.reason}")
         raise
 
 

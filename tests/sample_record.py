@@ -3,27 +3,28 @@
 import re
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import numpy as np
 
 from backends import MODES
+from bench.operations import OPERATIONS
 from bench.records.schema import (
-    OPERATIONS,
     Cell,
+    Check,
     Entrant,
     FirstCall,
-    Gate,
+    Host,
+    HostState,
     LabReport,
     Limits,
-    Machine,
-    Operation,
     Outcome,
     ProblemFacts,
     Record,
     Run,
     Samples,
     Settings,
-    Weather,
 )
+from bench.resources import Resources
 from bench.workloads import DEFAULT_PROBLEMS
 
 OVERHEAD = {
@@ -82,15 +83,13 @@ def sample_record(
         status="complete",
         command="pytest bench/ --benchmark-only",
         commit="0123abc",
-        machine=Machine(
-            cpu="Sample CPU @ 2.60GHz", cores=2, memory_bytes=8 * 2**30, system="Linux 6.1", python="3.11.9"
-        ),
+        host=Host(cpu="Sample CPU @ 2.60GHz", cores=2, memory_bytes=8 * 2**30, system="Linux 6.1", python="3.11.9"),
         settings=_settings(backends, problems, generations, rounds, dtype),
         entrants=[_entrant(b, dtype, generations, rng) for b in backends],
         problems=[_facts(p, dtype) for p in problems],
-        limits=[Limits(device="cpu", matmul_flops_per_second={f"{dtype} numpy": 9e10}, copy_bytes_per_second=1.2e10)],
-        weather=[
-            Weather(generation=g, seconds=90.0, load=1.1, steal_share=0.001, megahertz=[2590.0, 2610.0])
+        limits=[Limits(Resources(), dtype, matmul_flops_per_second=9e10, copy_bytes_per_second=1.2e10)],
+        host_states=[
+            HostState(generation=g, seconds=90.0, load=1.1, steal_share=0.001, megahertz=[2590.0, 2610.0])
             for g in range(generations)
         ],
         lab=_lab(rng) if "factorisation/iris" in problems else None,
@@ -111,7 +110,7 @@ def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
     """`record`, with every cell of `entrant` empty, for this reason; one that is unsteady keeps what it has."""
     for cell in record.cells:
         if cell.entrant == entrant:
-            cell.outcome = Outcome(word=word, reason=reason)
+            cell.outcome = Outcome(status=word, reason=reason)
             if word != "unsteady":
                 cell.samples, cell.runs, cell.losses, cell.first_calls = [], [], [], []
     return record
@@ -120,9 +119,9 @@ def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
 def rename(record: Record, name: str) -> Record:
     """`record`, with `name` wherever somebody may write one; its backends keep theirs."""
     wrong = record.cells[-1]
-    wrong.outcome = Outcome(word="disagrees", reason=name)
-    wrong.gates[0].passed, wrong.gates[0].error, wrong.gates[0].what = False, None, name
-    record.id = record.commit = record.command = record.machine.cpu = name
+    wrong.outcome = Outcome(status="disagrees", reason=name)
+    wrong.checks[0] = msgspec.structs.replace(wrong.checks[0], passed=False, error=None, what=name)
+    record.id = record.commit = record.command = record.host.cpu = name
     for cell in record.cells:
         cell.problem = f"{name}/{name}"
     for facts in record.problems:
@@ -139,13 +138,13 @@ def step_seconds(backend: str, problem: str, dtype: str = "float32") -> float:
 def _settings(backends: Sequence[str], problems: Sequence[str], generations: int, rounds: int, dtype: str) -> Settings:
     return Settings(
         generations=generations,
-        most_rounds=rounds,
+        rounds=rounds,
         warm_up_seconds=0.02,
         seed=0,
         operations=list(OPERATIONS),
         problems=list(problems),
         backends=list(backends),
-        devices=["cpu"],
+        resources=[Resources()],
         dtypes=[dtype],
         allocators=["default"],
     )
@@ -157,18 +156,17 @@ def _entrant(backend: str, dtype: str, generations: int, rng: np.random.Generato
     return Entrant(
         label=label or backend,
         backend=backend,
-        device="cpu",
+        resources=Resources(),
         dtype=dtype,
         control=bool(label),
         mode=MODES[backend].mode if backend in MODES else "eager",
         versions={library: version},
-        threads=1,
-        core=1,
+        cores=[1],
         busy_threads=[1] * generations,
         idle_cpu_share=[0.0] * generations,
         import_seconds=[float(x) for x in rng.uniform(0.1, 0.2, generations) * (20 if library == "torch" else 5)]
         or [0.1],
-        outcome=Outcome(word="ok"),
+        outcome=Outcome(status="ok"),
     )
 
 
@@ -191,14 +189,14 @@ def _facts(problem: str, dtype: str) -> ProblemFacts:
         name=problem,
         dtype=dtype,
         seed=0,
-        digest=f"digest of {problem}",
+        checksum=f"digest of {problem}",
         shapes={"A": [counts[0], counts[1]]},
         learning_rate=0.01,
         num_steps=timed * 3,
         timed_steps=timed,
         flops=flops,
         bytes_moved=moved,
-        oracle=15.228833 if problem == "factorisation/iris" else None,
+        lower_bound=15.228833 if problem == "factorisation/iris" else None,
         reference={"last_loss": 15.3},
     )
 
@@ -220,8 +218,8 @@ def _cell(
         entrant=entrant.label,
         problem=problem,
         dtype=entrant.dtype,
-        outcome=Outcome(word="ok"),
-        gates=_gates(rng),
+        outcome=Outcome(status="ok"),
+        checks=_gates(rng),
         runs=_runs(problem),
         losses=_losses(problem, facts.num_steps),
         first_calls=[
@@ -260,9 +258,9 @@ def _samples(
     return found
 
 
-def _gates(rng: np.random.Generator) -> list[Gate]:
+def _gates(rng: np.random.Generator) -> list[Check]:
     compared = [
-        Gate(
+        Check(
             name=gate,
             error=float(rng.uniform(0.05, 0.4)) * tolerance,
             tolerance=tolerance,
@@ -271,7 +269,7 @@ def _gates(rng: np.random.Generator) -> list[Gate]:
         )
         for gate, tolerance in GATES.items()
     ]
-    return [Gate(name="form", error=0.0, tolerance=0.0, passed=True, what="shapes and dtypes are right"), *compared]
+    return [Check(name="form", error=0.0, tolerance=0.0, passed=True, what="shapes and dtypes are right"), *compared]
 
 
 def _runs(problem: str) -> list[Run]:

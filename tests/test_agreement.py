@@ -26,7 +26,7 @@ def judged(backend, problem="factorisation", dtype="float32"):
         backend, operations(backend, posed), posed, reference.halfway, reference.decoy, reference.others
     )
     found = checks.judge(reference, given)
-    return [gate.name for gate in found if not gate.passed], checks.outcome(found).word
+    return [gate.name for gate in found if not gate.passed], checks.outcome(found).status
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -259,7 +259,7 @@ def test_a_descent_that_blows_up_is_called_diverged():
     steady = Reference(pose("factorisation/12x8r2"))
     with np.errstate(all="ignore"):
         given = answers.testify(backend, operations(backend, blown), blown, steady.halfway, steady.decoy, [])
-        assert checks.outcome(checks.judge(steady, given)).word == "diverged"
+        assert checks.outcome(checks.judge(steady, given)).status == "diverged"
 
 
 def test_a_branch_that_only_some_of_the_nudged_starts_take_is_allowed_for():

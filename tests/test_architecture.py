@@ -107,7 +107,7 @@ from bench import session
 from bench.plan.selection import Choice
 choice = Choice(["numpy", "jax-jit"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
 record = session.run(choice, Path({str(tmp_path)!r}), lambda line: None)
-assert [e.outcome.word for e in record.entrants] == ["ok"] * 3, record.entrants
+assert [e.outcome.status for e in record.entrants] == ["ok"] * 3, record.entrants
 assert record.entrants[1].versions.keys() == {{"jax", "jaxlib"}}
 assert [len(c.samples) for c in record.cells] == [1] * 3
 """

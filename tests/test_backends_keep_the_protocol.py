@@ -60,7 +60,7 @@ def test_a_workload_that_a_library_has_no_file_for_is_not_for_it(name: str):
     other = pose(SMALL["mlp"]).replace(workload="boltzmann")
     with pytest.raises(Unsupported) as refusal:
         loaded(mode.name).loss(other)
-    assert refusal.value.word == "not for boltzmann"
+    assert refusal.value.status == "not for boltzmann"
 
 
 @pytest.mark.parametrize("name", backends.MODES)
@@ -75,7 +75,7 @@ def refused(name: str, device: str) -> str:
         backends.load(name, device, DTYPES[0])
     except Unsupported as unsupported:
         assert unsupported.reason
-        return unsupported.word
+        return unsupported.status
     return ""
 
 

@@ -34,7 +34,7 @@ def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path
     known = calibrate.begun(tmp_path)
     match what:
         case "machine":
-            known.machine.cpu = "Another CPU"
+            known.host.cpu = "Another CPU"
         case "versions":
             known.versions = {"numpy": "1.0"}
         case "trials":

@@ -96,7 +96,7 @@ def test_a_busy_loop_on_the_racing_core_leaves_no_sample_and_no_verdict(tmp_path
     finally:
         other.kill()
         other.wait()
-    assert {cell.outcome.word for cell in record.cells} == {"starved"}
+    assert {cell.outcome.status for cell in record.cells} == {"starved"}
     assert not any(cell.samples for cell in record.cells)
     (told,) = record.told()
     assert told.startswith("In 2 of 2 races numpy, numpy-inplace, control got less than the racing core, 0.")
@@ -122,7 +122,7 @@ def test_a_disturbance_that_passes_costs_one_repetition(tmp_path: Path, monkeypa
     choice = Choice(["numpy"], [QUICK], ["cpu"], operations=["train"], pace="quick", generations=3)
     record = session.run(choice, tmp_path, lambda line: None)
     (cell, *_) = record.cells
-    assert cell.outcome.word == "ok"
+    assert cell.outcome.status == "ok"
     assert [s.generation for s in cell.samples] == [0, 1, 2]
     assert [race.attempts for race in record.races] == [2, 1, 1]
     assert record.told() == ["1 of 3 races were repeated: at first an entrant got less than its core."]

@@ -124,7 +124,7 @@ def test_who_cannot_be_loaded_in_a_later_generation_keeps_no_sample_of_an_earlie
     workers = SimpleNamespace(record=record, cell=lambda entrant, problem: cell)
     assert cell.samples
     assert not Preparation(workers)._may_enter(entrant, pose(IRIS))
-    assert (cell.outcome.word, cell.samples) == ("crashed", [])
+    assert (cell.outcome.status, cell.samples) == ("crashed", [])
 
 
 def test_what_steers_a_library_from_outside_is_told_in_the_record(monkeypatch: pytest.MonkeyPatch):

@@ -84,12 +84,12 @@ def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_fi
         taken.append((entrant.label, tuple(request.calls)))
         return messages.Turned({operation: messages.Sample(1, 0.0, 0.0) for operation in request.calls})
 
-    monkeypatch.setattr(rounds.gates, "timed_call_agrees", lambda *asked: True)
+    monkeypatch.setattr(rounds.checks, "timed_call_agrees", lambda *asked: True)
     workers = answering(ask)
     workers.record.settings.operations = list(OPERATIONS)
     three[0].mode = "compiled loop"
     workers.operations = partial(Workers.operations, workers)
-    workers.record.settings.most_rounds = 6
+    workers.record.settings.rounds = 6
     race = Race(0, IRIS, "float32", 0, {}, {operation: {} for operation in OPERATIONS})
     samples, _ = Rounds(workers, SimpleNamespace(problem=pose(IRIS)))._rounds(race, three)
     assert len(taken) == 6 * len(three)

@@ -394,7 +394,7 @@ HONEST = ("numpy", "torch-eager", "jax-jit", "control")
 @pytest.mark.parametrize("label", HONEST)
 def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(record: Record, label: str):
     entrant, cell = record.entrant(label, "float32"), record.cell(label, IRIS, "float32")
-    assert cell.outcome.word == "ok", cell.outcome.reason
+    assert cell.outcome.status == "ok", cell.outcome.reason
     assert cell.samples
     assert 0.2 < cell.cores_used[0] < 1.1
     assert entrant.idle_cpu_share[0] < trust.IDLE_CPU_SHARE
@@ -408,7 +408,7 @@ def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(record: Re
 )
 def test_who_keeps_an_answer_is_caught_and_leaves_no_timing(record: Record, name: str, reason: str):
     cell = record.cell(outsider(name), IRIS, "float32")
-    assert cell.outcome.word == "disagrees"
+    assert cell.outcome.status == "disagrees"
     assert reason in cell.outcome.reason
     assert cell.samples == []
 
@@ -417,14 +417,14 @@ def test_who_keeps_an_answer_is_caught_and_leaves_no_timing(record: Record, name
 def test_an_answer_kept_for_the_same_arguments_or_near_ones_is_never_asked_for_in_a_turn(record: Record, name: str):
     """Every timed start is new, to the untimed call before it too, and far from all that were before."""
     cell = record.cell(outsider(name), IRIS, "float32")
-    assert (cell.outcome.word, cell.compilations) == ("ok", 0), cell.outcome.reason
+    assert (cell.outcome.status, cell.compilations) == ("ok", 0), cell.outcome.reason
 
 
 def test_a_limit_that_cannot_be_measured_costs_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """4 TiB for the matrices of the probe: no machine here has them."""
     monkeypatch.setitem(machine_limits.PROBES, "cpu", messages.Probe(side=2**20, copied_bytes=2**27))
     record = raced(tmp_path, "numpy")
-    assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
+    assert [cell.outcome.status for cell in record.cells] == ["ok", "ok"]
     assert all(cell.samples for cell in record.cells)
     assert [limit.matmul_flops_per_second for limit in record.limits] == [{}]
 
@@ -436,7 +436,7 @@ def test_one_core_is_enough_and_who_computes_out_of_turn_is_refused(tmp_path: Pa
         record = raced(tmp_path, "numpy", outsider("Restless"))
     finally:
         os.sched_setaffinity(0, before)
-    words = {cell.entrant: cell.outcome.word for cell in record.cells}
+    words = {cell.entrant: cell.outcome.status for cell in record.cells}
     assert words == {"numpy": "ok", "control": "ok", outsider("Restless"): "failed"}
     reason = record.cell(outsider("Restless"), IRIS, "float32").outcome.reason
     assert re.match(r"computed for \d+ % of the time in which others had their turn|used \d", reason)
@@ -454,7 +454,7 @@ def test_a_worker_that_cannot_be_pinned_runs_unpinned_and_a_warning_says_so(
 
     monkeypatch.setattr(os, "sched_setaffinity", refuse)
     record = raced(tmp_path, "numpy")
-    assert [cell.outcome.word for cell in record.cells] == ["ok", "ok"]
+    assert [cell.outcome.status for cell in record.cells] == ["ok", "ok"]
     assert all(cell.samples for cell in record.cells)
     assert {e.core for e in record.entrants} == {None}
     assert any("not pinned to a core, so noisier: numpy and control." in line for line in warnings(record))
@@ -486,4 +486,4 @@ def test_running_out_of_memory_is_told_though_another_error_was_raised_over_it()
             raise RuntimeError("operation failed due to a previous error during capture")
 
     told = messages.unpack_answer(answer(capture, messages.Pilot(["train"])))
-    assert told.word == "out of memory"
+    assert told.status == "out of memory"

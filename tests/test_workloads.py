@@ -27,7 +27,7 @@ GOLDEN = {
 
 @pytest.mark.parametrize("name", DEFAULT_PROBLEMS)
 def test_a_built_in_problem_has_its_golden_digest(name):
-    assert pose(name).digest == GOLDEN[name]
+    assert pose(name).checksum == GOLDEN[name]
 
 
 def test_iris_has_the_rows_of_the_uci_file():
@@ -37,7 +37,7 @@ def test_iris_has_the_rows_of_the_uci_file():
 
 
 def test_the_least_error_is_that_of_the_uci_rows_and_not_of_fishers():
-    assert factorisation.oracle(pose("factorisation/iris", "float64")) == pytest.approx(15.228833, abs=5e-7)
+    assert factorisation.lower_bound(pose("factorisation/iris", "float64")) == pytest.approx(15.228833, abs=5e-7)
     from sklearn.datasets import load_iris
 
     fisher = load_iris().data
@@ -46,7 +46,7 @@ def test_the_least_error_is_that_of_the_uci_rows_and_not_of_fishers():
 
 
 def test_digits_has_its_published_least_error():
-    assert factorisation.oracle(pose("factorisation/digits", "float64")) == pytest.approx(1270.11, abs=0.005)
+    assert factorisation.lower_bound(pose("factorisation/digits", "float64")) == pytest.approx(1270.11, abs=0.005)
 
 
 @pytest.mark.parametrize("name", DEFAULT_PROBLEMS)
@@ -255,4 +255,4 @@ def test_what_the_machine_has_no_room_for_is_refused_before_it_is_drawn(monkeypa
 
 def test_the_least_error_of_full_rank_is_none_at_all():
     """Lanczos finds all singular values but one at the most."""
-    assert factorisation.oracle(pose("factorisation/1030x1030r1030")) == 0
+    assert factorisation.lower_bound(pose("factorisation/1030x1030r1030")) == 0

@@ -7,7 +7,7 @@ import numpy as np
 from bench.agreement.answers import Evidence
 from bench.agreement.reference import Reference, distances, norm
 from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
-from bench.records.schema import Gate, Operation, Outcome, Run
+from bench.records.schema import Check, Operation, Outcome, Run
 from bench.workloads import WORKLOADS
 
 _EXPLAINED = {
@@ -31,7 +31,7 @@ A heuristic.  Numpy, torch-eager and JAX were asked a dozen times on six problem
 step, with a busy process on their core: the worst came to 0.6 of it."""
 
 
-def judge(reference: Reference, evidence: Evidence) -> list[Gate]:
+def judge(reference: Reference, evidence: Evidence) -> list[Check]:
     """Every gate, in order; the first that compares shapes and dtypes ends it when it fails."""
     form = _form(reference, evidence)
     if not form.passed:
@@ -41,24 +41,24 @@ def judge(reference: Reference, evidence: Evidence) -> list[Gate]:
     return [form, *compared, _end_state(reference, evidence), *_manners(evidence)]
 
 
-def outcome(gates: list[Gate]) -> Outcome:
+def outcome(checks: list[Check]) -> Outcome:
     """ok, or diverged / disagrees with the first failure's sentence."""
     failed = next((gate for gate in gates if not gate.passed), None)
     if failed is None:
-        return Outcome(word="ok")
+        return Outcome(status="ok")
     word = "diverged" if failed.what.startswith(_DIVERGED) else "disagrees"
     far = (
         f"; off by {failed.error:.2g}, where {failed.tolerance:.2g} is allowed"
         if failed.error and failed.tolerance
         else ""
     )
-    return Outcome(word=word, reason=f"{failed.name}: {failed.what}{far}")
+    return Outcome(status=word, reason=f"{failed.name}: {failed.what}{far}")
 
 
-def promised(broken: Mapping[str, str]) -> list[Gate]:
+def promised(broken: Mapping[str, str]) -> list[Check]:
     """Return a gate for each promise, by how it was broken or ''."""
     return [
-        Gate(name=name, error=float(bool(how)), tolerance=0.0, passed=not how, what=how or "the promise is kept")
+        Check(name=name, error=float(bool(how)), tolerance=0.0, passed=not how, what=how or "the promise is kept")
         for name, how in broken.items()
     ]
 
@@ -90,11 +90,11 @@ def timed_call_agrees(reference: Reference, operation: Operation, loss: float, d
     return bool(np.isclose((loss, distance), reference.timed[operation], rtol=tolerances, atol=allowed).all())
 
 
-def _form(reference: Reference, evidence: Evidence) -> Gate:
+def _form(reference: Reference, evidence: Evidence) -> Check:
     """Keys, shapes, dtypes, finiteness: what every comparison of numbers takes for granted."""
     fault = next(_faults(reference.problem, evidence), "")
     what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
-    return Gate(name="form", error=None if fault else 0.0, tolerance=0.0, passed=not fault, what=what)
+    return Check(name="form", error=None if fault else 0.0, tolerance=0.0, passed=not fault, what=what)
 
 
 def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
@@ -128,18 +128,18 @@ def _fault(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Itera
         yield f"{bad}{what} holds {np.count_nonzero(~np.isfinite(array))} of {array.size} numbers that are not finite"
 
 
-def _compared(gate: str, error: float, tolerance: float) -> Gate:
-    return Gate(name=gate, error=error, tolerance=tolerance, passed=error <= tolerance, what=_EXPLAINED[gate])
+def _compared(gate: str, error: float, tolerance: float) -> Check:
+    return Check(name=gate, error=error, tolerance=tolerance, passed=error <= tolerance, what=_EXPLAINED[gate])
 
 
-def _end_state(reference: Reference, evidence: Evidence) -> Gate:
+def _end_state(reference: Reference, evidence: Evidence) -> Check:
     judged_by = WORKLOADS[reference.problem.workload].end_state
     error, tolerance, what = judged_by(reference, evidence.trained)
     known = error if np.isfinite(error) else None
-    return Gate(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
+    return Check(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
 
 
-def _manners(evidence: Evidence) -> list[Gate]:
+def _manners(evidence: Evidence) -> list[Check]:
     """Promises that are kept or broken, each with a sentence for either; what may break another comes first."""
     laziest = max(evidence.seconds, key=lambda operation: _laziness(evidence, operation))
     seconds = evidence.seconds[laziest]
@@ -163,7 +163,7 @@ def _manners(evidence: Evidence) -> list[Gate]:
         "waits": (_laziness(evidence, laziest) <= 1, waited, waited),
     }
     return [
-        Gate(name=name, error=float(not kept), tolerance=0.0, passed=kept, what=true if kept else false)
+        Check(name=name, error=float(not kept), tolerance=0.0, passed=kept, what=true if kept else false)
         for name, (kept, true, false) in promises.items()
     ]
 

@@ -39,5 +39,5 @@ def lab_report(backend: str, reference: Reference, evidence: Evidence) -> LabRep
         r_squared=float(1 - np.sum((scores - mapped) ** 2) / np.sum((scores - scores.mean(axis=0)) ** 2)),
         principal_angles_degrees=[float(a) for a in np.degrees(subspace_angles(U, scores))],
         reconstruction_error=factorisation.quality(problem, evidence.params)["reconstruction_error"],
-        svd_error=factorisation.oracle(problem),
+        svd_error=factorisation.lower_bound(problem),
     )

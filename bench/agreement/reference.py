@@ -111,8 +111,8 @@ class Reference:
         )
 
     @cached_property
-    def oracle(self) -> float | None:
-        return WORKLOADS[self.problem.workload].oracle(self.problem)
+    def lower_bound(self) -> float | None:
+        return WORKLOADS[self.problem.workload].lower_bound(self.problem)
 
     @cached_property
     def timed(self) -> dict[str, tuple[float, float]]:

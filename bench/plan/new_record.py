@@ -15,7 +15,7 @@ from bench.errors import UsageError
 from bench.plan.selection import GENERATIONS, RESULTS, ROUNDS, SLOWEST_STEP, WARM_UP, Choice, entrants, posed
 from bench.problem import Problem
 from bench.records import host
-from bench.records.schema import Entrant, Machine, Outcome, ProblemFacts, Record, Settings
+from bench.records.schema import Entrant, Host, Outcome, ProblemFacts, Record, Settings
 from bench.records.store import read
 from bench.workers.process import steering
 
@@ -29,10 +29,10 @@ def new(choice: Choice) -> tuple[Record, list[Problem]]:
         started=now.isoformat(timespec="seconds"),
         command=inert(shlex.join([*_program(), *sys.argv[1:]])),
         commit=commit(),
-        machine=host.describe(),
+        host=host.describe(),
         settings=Settings(
             generations=GENERATIONS[pace] if choice.generations is None else choice.generations,
-            most_rounds=ROUNDS,
+            rounds=ROUNDS,
             warm_up_seconds=WARM_UP[pace],
             slowest_step_seconds=SLOWEST_STEP if choice.sweep else None,
             seed=choice.seed,
@@ -47,7 +47,7 @@ def new(choice: Choice) -> tuple[Record, list[Problem]]:
         ),
         entrants=entering,
         problems=[_facts(problem) for problem in problems],
-        steering=steering(entering),
+        environment=steering(entering),
     )
     record.lay_out()
     return record, problems
@@ -64,7 +64,7 @@ def _facts(problem: Problem) -> ProblemFacts:
         name=problem.name,
         dtype=problem.dtype,
         seed=problem.seed,
-        digest=problem.digest,
+        checksum=problem.checksum,
         shapes={key: list(shape) for key, shape in problem.shapes.items()},
         learning_rate=problem.learning_rate,
         num_steps=problem.num_steps,
@@ -99,11 +99,11 @@ def unfinished(path: Path, choice: Choice) -> tuple[Record, list[Problem]]:
     problems = posed(choice)
     _refuse_other_questions(path, record, choice, problems)
     for cell in record.cells:
-        if cell.outcome.word == "interrupted":
+        if cell.outcome.status == "interrupted":
             cell.outcome = Outcome()
     record.status = "running"
     record.lay_out()
-    record.steering |= steering(record.entrants)
+    record.environment |= steering(record.entrants)
     if (now := commit()) != record.commit:
         said = f"It was begun at commit {record.commit or '?'} and resumed at {now or '?'}: other code may have raced."
         record.warnings += [said] if said not in record.warnings else []
@@ -114,7 +114,7 @@ def _refuse_elsewhere(path: Path, record: Record) -> None:
     """UsageError where it is done, or was begun on another machine or with other versions."""
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
-    if (hardware := _hardware(record.machine)) != _hardware(host.describe()):
+    if (hardware := _hardware(record.host)) != _hardware(host.describe()):
         raise UsageError(f"{path} was begun on another machine ({hardware}); resume it there")
     for name, (then, now) in _changed_versions(record).items():
         raise UsageError(f"{path} was begun with {name} {then}, and here is {now}; install {then} again, or run anew")
@@ -136,7 +136,7 @@ def _refuse_other_questions(path: Path, record: Record, choice: Choice, problems
                 raise UsageError(
                     f"{path} was begun with {what} of {before} steps on {problem.name}, and here they are of {here}; run anew"
                 )
-        if (facts.name, facts.dtype, facts.digest) != (problem.name, problem.dtype, problem.digest):
+        if (facts.name, facts.dtype, facts.checksum) != (problem.name, problem.dtype, problem.checksum):
             raise UsageError(f"{problem.name} has other data or another start than when {path} was begun; run anew")
     for race in record.races:
         if any(operation not in plan for operation in choice.operations for plan in (race.rounds, race.calls)):
@@ -150,7 +150,7 @@ def _changed_versions(record: Record) -> dict[str, tuple[str, str]]:
     """Then and now, of Python and of what was raced, as far as it is a package; nothing is imported."""
     # There are packages called like a BLAS, too, but none that says which one NumPy brings.
     libraries = {library: version for library, version in record.versions.items() if library not in BLAS}
-    then = {"Python": record.machine.python} | libraries
+    then = {"Python": record.host.python} | libraries
     now = {"Python": platform.python_version()}
     for name in then:
         with contextlib.suppress(PackageNotFoundError):
@@ -159,7 +159,7 @@ def _changed_versions(record: Record) -> dict[str, tuple[str, str]]:
     return {n: (then[n], now[n]) for n in now if now[n].partition("+")[0] != then[n].partition("+")[0]}
 
 
-def _hardware(of: Machine) -> str:
+def _hardware(of: Host) -> str:
     return f"{of.cpu}, {of.cores} cores{f', {of.gpu.name}' if of.gpu else ''}"
 
 

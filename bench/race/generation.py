@@ -70,13 +70,13 @@ class Runner:
                 racing = self.preparation.ready(generation, problem, first=earlier is None)
                 if self.record.settings.generations:
                     Rounds(self.workers, self.preparation.reference(problem)).run(generation, racing, earlier)
-                    if self.record.machine.gpu:
-                        self.record.machine.gpu.readings.append(gpu_reading())  # while it is still warm
+                    if self.record.host.gpu:
+                        self.record.host.gpu.readings.append(gpu_reading())  # while it is still warm
                     if problem is problems[-1]:
                         # Before the race is saved: a run that is killed must not be complete without its limits.
                         machine_limits.measure(self.workers, problems[0])
                         self._refuse_impossible()
-                self.record.weather.append(station.report(generation))
+                self.record.host_states.append(station.report(generation))
                 self.save()
                 self.end_if_asked()
         finally:
@@ -94,11 +94,11 @@ class Runner:
                 most = f"{max(cell.cores_used):.2g} of a core at the most"
                 cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
             if reason := sanity_checks.unsteady(cell):
-                cell.outcome = Outcome(word="unsteady", reason=reason)
+                cell.outcome = Outcome(status="unsteady", reason=reason)
 
     def _good_cells(self) -> list[tuple[Entrant, Cell]]:
         cells = [(self.record.entrant(c.entrant, c.dtype), c) for c in self.record.cells]
-        return [(entrant, cell) for entrant, cell in cells if cell.outcome.word == "ok"]
+        return [(entrant, cell) for entrant, cell in cells if cell.outcome.status == "ok"]
 
     def _earlier(self, problem: Problem) -> Race | None:
         return next((r for r in self.record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)

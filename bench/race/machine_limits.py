@@ -24,11 +24,13 @@ def measure(workers: Workers, problem: Problem) -> None:
     cell, and one from outside the suite is not asked to set its own limit.  Where none could on the CPU, by a
     NumPy of its own: without a limit no time is too good to be true.
     """
-    raced = [e for e in workers.record.entrants if (e.dtype, e.outcome.word) == (problem.dtype, "ok") and not e.control]
+    raced = [
+        e for e in workers.record.entrants if (e.dtype, e.outcome.status) == (problem.dtype, "ok") and not e.control
+    ]
     asked = [
         e
         for e in raced
-        if e.backend in backends.MODES and workers.is_up(e) and workers.cell(e, problem).outcome.word == "ok"
+        if e.backend in backends.MODES and workers.is_up(e) and workers.cell(e, problem).outcome.status == "ok"
     ]
     if "cpu" in {e.device for e in raced} - {e.device for e in asked}:
         asked.append(Entrant(label="limits", backend=REFERENCE, device="cpu", dtype=problem.dtype))

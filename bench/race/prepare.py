@@ -41,17 +41,17 @@ class Preparation:
         prepared = [entrant for entrant, _ in self.workers.each(entering, problem, prepare)]
         if first:
             self._judge_all(prepared, self.reference(problem))
-        return [entrant for entrant in prepared if self.workers.cell(entrant, problem).outcome.word == "ok"]
+        return [entrant for entrant in prepared if self.workers.cell(entrant, problem).outcome.status == "ok"]
 
     def _may_enter(self, entrant: Entrant, problem: Problem) -> bool:
         """Not when the entrant cannot run at all, nor when this cell or a smaller one of its kind has failed."""
         cell = self.workers.cell(entrant, problem)
-        if entrant.outcome.word not in ("pending", "ok"):
+        if entrant.outcome.status not in ("pending", "ok"):
             cell.outcome = entrant.outcome
             cell.samples.clear()
-        elif cell.outcome.word == "pending":
+        elif cell.outcome.status == "pending":
             cell.outcome = _too_much(self.workers.record, entrant, problem)
-        return cell.outcome.word in ("pending", "ok")
+        return cell.outcome.status in ("pending", "ok")
 
     def _load(self, entrant: Entrant) -> None:
         worker = self.workers.of(entrant)
@@ -59,7 +59,7 @@ class Preparation:
             return
         loaded = worker.ask(messages.Load(entrant.backend, entrant.device, entrant.dtype), self.workers.deadline)
         worker.loaded = loaded
-        entrant.outcome = Outcome(word="ok")
+        entrant.outcome = Outcome(status="ok")
         entrant.import_seconds.append(loaded.import_seconds)
         entrant.mode, entrant.versions, entrant.threads, entrant.core = (
             loaded.mode,
@@ -74,10 +74,10 @@ class Preparation:
         try:
             prepared = worker.ask(request, self.workers.deadline)
         except Failed as failure:
-            failure.outcome.reason += sanity_checks.steered(entrant, self.workers.record.steering)
+            failure.outcome.reason += sanity_checks.steered(entrant, self.workers.record.environment)
             raise
         if entrant.mode != "eager" and request.operations and prepared.compilations == 0:
-            raise Failed("failed", sanity_checks.uncompiled(entrant, self.workers.record.steering))
+            raise Failed("failed", sanity_checks.uncompiled(entrant, self.workers.record.environment))
         cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
         self._compiled.add(known)
         self.workers.cell(entrant, problem).first_calls += [
@@ -104,21 +104,21 @@ class Preparation:
         promise = messages.Promise()
         for entrant, promised in self.workers.each(prepared, problem, lambda e: self.workers.ask(e, promise)):
             cell = self.workers.cell(entrant, problem)
-            cell.gates += checks.promised(promised.broken)
-            cell.outcome = checks.outcome(cell.gates)
+            cell.checks += checks.promised(promised.broken)
+            cell.outcome = checks.outcome(cell.checks)
 
     def _keep_facts(self, reference: Reference) -> None:
         facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)
-        facts.oracle = reference.oracle
+        facts.lower_bound = reference.lower_bound
         facts.reference = checks.quality(reference, reference.truth.params) | {
             "last_loss": float(reference.truth.losses[-1])
         }
 
     def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
         cell = self.workers.cell(entrant, reference.problem)
-        cell.gates = checks.judge(reference, evidence)
-        cell.outcome = checks.outcome(cell.gates)
-        if cell.outcome.word == "ok":
+        cell.checks = checks.judge(reference, evidence)
+        cell.outcome = checks.outcome(cell.checks)
+        if cell.outcome.status == "ok":
             cell.runs, cell.losses = (
                 checks.runs(reference, evidence.trained),
                 [float(x) for x in evidence.losses],
@@ -130,8 +130,8 @@ def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
     """`skipped` where a smaller problem of the workload was too much already, or says that this one would be."""
     smaller = _smaller(record, entrant, problem)
     for facts, cell in smaller:
-        if cell.outcome.word in ("timed out", "out of memory"):
-            return Outcome(word="skipped", reason=f"{cell.outcome.word} on {facts.name}, which is smaller")
+        if cell.outcome.status in ("timed out", "out of memory"):
+            return Outcome(status="skipped", reason=f"{cell.outcome.status} on {facts.name}, which is smaller")
     limit = record.settings.slowest_step_seconds
     timed = [(f, s) for f, cell in smaller if (s := [x for x in cell.samples if x.operation == "train"])]
     if limit is None or not timed:
@@ -141,7 +141,7 @@ def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
     if step <= limit:
         return Outcome()
     reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
-    return Outcome(word="skipped", reason=reason)
+    return Outcome(status="skipped", reason=reason)
 
 
 def _smaller(record: Record, entrant: Entrant, problem: Problem) -> list[tuple[ProblemFacts, Cell]]:

@@ -40,7 +40,7 @@ class Rounds:
         racing = self._begin(racing)
         calls = earlier.calls if earlier else self._calls(racing)
         seed = _seed(settings.seed, generation, self.problem.name)
-        rounds: dict[str, int] = dict.fromkeys(settings.operations, settings.most_rounds)
+        rounds: dict[str, int] = dict.fromkeys(settings.operations, settings.rounds)
         race = Race(generation, self.problem.name, self.problem.dtype, seed, rounds, calls)
         watch = conditions.Watch(cores)
         taken, tallied = self._rounds(race, racing)
@@ -84,7 +84,7 @@ class Rounds:
         """Let every entrant take its turn, in a new order and then in that order reversed, again and again."""
         rng = np.random.default_rng([race.seed, race.attempts])
         taken: Taken = defaultdict(list)
-        for _ in range(self.workers.record.settings.most_rounds // 2):
+        for _ in range(self.workers.record.settings.rounds // 2):
             there = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in there + there[::-1]:
                 turn = messages.Turn(self._calls_of(race, entrant), int(rng.integers(2**62)))
@@ -126,7 +126,7 @@ class Rounds:
         entrant.idle_cpu_share.append(tally.idle_cpu_share)
         if reason := sanity_checks.unruly(tally):
             self.workers.fail(entrant, cell, Failed("failed", reason))
-        elif cell.outcome.word == "ok" and entrant.label not in race.starved:
+        elif cell.outcome.status == "ok" and entrant.label not in race.starved:
             cell.samples += [
                 Samples(race.generation, operation, calls, taken[entrant.label, operation])
                 for operation, calls in self._calls_of(race, entrant).items()

@@ -1,61 +1,66 @@
-"""Calibration: how far the harness may be trusted, found by `python -m bench.calibrate`."""
+"""A calibration: how often the harness is wrong, as `python -m bench.calibrate` found it."""
 
 from pathlib import Path
 
 import msgspec
 
 from bench.errors import UsageError
-from bench.records.schema import Machine, Strict
+from bench.records.schema import Host, Strict
 from bench.records.store import write
 
 FILE = "calibration.json"
 
 
 class Rate(Strict):
-    """How often, of how many."""
+    """How often something happened, of how many trials."""
 
     times: int = 0
-    tried: int = 0
+    trials: int = 0
 
     def add(self, happened: bool) -> None:
-        self.times, self.tried = self.times + happened, self.tried + 1
+        self.times, self.trials = self.times + happened, self.trials + 1
 
     def interval(self) -> tuple[float, float]:
-        """Of the rate, 95 %: Clopper and Pearson, Biometrika 26 (1934)."""
-        # Here, not above: it takes a quarter of a second to import, and few reports need it.
-        from scipy.special import betaincinv
+        """Return the exact 95 % interval of the rate (Clopper and Pearson, Biometrika 26, 1934)."""
+        from scipy.stats import binomtest  # takes half a second to import, and few reports need it
 
-        k, n = self.times, self.tried
-        low = float(betaincinv(k, n - k + 1, 0.025)) if k else 0.0
-        high = float(betaincinv(k + 1, n - k, 0.975)) if k < n else 1.0
-        return low, high
+        found = binomtest(self.times, self.trials).proportion_ci(0.95)
+        return float(found.low), float(found.high)
 
 
 class Trial(Strict):
-    """What came of one problem's races."""
+    """What the races of one backend on one problem came to."""
 
+    backend: str
     problem: str
     call_seconds: float = 0.0
-    """Of the identical code: the median of the last race."""
+    """The median of the identical code in the last race."""
+    missed: Rate = msgspec.field(default_factory=Rate)
+    """Intervals of identical code that leave out 1; 5 % are expected to."""
     false_verdicts: Rate = msgspec.field(default_factory=Rate)
-    """Identical entrants called faster or slower; every pair is compared once."""
-    outside: Rate = msgspec.field(default_factory=Rate)
-    """Intervals of identical entrants that leave 1 out, before the control is asked: 5 % by right."""
+    """Identical code called faster or slower."""
+    false_level: Rate = msgspec.field(default_factory=Rate)
+    """Code slowed by more than the margin that was called level."""
     detected: dict[str, Rate] = {}
-    """By percent of more work: entrants called slower than an identical one without it."""
+    """By percent of more work: how often it was called slower than the same code without it."""
     half_widths: list[float] = []
-    """Relative, of the intervals of identical entrants."""
+    """Relative, of the intervals of identical code."""
 
 
 class Calibration(Strict):
-    machine: Machine
+    """The error rates of the harness on one machine, at one version of the code that measures."""
+
+    host: Host
     commit: str
+    code: str
+    """The checksum of the code that measures: `bench.records.calibration.code_checksum`."""
     versions: dict[str, str]
     generations: int
     rounds: int
     warm_up_seconds: float
+    margin: float
     first: str
-    """UTC, when the first race was begun."""
+    """UTC, when the first race began."""
     last: str
     clock_overhead_seconds: float
     """What the harness adds to one call inside the timed region."""
@@ -64,7 +69,7 @@ class Calibration(Strict):
 
 
 def read(folder: Path) -> Calibration | None:
-    """None where `folder` holds none; UsageError for a file that is not one."""
+    """Return the calibration in `folder`; None where there is none, UsageError for a file that is not one."""
     path = folder / FILE
     if not path.exists():
         return None
@@ -72,7 +77,7 @@ def read(folder: Path) -> Calibration | None:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (OSError, msgspec.MsgspecError) as error:
         raise UsageError(
-            f"{path} is not a calibration of this suite ({error}); remove it, and `python -m bench.calibrate` makes one anew"
+            f"{path} is not a calibration of this version ({error}); remove it, and `python -m bench.calibrate` makes another"
         ) from None
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
-from bench.records.schema import Gpu, Machine, Weather
+from bench.records.schema import Gpu, Host, HostState
 
 
-def describe() -> Machine:
-    return Machine(
+def describe() -> Host:
+    return Host(
         cpu=_cpu_name(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
@@ -64,11 +64,11 @@ class WeatherStation:
     def __init__(self) -> None:
         self._began, self._times, self._clocks = time.monotonic(), psutil.cpu_times(), _megahertz()
 
-    def report(self, generation: int) -> Weather:
+    def report(self, generation: int) -> HostState:
         now = psutil.cpu_times()
         total = max(sum(now) - sum(self._times), 1e-9)
         clocks = self._clocks + _megahertz()
-        return Weather(
+        return HostState(
             generation=generation,
             seconds=time.monotonic() - self._began,
             load=os.getloadavg()[0],

@@ -1,16 +1,16 @@
-"""Record: everything one run found out, in one strict JSON file that grows as races finish."""
+"""The schema of a record: everything that one run found, in one strict JSON file that grows as races finish."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from bench.backend import CANNOT, UNSUPPORTED, Mode
+from bench.resources import Resources
 
-SCHEMA = 3
+SCHEMA = 4
 
-Word = Annotated[
+Status = Annotated[
     str,
     Meta(
         pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|failed|starved|unsteady"
@@ -18,64 +18,64 @@ Word = Annotated[
     ),
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
-"""How the words of cells begin that were never meant to run here; every other cell without numbers failed."""
+"""How the status begins of a cell that was never meant to run here.  Every other cell without numbers failed."""
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Nanoseconds = Annotated[int, Meta(gt=0, le=2**63 - 1)]
 Allocator = Literal["default", "kept"]
-Operation = Literal["loss", "value_and_grad", "train"]
-OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True):
-    """A part of the record; nothing unknown is read, nothing not finite is written."""
+    """A part of a record.  Reading refuses unknown fields, and writing refuses numbers that are not finite."""
 
 
-class Outcome(Strict):
-    """One word for a cell, and the sentence behind it ('' for ok)."""
+class Outcome(Strict, frozen=True):
+    """The status of a cell, and the sentence behind it ('' for ok)."""
 
-    word: Word = "pending"
+    status: Status = "pending"
     reason: str = ""
 
     @property
     def failed(self) -> bool:
-        """Not where the cell was never meant to run here."""
-        return self.word != "ok" and not self.word.startswith(LEFT_OUT)
+        """Return whether the cell should have run and did not."""
+        return self.status != "ok" and not self.status.startswith(LEFT_OUT)
 
 
-class Gate(Strict):
-    """One check of agreement: passed when error <= tolerance; error None is not finite or no number."""
+class Check(Strict, frozen=True):
+    """One check of agreement.  It is passed when error <= tolerance; error None is no finite number."""
 
     name: str
     error: float | None
     tolerance: float
     passed: bool
     what: str
-    """What was compared, and when it failed, how, in words."""
+    """What was compared, and how it failed where it did."""
 
 
-class FirstCall(Strict):
+class FirstCall(Strict, frozen=True):
+    """The first call of an operation in a process: compiling included, importing not."""
+
     generation: Count
-    operation: Operation
+    operation: str
     seconds: Positive
     cache: Literal["cold", "warm"]
     """Whether the run had compiled the same program before, with its on-disk caches kept."""
 
 
-class Samples(Strict):
-    """Timed turns of one generation, in the order of the rounds: 0 and 1 are there and back."""
+class Samples(Strict, frozen=True):
+    """Timed samples of one generation, in the order of the rounds: 0 and 1 are one round there and back."""
 
     generation: Count
-    operation: Operation
+    operation: str
     calls: Annotated[int, Meta(ge=1)]
     """Calls in each sample; short calls are batched."""
     nanoseconds: list[Nanoseconds]
-    """Wall clock of each sample, from inputs ready to outputs computed."""
+    """Wall time of each sample, from inputs ready to outputs computed."""
 
 
-class Run(Strict):
-    """What training from one start came to, judged in float64."""
+class Run(Strict, frozen=True):
+    """What training from one start came to, computed in float64."""
 
     seed: Count
     quality: dict[str, float]
@@ -88,48 +88,48 @@ class Cell(Strict):
     problem: str
     dtype: str
     outcome: Outcome = msgspec.field(default_factory=Outcome)
-    gates: list[Gate] = []
+    checks: list[Check] = []
     runs: list[Run] = []
     losses: list[float] = []
     """The loss before every step, from the start that is timed."""
     first_calls: list[FirstCall] = []
     samples: list[Samples] = []
     device_peak_bytes: list[Count] = []
-    """The most that the library had allocated on the device, what lay there before included."""
+    """The most memory that the library had allocated on the device, including what lay there before."""
     put_seconds: list[Positive] = []
-    """Params and batch to the device, and the trained params back: the fastest of several, not in any timed call."""
+    """The fastest of several copies of params and batch to the device.  No timed call includes it."""
     get_seconds: list[Positive] = []
+    """The fastest of several copies of the trained params from the device.  No timed call includes it."""
     device_seconds: list[Positive] = []
-    """One `train` among several that are waited for together; empty on the CPU."""
+    """The time of one `train` among several that are waited for together; empty on the CPU."""
     cores_used: list[Share] = []
-    """Per generation: CPU time over wall time during its calls.  Of much more than 1 the cell is refused; of much less than
-    1 that generation's samples are left out."""
+    """Per generation: CPU time over wall time during the calls.  A cell that used more than it was given is refused.
+    Of a generation with much less the samples are left out."""
     compilations: Count = 0
-    """Programs compiled inside timed turns; anything but 0 is refused."""
+    """Programs compiled inside timed turns; a cell with any is refused."""
 
     @property
     def results(self) -> list[Samples]:
-        """Its samples; none of a cell that is not ok, for wrong is not slow, and unsteady no speed."""
-        return [s for s in self.samples if s.nanoseconds] if self.outcome.word == "ok" else []
+        """Return the samples of a cell that is ok; none of any other."""
+        return [s for s in self.samples if s.nanoseconds] if self.outcome.status == "ok" else []
 
 
 class Entrant(Strict):
-    """A backend as it entered the races: one process on one device in one dtype."""
+    """A backend as it entered the races: with its resources, in one dtype."""
 
     label: str
-    """The backend's name, with the device where it is not the CPU, and with the allocator where it is the second one
-    raced; `control` for the second copy."""
+    """The backend's name, followed by what differs from one CPU thread and from the first allocator: `jax-scan@cuda`.
+    The second copy of a backend is called `control`."""
     backend: str
-    device: str
+    resources: Resources
     dtype: str
     allocator: Allocator = "default"
     """Whether its process gives freed memory back as glibc does by itself, or keeps it."""
     control: bool = False
     mode: Mode | Literal[""] = ""
     versions: dict[str, str] = {}
-    threads: Count = 0
-    core: int | None = None
-    """The core it was pinned to; None when it could not be pinned."""
+    cores: list[Count] = []
+    """The cores that it was pinned to; none when pinning was not possible."""
     busy_threads: list[Count] = []
     """Per race: threads that took more than a twentieth of its CPU time."""
     idle_cpu_share: list[Share] = []
@@ -140,24 +140,34 @@ class Entrant(Strict):
     """The end of what its process printed, kept when it failed."""
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.label, self.dtype
+
+    @property
+    def device(self) -> str:
+        return self.resources.device
+
+    @property
     def library(self) -> str:
-        """`torch` of `torch-compile-by-hand`; the module of `package.module:factory`."""
+        """Return `torch` of `torch-compile-by-hand`, and the module of `package.module:factory`."""
         module, colon, _ = self.backend.partition(":")
         return module if colon else self.backend.partition("-")[0]
 
 
 class ProblemFacts(Strict):
+    """A problem without its arrays."""
+
     name: str
     dtype: str
     seed: Count
-    digest: str
+    checksum: str
     shapes: dict[str, list[int]]
     learning_rate: float
     num_steps: Count
     timed_steps: Count
     flops: Positive
     bytes_moved: Positive
-    oracle: float | None = None
+    lower_bound: float | None = None
     reference: dict[str, float] = {}
     """What the float64 reference came to at the end of the descent."""
 
@@ -166,8 +176,8 @@ class ProblemFacts(Strict):
         return self.name.partition("/")[0]
 
 
-class LabReport(Strict):
-    """The two scatter plots of the report, and the numbers that say how alike they are."""
+class LabReport(Strict, frozen=True):
+    """The two scatter plots of the lab report, and the numbers that say how alike they are."""
 
     backend: str
     labels: list[int]
@@ -178,29 +188,31 @@ class LabReport(Strict):
     principal_angles_degrees: list[float]
     reconstruction_error: float
     svd_error: float
+    split_accuracies: list[list[float]] = []
+    """[training, test] accuracy of the second exercise, for 20 shuffles of the rows x 8 starts, by the reference."""
 
 
-class Race(Strict):
-    """All entrants on one problem in one generation: what was done, enough to do it again."""
+class Race(Strict, frozen=True):
+    """All entrants on one problem in one generation: enough to repeat the order of the turns."""
 
     generation: Count
     problem: str
     dtype: str
     seed: Count
-    """Of the order of the turns, and of the nudges that make every start new."""
+    """Of the order of the turns, and of the small changes that make every start new."""
     rounds: dict[str, Count]
     """By operation."""
     calls: dict[str, dict[str, Count]]
     """By operation and entrant: the calls in a sample."""
     attempts: Count = 1
-    """2 where an entrant got less than its core at first, so that the race was repeated."""
+    """2 where an entrant got less than its cores at first, so that the race was repeated."""
     starved: dict[str, Share] = {}
-    """By entrant: CPU time over wall time in its calls, where that was too little at the last attempt, too."""
+    """By entrant: CPU time over wall time in its calls, where that was still too little at the last attempt."""
     cause: str = ""
     """What took the core, as far as that can be known."""
 
 
-class Weather(Strict):
+class HostState(Strict, frozen=True):
     """The machine during one race of a generation."""
 
     generation: Count
@@ -208,7 +220,7 @@ class Weather(Strict):
     load: float
     steal_share: Share
     megahertz: list[float] = []
-    """Slowest and fastest clock seen, of any core."""
+    """The slowest and the fastest clock seen, of any core."""
 
 
 class Gpu(Strict):
@@ -219,7 +231,7 @@ class Gpu(Strict):
     """Clocks (MHz), power (W) and temperature (C) after each race."""
 
 
-class Machine(Strict):
+class Host(Strict):
     cpu: str
     cores: Count
     memory_bytes: Count
@@ -228,48 +240,43 @@ class Machine(Strict):
     gpu: Gpu | None = None
 
 
-class Limits(Strict):
-    """What the machine itself can do, measured in the same run, on one core or one GPU."""
+class Limits(Strict, frozen=True):
+    """What the machine itself can do with these resources, measured in the same run."""
 
-    device: str
-    matmul_flops_per_second: dict[str, Positive] = {}
-    """By `<dtype> <library>`: of the product of two square matrices."""
-    copy_bytes_per_second: Positive | None = None
-    dispatch_seconds: dict[str, Positive] = {}
-    """By `<dtype> <library>`: the time of a call that does next to nothing."""
-
-    def matmul_rate(self, dtype: str) -> float | None:
-        """The best of those who multiplied in `dtype`."""
-        return max(by_library(self.matmul_flops_per_second, dtype).values(), default=None)
-
-
-def by_library(measured: Mapping[str, float], dtype: str) -> dict[str, float]:
-    """Of what `Limits` has by `<dtype> <library>`, that of one dtype."""
-    return {key.partition(" ")[2]: value for key, value in measured.items() if key.partition(" ")[0] == dtype}
+    resources: Resources
+    dtype: str
+    matmul_flops_per_second: Positive
+    """Of the product of two large square matrices."""
+    copy_bytes_per_second: Positive
+    """Bytes read plus bytes written, of an array larger than every cache."""
 
 
 class Settings(Strict, kw_only=True):
+    """What was asked for."""
+
     generations: Count
-    most_rounds: Annotated[int, Meta(ge=2)]
-    """There and back: two at least."""
+    rounds: Annotated[int, Meta(ge=2)]
+    """Turns of an entrant in a race; two make a round there and back."""
     warm_up_seconds: Positive
-    """Of untimed calls that begin a turn, at least."""
+    """The least time of untimed calls that begin a turn."""
     slowest_step_seconds: Positive | None = None
-    """Where the step of an entrant would take longer, it is skipped; None where sizes were chosen one by one."""
+    """A size whose step would take longer is skipped; None where sizes were chosen one by one."""
     seed: Count
-    operations: list[Operation]
+    operations: list[str]
     problems: list[str]
     backends: list[str]
-    devices: list[str]
+    resources: list[Resources]
     dtypes: list[str]
     allocators: list[Allocator]
     core: int | None = None
-    """The one raced on, as a person chose it; None where the suite chose."""
+    """The core that a person chose to race on; None where the suite chose."""
     quick: bool = False
 
 
 class Record(Strict, kw_only=True):
-    schema: Literal[3] = 3
+    """One run."""
+
+    schema: Literal[4] = 4
     id: str
     started: str
     """UTC, ISO 8601."""
@@ -277,7 +284,7 @@ class Record(Strict, kw_only=True):
     status: Literal["running", "complete", "interrupted"] = "running"
     command: str
     commit: str
-    machine: Machine
+    host: Host
     settings: Settings
     entrants: list[Entrant] = []
     problems: list[ProblemFacts] = []
@@ -285,43 +292,18 @@ class Record(Strict, kw_only=True):
     races: list[Race] = []
     lab: LabReport | None = None
     limits: list[Limits] = []
-    weather: list[Weather] = []
-    steering: dict[str, str] = {}
+    host_states: list[HostState] = []
+    environment: dict[str, str] = {}
     """Environment variables that a person had set and that may change how a worker computes, with their values."""
     warnings: list[str] = []
 
     @property
     def versions(self) -> dict[str, str]:
-        """Of every library that an entrant says it computes with."""
+        """Return the version of every library that an entrant says it computes with."""
         return {library: version for entrant in self.entrants for library, version in entrant.versions.items()}
 
-    def told(self) -> list[str]:
-        """Return what the run itself warned of, a sentence each."""
-        steered = [
-            f"{name}={value} was set, which may change what a library computes with: others may see other times; unset it."
-            for name, value in self.steering.items()
-        ]
-        causes = dict.fromkeys(race.cause for race in self.races if race.starved)
-        return [*steered, *(self._starved(cause) for cause in causes), *self._repeated(), *self.warnings]
-
-    def _starved(self, cause: str) -> str:
-        races = [race for race in self.races if race.starved and race.cause == cause]
-        labels = list(dict.fromkeys(label for race in races for label in race.starved))
-        least = min(share for race in races for share in race.starved.values())
-        others = f" and {len(labels) - 3} more" if len(labels) > 3 else ""
-        return (
-            f"In {len(races)} of {len(self.races)} races {', '.join(labels[:3])}{others} got less than the racing core,"
-            f" {least:.2g} of it at the least, and those samples are left out: {cause}."
-        )
-
-    def _repeated(self) -> list[str]:
-        helped = sum(race.attempts > 1 and not race.starved for race in self.races)
-        return [
-            f"{helped} of {len(self.races)} races were repeated: at first an entrant got less than its core."
-        ] * bool(helped)
-
     def lay_out(self) -> None:
-        """A cell for each entrant and problem of its dtype, where there is none yet."""
+        """Add a cell for each entrant and problem of its dtype, where there is none yet."""
         there = {(c.entrant, c.problem, c.dtype) for c in self.cells}
         places = [(e.label, p.name, p.dtype) for p in self.problems for e in self.entrants if e.dtype == p.dtype]
         self.cells += [Cell(*place) for place in places if place not in there]
@@ -330,7 +312,11 @@ class Record(Strict, kw_only=True):
         return next(c for c in self.cells if (c.entrant, c.problem, c.dtype) == (entrant, problem, dtype))
 
     def entrant(self, label: str, dtype: str) -> Entrant:
-        return next(e for e in self.entrants if (e.label, e.dtype) == (label, dtype))
+        return next(e for e in self.entrants if e.key == (label, dtype))
 
     def facts(self, problem: str, dtype: str) -> ProblemFacts:
         return next(p for p in self.problems if (p.name, p.dtype) == (problem, dtype))
+
+    def limits_of(self, resources: Resources, dtype: str) -> Limits | None:
+        """Return what the machine can do with these resources in this dtype; None where it was not measured."""
+        return next((x for x in self.limits if (x.resources, x.dtype) == (resources, dtype)), None)

@@ -86,9 +86,9 @@ def _misfits(record: Record) -> Iterator[str]:
         name = f"cell {cell.entrant} {cell.problem} {cell.dtype}"
         if (cell.entrant, cell.dtype) not in entrants or (cell.problem, cell.dtype) not in problems:
             yield f"{name} names an entrant or a problem that the record does not have"
-        if cell.outcome.word == "ok" and not (cell.gates and all(gate.passed for gate in cell.gates)):
+        if cell.outcome.status == "ok" and not (cell.checks and all(gate.passed for gate in cell.checks)):
             yield f"{name} is ok and has not passed every gate"
-        if any(gate.passed != (gate.error is not None and gate.error <= gate.tolerance) for gate in cell.gates):
+        if any(gate.passed != (gate.error is not None and gate.error <= gate.tolerance) for gate in cell.checks):
             yield f"{name} has a gate whose error does not say whether it was passed"
         sampled = [(s.generation, s.operation) for s in cell.samples]
         if len(set(sampled)) < len(sampled):
@@ -107,7 +107,7 @@ def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Pat
             record = read(path)
             if record.status != "complete":
                 warn(f"passed over: {path} is {record.status}; name it to see what it holds, or go on with --resume")
-            elif not any(cell.outcome.word == "ok" for cell in record.cells):
+            elif not any(cell.outcome.status == "ok" for cell in record.cells):
                 warn(f"passed over: in {path} no cell is good; name it to see why")
             else:
                 return path

@@ -42,14 +42,14 @@ def differences(a: Record, b: Record) -> list[str]:
     """What forbids a verdict: another machine, another dtype or precision; one phrase each."""
 
     def gpu(record: Record) -> str:
-        return record.machine.gpu.name if record.machine.gpu else "none"
+        return record.host.gpu.name if record.host.gpu else "none"
 
     def dtypes(record: Record) -> str:
         return ", ".join(sorted({e.dtype for e in record.entrants}))
 
     pairs = [
-        ("processor", a.machine.cpu, b.machine.cpu),
-        ("number of cores", a.machine.cores, b.machine.cores),
+        ("processor", a.host.cpu, b.host.cpu),
+        ("number of cores", a.host.cores, b.host.cores),
         ("GPU", gpu(a), gpu(b)),
         ("dtype or precision", dtypes(a), dtypes(b)),
     ]
@@ -91,12 +91,12 @@ def _reason(before: Findings, after: Findings, entrant: Entrant, problem: str, o
         if own is None or (f.cell(own, problem) is None and problem not in f.problems):
             return f"not in {which}"
         if not f.samples(own, problem, operation):
-            word = f.outcome(own, problem).word
+            word = f.outcome(own, problem).status
             return f"{units.ABSENT if word == 'ok' else word} in {which}"
     one, other = before.facts(problem), after.facts(problem)
     if one and other and operation == "train" and one.timed_steps != other.timed_steps:
         return "calls of other lengths"
-    if one and other and one.digest != other.digest:
+    if one and other and one.checksum != other.checksum:
         return "other data" if one.num_steps == other.num_steps else "descents of other lengths"
     if before.record.settings.warm_up_seconds != after.record.settings.warm_up_seconds:
         return "other warm-up"
@@ -154,13 +154,13 @@ def _runs(a: Record, b: Record) -> list[list[str]]:
         settings = record.settings
         asked = {
             "generations": settings.generations,
-            "rounds": settings.most_rounds,
+            "rounds": settings.rounds,
             "seconds of warm-up": settings.warm_up_seconds,
             "seed": settings.seed,
             "allocator": ", ".join(settings.allocators),
         }
-        ours = {"commit": record.commit, "Python": record.machine.python, "system": record.machine.system}
-        return {key: str(value) for key, value in (record.versions | ours | asked | record.steering).items()}
+        ours = {"commit": record.commit, "Python": record.host.python, "system": record.host.system}
+        return {key: str(value) for key, value in (record.versions | ours | asked | record.environment).items()}
 
     then, now = told(a), told(b)
     keys = dict.fromkeys([*now, *then])
@@ -204,18 +204,18 @@ def _all(found: list[Change]) -> list[Table]:
 
 
 def _table(title: str, cells: list[Change]) -> Table:
-    times = [[c.word if x is None else units.seconds(x) for x in (c.seconds_a, c.seconds_b)] for c in cells]
+    times = [[c.status if x is None else units.seconds(x) for x in (c.seconds_a, c.seconds_b)] for c in cells]
     rows = [[name(c.entrant), *both, *_judged(c)] for c, both in zip(cells, times, strict=True)]
     return Table(title, ["backend", "A", "B", "B / A", "verdict"], rows)
 
 
 def _judged(c: Change) -> list[str]:
-    return [c.word if c.interval is None else units.interval(c.interval), c.word or c.verdict]
+    return [c.status if c.interval is None else units.interval(c.interval), c.status or c.verdict]
 
 
 def summary(found: list[Change]) -> str:
     """`312 cells compared: 1 slower, 0 faster, 311 undecided; 4 not comparable.`"""
-    compared = [c.verdict for c in found if not c.word]
+    compared = [c.verdict for c in found if not c.status]
     told = ", ".join(f"{compared.count(v)} {v}" for v in ("slower", "faster", "undecided"))
     left = len(found) - len(compared)
     return f"{units.plural(len(compared), 'cell')} compared: {told}{f'; {left} not comparable' if left else ''}."

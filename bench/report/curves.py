@@ -32,7 +32,7 @@ def losses(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | Non
 
 
 def _losses_of(f: Findings, problem: str) -> dict[str, list[float]]:
-    cells = [(e, f.cell(e, problem)) for e in f.racers if f.outcome(e, problem).word == "ok"]
+    cells = [(e, f.cell(e, problem)) for e in f.racers if f.outcome(e, problem).status == "ok"]
     return {e.label: cell.losses for e, cell in cells if cell is not None and cell.losses}
 
 

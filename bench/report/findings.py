@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import backends
 from bench.backend import REFERENCE, Mode
-from bench.records.schema import Cell, Entrant, Gate, Operation, Outcome, ProblemFacts, Record, Samples
+from bench.records.schema import Cell, Entrant, Check, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
 
 Item = TypeVar("Item")
@@ -39,7 +39,7 @@ class Gated(NamedTuple):
 
     entrant: Entrant
     problem: str
-    gate: Gate
+    gate: Check
 
     @property
     def share(self) -> float:
@@ -118,9 +118,9 @@ class Findings:
     def outcome(self, entrant: Entrant, problem: str) -> Outcome:
         """Of the cell; of the entrant where there is no cell or it was never begun."""
         cell = self.cell(entrant, problem)
-        if cell is not None and cell.outcome.word != "pending":
+        if cell is not None and cell.outcome.status != "pending":
             return cell.outcome
-        return entrant.outcome if entrant.outcome.word != "ok" else Outcome()
+        return entrant.outcome if entrant.outcome.status != "ok" else Outcome()
 
     def samples(self, entrant: Entrant, problem: str, operation: Operation = "train") -> list[Samples]:
         cell = self.cell(entrant, problem)
@@ -177,7 +177,7 @@ class Findings:
     def empty_cells(self) -> list[Empty]:
         """Every cell that is not ok, with its outcome."""
         cells = [Empty(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
-        return [cell for cell in cells if cell.outcome.word != "ok"]
+        return [cell for cell in cells if cell.outcome.status != "ok"]
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
@@ -239,7 +239,7 @@ def like_with_like(f: Findings, mode: Mode) -> list[tuple[Entrant, Entrant]]:
 def gated(f: Findings, problems: Iterable[str]) -> list[Gated]:
     """Every gate of every entrant on these problems."""
     cells = [(e, p, cell) for p in problems for e in f.entrants if (cell := f.cell(e, p)) is not None]
-    return [Gated(e, p, gate) for e, p, cell in cells for gate in cell.gates]
+    return [Gated(e, p, gate) for e, p, cell in cells for gate in cell.checks]
 
 
 def nearest(found: Iterable[Gated]) -> Gated:

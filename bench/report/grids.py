@@ -86,10 +86,10 @@ def _timed(seconds: float, c: Comparison | None, best: bool, widest: float) -> T
 
 def _empty(f: Findings, e: Entrant, problem: str) -> Tile:
     outcome = f.outcome(e, problem)
-    if outcome.word != "ok":
-        return Tile(None, word=outcome.word, reason=units.clip(outcome.reason, 120))
+    if outcome.status != "ok":
+        return Tile(None, status=outcome.status, reason=units.clip(outcome.reason, 120))
     reason = "a compiled loop has no step of its own" if e.mode == "compiled loop" else "no sample was taken"
-    return Tile(None, word=units.ABSENT, reason=reason)
+    return Tile(None, status=units.ABSENT, reason=reason)
 
 
 def _grid(f: Findings, title: str, cell: Callable[[Entrant, str], str]) -> Table:
@@ -111,7 +111,7 @@ def _agreed(f: Findings, e: Entrant, problem: str, found: list[Gated]) -> str:
     g = nearest(found)
     if not g.gate.passed:
         return f"FAILS ({g.gate.name})"
-    said = f.outcome(e, problem).word
+    said = f.outcome(e, problem).status
     return f"{100 * min(g.share, 1):.0f} % ({g.gate.name}){'' if said == 'ok' else f', but {said}'}"
 
 

@@ -95,7 +95,7 @@ def _choices(found: Sequence[Findings], shown: Sequence[Part]) -> dict[str, list
 def render(shown: Page) -> bytes:
     """The same page gives the same bytes."""
     script = _file("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).checksum()).decode()
     written = _template().render(
         page=shown,
         policy=POLICY.format(f"sha256-{digest}"),

@@ -22,7 +22,7 @@ ACCURACIES = (
 
 def runs(f: Findings, problem: str, quality: str) -> dict[str, list[Run]]:
     """The runs that state `quality`, in the order of their seeds, of every backend that agrees."""
-    found = {name(e): _stating(f, e, problem, quality) for e in f.racers if f.outcome(e, problem).word == "ok"}
+    found = {name(e): _stating(f, e, problem, quality) for e in f.racers if f.outcome(e, problem).status == "ok"}
     return {backend: stated for backend, stated in found.items() if stated}
 
 

@@ -61,8 +61,8 @@ def _calibrated(calibration: Calibration | None) -> list[str]:
         ]
     return [
         f"The harness was tried on identical code, and on code slowed on purpose, in {units.plural(calibration.races, 'race')}"
-        f" of {units.plural(calibration.generations, 'generation')} on {calibration.machine.cpu}"
-        f" ({units.plural(calibration.machine.cores, 'core')}), {calibration.first[:10]}.",
+        f" of {units.plural(calibration.generations, 'generation')} on {calibration.host.cpu}"
+        f" ({units.plural(calibration.host.cores, 'core')}), {calibration.first[:10]}.",
         *(_tried(trial) for trial in calibration.trials),
         f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region.",
     ]
@@ -107,7 +107,7 @@ def _controls(f: Findings) -> Table | None:
 
 
 def the_run(record: Record) -> Section:
-    machine, settings = record.machine, record.settings
+    machine, settings = record.host, record.settings
     gpu = "" if machine.gpu is None else f", {machine.gpu.name} (driver {machine.gpu.driver})"
     rows = [
         ["record", f"{record.id}, {record.status}, schema {record.schema}"],
@@ -118,7 +118,7 @@ def the_run(record: Record) -> Section:
         ["system", f"{machine.system}, Python {machine.python}"],
         [
             "replication",
-            f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.most_rounds, 'round')}",
+            f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.rounds, 'round')}",
         ],
         ["warm-up", f"{units.seconds(settings.warm_up_seconds)} of calls at least"],
         ["cores", units.listed(_pinned(record.entrants)) or "none pinned"],

@@ -72,8 +72,8 @@ def comparison(sections: Sequence[Section]) -> Part:
 
 
 def facts(record: Record) -> str:
-    """Machine and versions on one line."""
-    machine = record.machine
+    """Host and versions on one line."""
+    machine = record.host
     gpu = [machine.gpu.name] if machine.gpu else []
     cpu = f"{machine.cpu}, {units.plural(machine.cores, 'core')}"
     libraries = [f"{library} {version}" for library, version in record.versions.items()]
@@ -94,7 +94,7 @@ def _agreement(f: Findings, drawn: Sequence[Chart]) -> list[Block]:
     whole = tables.agreeing(f)
     blocks = [of(f, whole._replace(tables=[grids.agreement(f)] if whole.tables else []))]
     if whole.tables:
-        blocks.append(of(f, Section("", tables=whole.tables), folded="Gate by gate, and backend by backend"))
+        blocks.append(of(f, Section("", tables=whole.tables), folded="Check by gate, and backend by backend"))
     blocks += [of(f, s, heading=s.title) for s in tables.reasons(f)]
     return [*blocks, *_charts(f, drawn, "losses")]
 
@@ -137,7 +137,7 @@ def _method(record: Record) -> Section:
     text = [
         "Every backend lives in a process of its own, on one thread pinned to one core, fixed before its library is imported."
         f" A generation starts all of them anew; this run had {units.plural(settings.generations, 'generation')}. On each"
-        f" problem they take turns in {units.plural(settings.most_rounds, 'round')}, in shuffled order and back. A"
+        f" problem they take turns in {units.plural(settings.rounds, 'round')}, in shuffled order and back. A"
         f" turn begins with untimed calls, for {units.seconds(settings.warm_up_seconds)} at least, and then times one operation"
         " after another, each after an untimed call of its own."
         " Each timed call is from a start that no call has seen before, and the harness waits for its whole output.",
@@ -184,7 +184,7 @@ def _environment(record: Record, found: Sequence[Findings]) -> list[Block]:
             str(p.timed_steps),
             units.count(p.flops),
             units.bytes_(p.bytes_moved),
-            p.digest[:12],
+            p.checksum[:12],
         ]
         for p in {p.name: p for p in record.problems}.values()
     ]

@@ -143,7 +143,7 @@ def overhead(f: Findings) -> Drawing | None:
 
 def _lacking(f: Findings, problem: str, *entrants: Entrant) -> str:
     """Why there is no ratio, as far as an outcome says so."""
-    return next((word for e in entrants if (word := f.outcome(e, problem).word) != "ok"), "")
+    return next((word for e in entrants if (word := f.outcome(e, problem).status) != "ok"), "")
 
 
 Dot = tuple[int, Entrant, float, float | None, float | None]
@@ -209,4 +209,4 @@ def _times_panel(f: Findings, axes: Any, problem: str, rows: Sequence[Entrant]) 
     found = {i: spread for i, e in enumerate(rows) if (spread := f.per_step(e, problem)) is not None}
     log_axis(axes.xaxis, [x for spread in found.values() for x in spread], units.seconds, margin=1.6)
     _dots(axes, [(i, rows[i], *spread) for i, spread in found.items()], size=5)
-    _words(axes, {i: f.outcome(e, problem).word for i, e in enumerate(rows) if i not in found})
+    _words(axes, {i: f.outcome(e, problem).status for i, e in enumerate(rows) if i not in found})

@@ -80,7 +80,7 @@ def _extra(f: Findings, c: Comparison) -> str:
 
 def word(f: Findings, entrant: Entrant, problem: str) -> str:
     """What fills an empty cell."""
-    found = f.outcome(entrant, problem).word
+    found = f.outcome(entrant, problem).status
     return units.ABSENT if found == "ok" else found
 
 
@@ -227,7 +227,7 @@ def _gate_row(f: Findings, e: Entrant, problem: str) -> list[str]:
     return [
         name(e),
         *(_error(nearest(kind)) if kind else units.ABSENT for kind in kinds),
-        _said(f.outcome(e, problem).word),
+        _said(f.outcome(e, problem).status),
     ]
 
 
@@ -286,7 +286,7 @@ def _import(e: Entrant) -> str:
     if e.library == REFERENCE:
         return "with the harness"  # which computes with NumPy, too, and has it loaded before
     found = start.import_seconds(e)
-    return (units.ABSENT if e.outcome.word == "ok" else e.outcome.word) if found is None else units.seconds(found)
+    return (units.ABSENT if e.outcome.status == "ok" else e.outcome.status) if found is None else units.seconds(found)
 
 
 def _versions(e: Entrant) -> str:
@@ -296,7 +296,7 @@ def _versions(e: Entrant) -> str:
 def reasons(f: Findings) -> list[Section]:
     """Why cells are empty: one line for each reason, failures first."""
     cells = sorted(f.empty_cells(), key=lambda cell: not cell.outcome.failed)
-    found = grouped(cells, lambda cell: (name(cell.entrant), cell.outcome.word, _why(cell)))
+    found = grouped(cells, lambda cell: (name(cell.entrant), cell.outcome.status, _why(cell)))
     alike = grouped(found, lambda key: (*key[1:], units.listed([cell.problem for cell in found[key]])))
     items = [
         f"{units.listed([who for who, *_ in keys])} {what} on {problems}: {why}"
@@ -307,6 +307,6 @@ def reasons(f: Findings) -> list[Section]:
 
 def _why(cell: Empty) -> str:
     """The reason; where the process failed, and not its answer, the last line that it printed, too."""
-    printed = cell.entrant.last_output.strip().splitlines() if cell.outcome.word in OF_THE_PROCESS else []
+    printed = cell.entrant.last_output.strip().splitlines() if cell.outcome.status in OF_THE_PROCESS else []
     last = f"; it last printed: {units.clip(printed[-1], 200)}" if printed else ""
     return (cell.outcome.reason or "no reason was given") + last

@@ -90,15 +90,15 @@ def warnings(record: Record, all_findings: Sequence[Findings]) -> list[str]:
 
 def _of_the_weather(record: Record) -> list[str]:
     found = []
-    weather = record.weather
-    steal = max((w.steal_share for w in weather), default=0.0)
+    host_states = record.host_states
+    steal = max((w.steal_share for w in host_states), default=0.0)
     if steal > STEAL_SHARE:
         found.append(f"The host took up to {units.percent(steal)} of the processor's time away (steal).")
-    load = max((w.load for w in weather), default=0.0)
+    load = max((w.load for w in host_states), default=0.0)
     # As they get ready, the backends themselves keep every core busy.
-    if load > max(LOAD, record.machine.cores):
+    if load > max(LOAD, record.host.cores):
         found.append(f"The load rose to {units.number(load)}: something else was running.")
-    clocks = [c for w in weather for c in w.megahertz if c > 0]
+    clocks = [c for w in host_states for c in w.megahertz if c > 0]
     if clocks and max(clocks) > min(clocks) * (1 + CLOCK_CHANGE):
         found.append(f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.")
     return found
@@ -126,7 +126,7 @@ def _of_the_race(f: Findings) -> list[str]:
 
 def _of_the_entrants(f: Findings) -> list[str]:
     found = []
-    unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.word == "ok"]
+    unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.status == "ok"]
     if unpinned:
         found.append(f"not pinned to a core, so noisier: {units.listed(unpinned)}.")
     if f.dtype == "tf32" and (plain := _in_float32(f)):

@@ -25,9 +25,9 @@ from bench.statistics import NEVER
 def exit_code(found: Sequence[Findings]) -> int:
     """1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
     empty = [cell.outcome for f in found for cell in f.empty_cells()]
-    if any(outcome.word == "disagrees" for outcome in empty):
+    if any(outcome.status == "disagrees" for outcome in empty):
         return DISAGREEMENT
-    ran = any(f.outcome(e, p).word == "ok" for f in found for e in f.entrants for p in f.problems)
+    ran = any(f.outcome(e, p).status == "ok" for f in found for e in f.entrants for p in f.problems)
     return FAILED if any(outcome.failed for outcome in empty) or not ran else GOOD
 
 
@@ -39,7 +39,7 @@ def worst(codes: Iterable[int]) -> int:
 def summary(record: Record, found: Sequence[Findings]) -> str:
     """The verdict line: how many cells agree and were timed, how many not, and why; then what makes it no final one."""
     cells = sum(len(f.entrants) * len(f.problems) for f in found)
-    empty = [cell.outcome.word for f in found for cell in f.empty_cells()]
+    empty = [cell.outcome.status for f in found for cell in f.empty_cells()]
     said = [f"{units.plural(cells, 'cell')}, {cells - len(empty)} good"]
     said += _counted(empty)
     told = f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, found)), 'warning')}."
@@ -54,7 +54,7 @@ def widths(record: Record) -> str:
 
 def agreement_summary(found: Sequence[Findings]) -> str:
     """The last line of `bench.agree`."""
-    words = [f.outcome(e, p).word for f in found for e in f.entrants for p in f.problems]
+    words = [f.outcome(e, p).status for f in found for e in f.entrants for p in f.problems]
     ok = words.count("ok")
     said = [f"{units.plural(ok, 'cell')} of {len(words)} {'agrees' if ok == 1 else 'agree'}"]
     return ", ".join(said + _counted(word for word in words if word != "ok")) + "."
@@ -80,7 +80,7 @@ def findings(f: Findings) -> list[str]:
 
 
 def _agree(f: Findings) -> str:
-    words = [f.outcome(e, p).word for p in f.problems for e in f.entrants]
+    words = [f.outcome(e, p).status for p in f.problems for e in f.entrants]
     wrong, ok = words.count("disagrees"), words.count("ok")
     if wrong:
         return f"{units.plural(wrong, 'cell')} of {wrong + ok} DISAGREE with the float64 reference, or break a promise, and are not timed."

@@ -12,7 +12,7 @@ from msgspec import Struct
 from bench.agreement.answers import Evidence
 from bench.backend import Mode
 from bench.problem import Arrays, Problem
-from bench.records.schema import Count, Nanoseconds, Operation, Positive, Share, Word
+from bench.records.schema import Count, Nanoseconds, Operation, Positive, Share, Status
 
 
 class Load(Struct, tag=True):
@@ -157,7 +157,7 @@ class Done(Struct, tag=True):
 class Trouble(Struct, tag=True):
     """It could not be done: the word for the cell, and why."""
 
-    word: Word
+    status: Status
     reason: str
 
 

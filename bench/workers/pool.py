@@ -124,13 +124,13 @@ class Workers:
     def attempt(self, entrant: Entrant, problem: Problem, work: Callable[[Entrant], T]) -> T | None:
         """What `work` returns; None, and a word in its cell, when the entrant has failed, now or before."""
         cell = self.cell(entrant, problem)
-        if cell.outcome.word not in ("pending", "ok"):
+        if cell.outcome.status not in ("pending", "ok"):
             return None
         try:
             return work(entrant)
         except Failed as failure:
-            if cell.outcome.word == "ok" and not failure.outcome.failed:
-                said = f"{failure.outcome.word}, it said after every gate was passed: {failure.outcome.reason}"
+            if cell.outcome.status == "ok" and not failure.outcome.failed:
+                said = f"{failure.outcome.status}, it said after every gate was passed: {failure.outcome.reason}"
                 failure = Failed("failed", said, failure.output)
             if self.of(entrant).loaded is None:
                 entrant.outcome = failure.outcome  # of all its cells

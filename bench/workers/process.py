@@ -44,7 +44,7 @@ class Failed(Exception):
 
     def __init__(self, word: str, reason: str, output: str = ""):
         super().__init__(f"{word}: {reason}")
-        self.outcome = Outcome(word=word, reason=reason)
+        self.outcome = Outcome(status=word, reason=reason)
         self.output = output
 
 
@@ -122,7 +122,7 @@ class Process:
             if not isinstance(request, messages.Pin):
                 self._spent += time.monotonic() - began
         if isinstance(answer, messages.Trouble):
-            raise Failed(answer.word, answer.reason, self._last_output())
+            raise Failed(answer.status, answer.reason, self._last_output())
         return answer
 
     def _answers_within(self, seconds: float) -> bool:

@@ -92,7 +92,7 @@ class Worker:
             try:
                 self._call(operation, params)
             except Unsupported as error:
-                raise TooLate(f"{operation} {TOO_LATE}: {error.word}, {error.reason}") from None
+                raise TooLate(f"{operation} {TOO_LATE}: {error.status}, {error.reason}") from None
 
         first = {operation: clock.timed(partial(first_call, operation))[0] for operation in ask.operations}
         self.operations |= {name: make[name]() for name in make if name not in self.operations}
@@ -266,8 +266,8 @@ def _trouble(error: Exception, ask: Any) -> messages.Trouble:
     said = f"{type(error).__name__}: {error}"[:2000]
     if isinstance(error, Unsupported):
         if isinstance(ask, messages.Load | messages.Prepare):
-            return messages.Trouble(error.word, error.reason)
-        return messages.Trouble("failed", f"{TOO_LATE}: {error.word}, {error.reason}")
+            return messages.Trouble(error.status, error.reason)
+        return messages.Trouble("failed", f"{TOO_LATE}: {error.status}, {error.reason}")
     if isinstance(error, TooLate):
         return messages.Trouble("failed", str(error))
     if isinstance(error, Malformed):

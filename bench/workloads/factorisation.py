@@ -94,14 +94,12 @@ def end_state(reference: "Reference", trained: list[Arrays]) -> tuple[float, flo
     tolerance = reference.tolerance("trajectory")
     # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
     slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
-    if min(ours) < (reference.oracle or 0.0) - slack:
-        what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.oracle:.8g}"
+    if min(ours) < (reference.lower_bound or 0.0) - slack:
+        what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.lower_bound:.8g}"
         return np.inf, tolerance, what
     errors = [abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True)]
     worst = int(np.argmax(errors))
-    what = (
-        f"reconstruction error {ours[worst]:.8g} against {theirs[worst]:.8g}; {reference.oracle:.8g} by singular values"
-    )
+    what = f"reconstruction error {ours[worst]:.8g} against {theirs[worst]:.8g}; {reference.lower_bound:.8g} by singular values"
     return errors[worst], tolerance, what
 
 
@@ -117,7 +115,7 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
     return {key: p @ Q.astype(p.dtype) for key, p in params.items()}
 
 
-def oracle(problem: Problem) -> float:
+def lower_bound(problem: Problem) -> float:
     """The squared error of the best approximation of this rank, by the singular value decomposition."""
     A, rank = np.asarray(problem.batch["A"], np.float64), problem.params["U"].shape[1]
     if rank == min(A.shape):

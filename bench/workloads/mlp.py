@@ -117,7 +117,7 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
     }
 
 
-def oracle(problem: Problem) -> None:
+def lower_bound(problem: Problem) -> None:
     """None: no bound on what this descent can reach is known."""
 
 

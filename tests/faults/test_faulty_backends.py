@@ -113,7 +113,7 @@ def patient(tmp_path_factory):
 
 def found(record, name, problem=QUICK):
     outcome = record.cell(name, problem, record.settings.dtypes[0]).outcome
-    return outcome.word, outcome.reason
+    return outcome.status, outcome.reason
 
 
 @pytest.mark.parametrize(("name", "word", "why"), [(HERE + n, *rest) for n, *rest in AT_ONCE] + NEVER_LOADED)
@@ -131,7 +131,7 @@ def test_the_honest_beside_them_are_ok_and_timed(at_once, label):
 
 
 def test_no_cell_that_failed_keeps_a_sample(at_once):
-    assert not [cell.entrant for cell in at_once.cells if cell.outcome.word != "ok" and cell.samples]
+    assert not [cell.entrant for cell in at_once.cells if cell.outcome.status != "ok" and cell.samples]
 
 
 def test_the_record_with_all_of_them_is_complete_and_its_exit_code_tells_of_wrong_answers(at_once):

@@ -64,7 +64,7 @@ def timeless(record: Record) -> dict:
     cells = {
         (c.entrant, c.problem): (
             c.outcome,
-            c.gates,
+            c.checks,
             c.runs,
             c.losses,
             c.compilations,
@@ -75,8 +75,8 @@ def timeless(record: Record) -> dict:
         for c in record.cells
     }
     for outcome, gates, *_ in cells.values():
-        assert outcome.word == "ok"
-        for gate in gates:
+        assert outcome.status == "ok"
+        for gate in checks:
             if gate.name == "waits":
                 gate.what = "so and so many ms"
     return {
@@ -88,7 +88,7 @@ def timeless(record: Record) -> dict:
         "entrants": [(e.label, e.backend, e.outcome, e.versions, e.threads, e.mode) for e in record.entrants],
         "lab": record.lab,
         "limits": [sorted(limits.matmul_flops_per_second) for limits in record.limits],
-        "weather": [w.generation for w in record.weather],
+        "host_states": [w.generation for w in record.host_states],
     }
 
 
@@ -287,7 +287,7 @@ def hanging(tmp_path) -> Iterator[subprocess.Popen]:
 
 def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging, tmp_path):
     assert re.search(r"--resume \S+\.json", stopped_at_once(hanging))
-    assert {cell.outcome.word for cell in the_record(tmp_path).cells} == {"interrupted"}
+    assert {cell.outcome.status for cell in the_record(tmp_path).cells} == {"interrupted"}
 
 
 def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):

@@ -65,13 +65,13 @@ HOSTILE = {
     "with a BOM": (b"\xef\xbb\xbf" + encoded(), "is not a record"),
     "in UTF-16": (encoded().decode().encode("utf-16"), "is not a record"),
     "two in one file": (encoded() * 2, "Extra data"),
-    "NaN": (within("weather", load=math.nan), "is not a record"),
-    "infinite": (within("weather", load=math.inf), "is not a record"),
-    "1e999": (within("weather", load=-12345).replace(b"-12345", b"1e999"), "is not a record"),
-    "a number as text": (within("weather", load="0.5"), "Expected `float`"),
-    "true for a number": (within("weather", load=True), "Expected `float`"),
-    "a time of zero": (within("weather", seconds=0), "Expected `float` > 0"),
-    "a negative time": (within("weather", seconds=-1.0), "Expected `float` > 0"),
+    "NaN": (within("host_states", load=math.nan), "is not a record"),
+    "infinite": (within("host_states", load=math.inf), "is not a record"),
+    "1e999": (within("host_states", load=-12345).replace(b"-12345", b"1e999"), "is not a record"),
+    "a number as text": (within("host_states", load="0.5"), "Expected `float`"),
+    "true for a number": (within("host_states", load=True), "Expected `float`"),
+    "a time of zero": (within("host_states", seconds=0), "Expected `float` > 0"),
+    "a negative time": (within("host_states", seconds=-1.0), "Expected `float` > 0"),
     "null for a list": (changed(cells=None), "Expected `array`"),
     "an unknown key": (changed(evil=1), "unknown field `evil`"),
     "a missing key": (without("warnings"), "a key is missing"),
@@ -81,9 +81,9 @@ HOSTILE = {
     "an entrant twice": (changed(entrants=2 * parts()["entrants"]), "entrant numpy float32 stands twice"),
     "a cell twice": (changed(cells=[*parts()["cells"], parts()["cells"][0]]), "stands twice"),
     "no problems": (changed(problems=[]), "names an entrant or a problem that the record does not have"),
-    "ok without its gates": (within("cells", gates=[]), "is ok and has not passed every gate"),
+    "ok without its gates": (within("cells", checks=[]), "is ok and has not passed every gate"),
     "a gate that its error belies": (
-        within("cells", gates=[parts()["cells"][0]["gates"][0] | {"error": 1.0}]),
+        within("cells", checks=[parts()["cells"][0]["gates"][0] | {"error": 1.0}]),
         "has a gate whose error does not say whether it was passed",
     ),
     "samples twice": (within("cells", samples=2 * parts()["cells"][0]["samples"]), "in one generation twice"),
@@ -96,7 +96,7 @@ HOSTILE = {
     "a schema that is true": (changed(schema=True), "is not a record"),
     "an older schema": (changed(schema=SCHEMA - 1), f"record schema {SCHEMA - 1}, this version reads {SCHEMA}"),
     "a newer schema": (changed(schema=SCHEMA + 1), f"record schema {SCHEMA + 1}, this version reads {SCHEMA}"),
-    "a number of 5000 digits": (within("weather", load=-12345).replace(b"-12345", b"9" * 5000), "is not a record"),
+    "a number of 5000 digits": (within("host_states", load=-12345).replace(b"-12345", b"9" * 5000), "is not a record"),
 }
 
 
@@ -169,7 +169,7 @@ def test_what_could_not_be_read_again_does_not_take_the_place_of_what_is_there(t
     path = tmp_path / "good.json"
     save(GOOD, path)
     bad = copy.deepcopy(GOOD)
-    bad.weather[0].load = math.nan
+    bad.host_states[0].load = math.nan
     with pytest.raises(msgspec.ValidationError):
         save(bad, path)
     assert read(path) == GOOD

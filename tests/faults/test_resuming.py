@@ -129,15 +129,15 @@ def test_a_half_written_record_is_neither_resumed_nor_written_over(tmp_path):
 
 
 def elsewhere(record):
-    record.machine.cpu = "Another CPU"
+    record.host.cpu = "Another CPU"
 
 
 def on_a_gpu(record):
-    record.machine.gpu = Gpu(name="Another GPU", driver="1", memory_bytes=1)
+    record.host.gpu = Gpu(name="Another GPU", driver="1", memory_bytes=1)
 
 
 def by_another_python(record):
-    record.machine.python = "3.10.1"
+    record.host.python = "3.10.1"
 
 
 def by_another_library(record):
@@ -157,7 +157,7 @@ def complete(record):
 
 
 def other_data(record):
-    record.problems[0].digest = "0" * 64
+    record.problems[0].checksum = "0" * 64
 
 
 def longer_calls(record):

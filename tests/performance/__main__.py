@@ -49,11 +49,11 @@ def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
     for problem in record.settings.problems:
         for name in names:
             ours, bare = (record.cell(label, problem, "float32") for label in (name, BARE[name]))
-            if bare.outcome.word.startswith(LEFT_OUT):
+            if bare.outcome.status.startswith(LEFT_OUT):
                 continue
             ratio = statistics.ratio(ours.results, bare.results)
             if ratio is None or ratio.low is None or ratio.high is None:
-                word = next((c.outcome.word for c in (ours, bare) if c.outcome.word != "ok"), "too few generations")
+                word = next((c.outcome.status for c in (ours, bare) if c.outcome.status != "ok"), "too few generations")
                 found.append((f"{problem:28} {name:24} {word}", "not measured"))
             else:
                 interval = f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"

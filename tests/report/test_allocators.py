@@ -57,6 +57,6 @@ def test_cells_of_different_allocators_are_not_compared():
     for entrant in other.entrants:
         entrant.allocator = "kept"
     other.settings.allocators = ["kept"]
-    assert {change.word for change in compare.changes(one, other)} == {"other allocator"}
+    assert {change.status for change in compare.changes(one, other)} == {"other allocator"}
     (row,) = [row for row in compare._runs(one, other) if row[0] == "allocator"]
     assert row == ["allocator", "default", "kept"]

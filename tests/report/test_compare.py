@@ -62,7 +62,7 @@ def test_one_disturbed_round_moves_nothing():
 def test_nothing_is_compared_where_one_run_warmed_up_longer():
     a, b = (sample_record(PAIR, [IRIS]) for _ in range(2))
     b.settings.warm_up_seconds = 0.1
-    assert {c.word for c in compare.changes(a, b)} == {"other warm-up"}
+    assert {c.status for c in compare.changes(a, b)} == {"other warm-up"}
     (verdict, *_) = compare.page(a, b, compare.changes(a, b), judged=True)
     assert ["seconds of warm-up", "0.02", "0.1"] in verdict.tables[0].rows
 
@@ -109,7 +109,7 @@ def test_equal_runs_seldom_differ_in_any_of_their_cells():
 
 
 def _other_machine(record: Record, **changes: object) -> Record:
-    record.machine = msgspec.structs.replace(record.machine, **changes)
+    record.host = msgspec.structs.replace(record.host, **changes)
     return record
 
 
@@ -142,21 +142,21 @@ def test_unlike_records_are_refused_and_forced_get_no_verdict(unlike: str, tmp_p
 def test_a_step_is_not_compared_with_one_of_a_longer_call_which_has_less_of_its_dispatch():
     a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1)
     b.problems[0].timed_steps //= 2
-    said = {c.operation: c.word for c in compare.changes(a, b)}
+    said = {c.operation: c.status for c in compare.changes(a, b)}
     assert said == {"loss": "", "value_and_grad": "", "train": "calls of other lengths"}
 
 
 def test_where_the_descent_alone_is_another_it_is_not_said_of_the_data():
     a, b = sample_record(PAIR, [IRIS]), sample_record(PAIR, [IRIS], seed=1)
-    b.problems[0].digest, b.problems[0].num_steps = "another", 2 * b.problems[0].num_steps
-    assert {c.word for c in compare.changes(a, b)} == {"descents of other lengths"}
+    b.problems[0].checksum, b.problems[0].num_steps = "another", 2 * b.problems[0].num_steps
+    assert {c.status for c in compare.changes(a, b)} == {"descents of other lengths"}
 
 
 def test_cells_that_cannot_be_compared_say_why():
     a, b = sample_record(("numpy", *PAIR), [IRIS, MLP]), sample_record(("numpy", *PAIR), [IRIS], seed=1)
     fail(b, "torch-eager", "crashed")
-    b.problems[0].digest = "another"
-    said = {(c.entrant.backend, c.problem): c.word for c in compare.changes(a, b) if c.operation == "train"}
+    b.problems[0].checksum = "another"
+    said = {(c.entrant.backend, c.problem): c.status for c in compare.changes(a, b) if c.operation == "train"}
     assert said == {
         ("numpy", IRIS): "other data",
         ("torch-eager", IRIS): "crashed in B",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.console import exit
-from bench.records.schema import Gate
+from bench.records.schema import Check
 from bench.report import words
 from bench.report.findings import all_findings
 from tests.reported import IRIS, PAIR, reported
@@ -33,8 +33,8 @@ def test_the_last_that_a_failed_process_printed_stands_beside_the_reason(word: s
 def test_what_disagrees_is_not_timed(tmp_path: Path):
     record = sample_record(("numpy", *PAIR), [IRIS])
     cell = record.cell("torch-eager", IRIS, "float32")
-    cell.outcome.word, cell.outcome.reason = "disagrees", "trajectory: the worst of all steps"
-    cell.gates.append(Gate(name="trajectory", error=0.1, tolerance=1e-6, passed=False, what="the worst of all steps"))
+    cell.outcome.status, cell.outcome.reason = "disagrees", "trajectory: the worst of all steps"
+    cell.checks.append(Check(name="trajectory", error=0.1, tolerance=1e-6, passed=False, what="the worst of all steps"))
     code, printed, _ = reported(record, tmp_path)
     assert code == exit.DISAGREEMENT
     assert cell.samples

@@ -26,7 +26,7 @@ def _with_losses_alone(record: Record) -> Record:
 
 
 def _without_facts(record: Record) -> Record:
-    record.limits, record.weather, record.lab = [], [], None
+    record.limits, record.host_states, record.lab = [], [], None
     return record
 
 

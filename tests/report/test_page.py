@@ -12,7 +12,7 @@ from tests.sample_record import fail, sample_record
 
 def test_who_alone_was_timed_is_clear_of_nobody():
     record = sample_record(("numpy", "numpy-inplace"), [IRIS, MLP])
-    record.cell("numpy", MLP, "float32").outcome = Outcome(word="timed out")
+    record.cell("numpy", MLP, "float32").outcome = Outcome(status="timed out")
     won, sure = leaders.headline(only(record))
     assert " of 2 problems" in won
     assert re.fullmatch(r"On [01] of 1 problem the fastest is clear of the next; on [01] it cannot .*", sure)

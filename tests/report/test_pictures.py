@@ -43,7 +43,7 @@ def test_a_picture_of_more_problems_than_it_has_panels_says_how_many_it_shows():
 def test_a_row_of_the_overhead_without_a_ratio_says_why():
     record = sample_record(TWINS, ["factorisation/iris", "mlp/iris"])
     record.cell("jax-scan-by-hand", "mlp/iris", "float32").samples = []
-    record.cell("jax-scan-by-hand", "mlp/iris", "float32").outcome = Outcome(word="crashed", reason="SIGSEGV")
+    record.cell("jax-scan-by-hand", "mlp/iris", "float32").outcome = Outcome(status="crashed", reason="SIGSEGV")
     said = [[text.get_text() for text in axes.texts] for axes in overhead(record).sheet.axes]
     assert said == [[], ["crashed"]]
 

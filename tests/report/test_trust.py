@@ -27,7 +27,7 @@ def test_calibration_is_told_and_a_broken_one_is_not(tmp_path: Path):
     )
     trial.detected["5"] = Rate(times=19, tried=20)
     found = Calibration(
-        machine=whole.machine, commit="", versions={}, generations=8, rounds=6, warm_up_seconds=0.02, first="2026-01-01", last="",
+        host=whole.host, commit="", versions={}, generations=8, rounds=6, warm_up_seconds=0.02, first="2026-01-01", last="",
         clock_overhead_seconds=1e-7, races=3, trials=[trial],
     )  # fmt: skip
     calibration.save(found, tmp_path)
@@ -41,7 +41,11 @@ def test_what_should_give_pause_is_said(tmp_path: Path):
     record = sample_record(["numpy"], [IRIS], generations=5, noise=0)
     for samples in record.cell("control", IRIS, "float32").samples:
         samples.nanoseconds = [round(1.05 * x) for x in samples.nanoseconds]
-    record.weather[0].steal_share, record.weather[1].megahertz, record.weather[2].load = 0.2, [1000.0, 3000.0], 7.0
+    record.host_states[0].steal_share, record.host_states[1].megahertz, record.host_states[2].load = (
+        0.2,
+        [1000.0, 3000.0],
+        7.0,
+    )
     record.warnings.append("the host was restarted")
     told = " ".join(reported(record, tmp_path)[1].split())
     for warning in (
@@ -57,9 +61,9 @@ def test_what_should_give_pause_is_said(tmp_path: Path):
 
 def test_a_load_that_the_backends_make_as_they_get_ready_on_every_core_is_no_warning():
     record = sample_record(["numpy"], [IRIS])
-    record.machine.cores, record.weather[2].load = 16, 12.0
+    record.host.cores, record.host_states[2].load = 16, 12.0
     assert trust.warnings(record, all_findings(record)) == []
-    record.weather[2].load = 17.0
+    record.host_states[2].load = 17.0
     assert "The load rose to 17.0" in trust.warnings(record, all_findings(record))[0]
 
 
@@ -134,7 +138,7 @@ def test_of_two_records_the_one_that_is_no_final_result_is_named(tmp_path: Path)
 def test_what_says_tf32_and_is_as_exact_as_float32_is_named():
     record = sample_record(PAIR, [IRIS], dtype="tf32")
     assert not [told for told in trust.warnings(record, all_findings(record)) if "as exact as float32" in told]
-    (gate,) = [g for g in record.cell(PAIR[1], IRIS, "tf32").gates if g.name == "gradient at the start, by norm"]
+    (gate,) = [g for g in record.cell(PAIR[1], IRIS, "tf32").checks if g.name == "gradient at the start, by norm"]
     gate.error = gate.tolerance / 10_000
     (told,) = [told for told in trust.warnings(record, all_findings(record)) if "as exact as float32" in told]
     assert told.endswith(f"were not rounded to tf32: {PAIR[1]} on {IRIS}.")
@@ -143,9 +147,7 @@ def test_what_says_tf32_and_is_as_exact_as_float32_is_named():
 def test_what_each_process_kept_busy_and_what_the_gpu_read_is_shown(tmp_path: Path):
     record = sample_record(PAIR, [IRIS])
     record.entrants[0].busy_threads = [2, 2, 3]
-    record.machine.gpu = Gpu(
-        "A GPU", "1.0", 2**30, [{"sm_mhz": 345.0, "watts": 70.5}, {"sm_mhz": 1980.0, "watts": 70.5}]
-    )
+    record.host.gpu = Gpu("A GPU", "1.0", 2**30, [{"sm_mhz": 345.0, "watts": 70.5}, {"sm_mhz": 1980.0, "watts": 70.5}])
     printed = reported(record, tmp_path)[1]
     assert re.search(r"^torch-eager +eager +1 +[\d.]+ s +2 to 3 +torch", printed, re.MULTILINE)
     assert re.search(r"^GPU between races +sm_mhz 345 to 1980, watts 70.5$", printed, re.MULTILINE)
