@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bench import session
 from bench.console import exit, progress
-from bench.console.escape import inert
+from bench.console.escape import escaped
 from bench.plan.selection import Choice, add_options
 from bench.records.schema import Cell, Record
 from bench.report import lab, tables, units, words
@@ -52,7 +52,7 @@ def _agree(options: argparse.Namespace) -> int:
     summary, code = words.agreement_summary(found), words.exit_code(found)
     sections = [section for f in found for section in (tables.agreeing_in_full(f), lab.section(f)) if section]
     sections += [s for f in found for s in tables.reasons(f)]
-    told = [Section("Warnings", items=[inert(line) for line in record.told()])] if record.told() else []
+    told = [Section("Warnings", items=[escaped(line) for line in record.told()])] if record.told() else []
     passed = [Section("Promises", items=conformance(record))] if options.conformance else []
     show("Do the backends agree?", [Section("Verdict", [summary]), *passed, *told, *sections], summary, code)
     return code
@@ -61,7 +61,7 @@ def _agree(options: argparse.Namespace) -> int:
 def conformance(record: Record) -> list[str]:
     """Return a line for each backend: how many promises it passed, or which it broke."""
     labels = dict.fromkeys(entrant.label for entrant in record.entrants)
-    return [inert(f"{label} {_passed([cell for cell in record.cells if cell.entrant == label])}.") for label in labels]
+    return [escaped(f"{label} {_passed([cell for cell in record.cells if cell.entrant == label])}.") for label in labels]
 
 
 def _passed(cells: Sequence[Cell]) -> str:

@@ -10,7 +10,7 @@ import pytest
 import backends
 from bench import session as races
 from bench.console import exit, progress
-from bench.console.escape import inert
+from bench.console.escape import escaped
 from bench.console.interrupts import Interrupted
 from bench.devices import cpu
 from bench.errors import UsageError
@@ -90,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
             with sole_writer(resumed.parent if resumed else config.option.results), cpu.reserved(usable_cores()):
                 pass  # found out here: an exit from a fixture is told amid the tests' own output, not on stderr
     except UsageError as error:
-        pytest.exit(inert(str(error)), returncode=exit.USAGE)
+        pytest.exit(escaped(str(error)), returncode=exit.USAGE)
 
 
 def _choice(config: pytest.Config) -> Choice:
@@ -163,9 +163,9 @@ def record(request: pytest.FixtureRequest) -> Record:
             option = config.option
             config.stash[RECORD] = races.run(config.stash[CHOICE], option.results, say, option.resume, words.widths)
         except UsageError as error:
-            pytest.exit(inert(str(error)), returncode=exit.USAGE)
+            pytest.exit(escaped(str(error)), returncode=exit.USAGE)
         except Interrupted as interrupted:
-            pytest.exit(inert(str(interrupted)), returncode=exit.INTERRUPTED)
+            pytest.exit(escaped(str(interrupted)), returncode=exit.INTERRUPTED)
     return config.stash[RECORD]
 
 
@@ -175,7 +175,7 @@ def cell(place: tuple[Entrant, str], record: Record) -> Cell:
     entrant, problem = place
     cell = record.cell(entrant.label, problem, entrant.dtype)
     if cell.outcome.status != "ok":
-        why = f"{cell.outcome.status}: {inert(cell.outcome.reason)}"
+        why = f"{cell.outcome.status}: {escaped(cell.outcome.reason)}"
         if cell.outcome.failed:
             pytest.fail(why, pytrace=False)  # a sentence; the source of this fixture explains nothing
         pytest.skip(why)
@@ -207,5 +207,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         found = all_findings(record)
         why = [item for f in found for section in tables.reasons(f) for item in section.items]
         raced = [TABLES] if any(cell.samples for cell in record.cells) else []
-        for told in (*raced, *why, *map(inert, record.told()), words.summary(record, found)):
+        for told in (*raced, *why, *map(escaped, record.told()), words.summary(record, found)):
             terminalreporter.write_line("\n" + wrapped(told))

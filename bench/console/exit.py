@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.console.escape import inert
+from bench.console.escape import escaped
 from bench.errors import UsageError
 
 GOOD, DISAGREEMENT, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -90,4 +90,4 @@ def printing() -> Iterator[None]:
 
 
 def warn(line: str) -> None:
-    print(inert(line), file=sys.stderr)
+    print(escaped(line), file=sys.stderr)

@@ -10,7 +10,7 @@ from importlib import metadata
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
-from bench.console.escape import inert
+from bench.console.escape import escaped
 from bench.errors import UsageError
 from bench.plan.selection import GENERATIONS, RESULTS, ROUNDS, SLOWEST_STEP, WARM_UP, Choice, entrants, posed
 from bench.problem import Problem
@@ -27,7 +27,7 @@ def new(choice: Choice) -> tuple[Record, list[Problem]]:
     record = Record(
         id=now.strftime("%Y-%m-%dT%H%M%SZ"),
         started=now.isoformat(timespec="seconds"),
-        command=inert(shlex.join([*_program(), *sys.argv[1:]])),
+        command=escaped(shlex.join([*_program(), *sys.argv[1:]])),
         commit=commit(),
         host=host.describe(),
         settings=Settings(

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import backends
 from bench.backend import REFERENCE
-from bench.console.escape import inert
+from bench.console.escape import escaped
 from bench.devices import cpu
 from bench.errors import UsageError
 from bench.problem import DTYPES, Problem
@@ -92,7 +92,7 @@ def _positive_seconds(text: float | str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise UsageError(f"{inert(str(text))!r} is not a number of seconds above 0; give --deadline one")
+        raise UsageError(f"{escaped(str(text))!r} is not a number of seconds above 0; give --deadline one")
     return value
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from bench.console.escape import inert
+from bench.console.escape import escaped
 from bench.devices import cpu
 from bench.problem import Problem
 from bench.race import machine_limits, sanity_checks
@@ -64,7 +64,7 @@ class Runner:
             for problem in problems:
                 station = WeatherStation()
                 self.say(
-                    f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {inert(problem.name)}, {problem.dtype}"
+                    f"generation {generation + 1} of {max(1, self.record.settings.generations)}: {escaped(problem.name)}, {problem.dtype}"
                 )
                 earlier = self._earlier(problem)
                 racing = self.preparation.ready(generation, problem, first=earlier is None)

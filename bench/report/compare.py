@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.console import exit
-from bench.console.escape import inert
+from bench.console.escape import escaped as inert
 from bench.errors import UsageError
 from bench.records.schema import OPERATIONS, Entrant, Operation, Record
 from bench.report import trust, units, words

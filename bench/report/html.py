@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import Markup, escape
 
-from bench.console.escape import inert
+from bench.console.escape import escaped as inert
 from bench.console.exit import GOOD
 from bench.records.schema import Record
 from bench.report import grids, leaders, parts, trust, units, words

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 
 import backends
-from bench.console.escape import inert
+from bench.console.escape import escaped as inert
 from bench.records.schema import Entrant
 from bench.report.findings import by_hand, name
 from bench.report.units import clip

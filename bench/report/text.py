@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tabulate
 
 from bench.console import exit
-from bench.console.escape import inert
+from bench.console.escape import escaped as inert
 from bench.report.units import NO_BREAK, bound, clip, numeric
 
 WIDTH = 80

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.console.escape import inert
+from bench.console.escape import escaped as inert
 from bench.problem import epsilon
 from bench.records.schema import OPERATIONS, Operation, Record
 from bench.report import sweep, units

@@ -1,4 +1,4 @@
-"""A backend is told from every other, and a name that means harm is inert."""
+"""A backend is told from every other, and a name that means harm is escaped."""
 
 import re
 from pathlib import Path
