@@ -90,8 +90,8 @@ def check_labels(where: str, features: Shape, shape: Shape, dtype: np.dtype[Any]
     if len(shape) == 2 and shape[0] == rows:
         raise UsageError(f"{where} has {shape[1]} columns; if they are one-hot labels, save `y.argmax(axis=1)`")
     if shape != (rows,):
-        turned = ", or `x.T` instead of x" if shape == (columns,) else ""
-        raise UsageError(f"{where} has shape {shape} and x has {rows} rows; save one label for each row{turned}")
+        turned = ", or save `x.T`" if shape == (columns,) else ""
+        raise UsageError(f"{where} has shape {shape} and x {features}; save one label for each row of x{turned}")
     if dtype.kind not in "iufb":
         raise UsageError(f"{where} has dtype {dtype}; {NUMBERED}")
 

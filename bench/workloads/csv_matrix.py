@@ -92,7 +92,7 @@ def _is_header(path: str, first: Line, second: Line | None = None) -> bool:
     if [cell.strip() for cell in cells] == counted:
         raise UsageError(f"{where} counts the columns; if it is a header, remove it by {without}, else write 0.0 for 0")
     numbers = [cell for cell in cells if _is_number(cell)]
-    names = [cell for cell in cells if not _is_number(cell) and not _is_missing(cell)]
+    names = [cell for cell in cells if _is_name(cell)]
     if not names or any(map(_separator, cells)):
         return False
     if numbers:
@@ -205,6 +205,10 @@ def _is_number(cell: str) -> bool:
         return isfinite(float(cell)) and "_" not in cell
     except ValueError:
         return False
+
+
+def _is_name(cell: str) -> bool:
+    return not (_is_number(cell) or _is_missing(cell) or _WITH_COMMAS.fullmatch(cell.strip()))
 
 
 def _is_missing(cell: str) -> bool:
