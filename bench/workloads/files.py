@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.errors import UsageError
 from bench.problem import Arrays
-from bench.workloads import array_files, csv_matrix
+from bench.workloads import array_files, csv_cells, csv_matrix
 from bench.workloads.datasets import check_fits
 
 FOREIGN = {
@@ -119,7 +119,7 @@ def _kind(path: str, wanted: tuple[str, ...], to_save: str) -> str:
         if head.startswith(begins):
             raise UsageError(f"{path} {said}")
     if encoding := _encoding(head):
-        mend = csv_matrix.mended(f"iconv -f {encoding} -t UTF-8", path)
+        mend = csv_cells.mended(f"iconv -f {encoding} -t UTF-8", path)
         raise UsageError(f"{path} is in {encoding}; save it as UTF-8, by {mend}")
     ending, content = os.path.splitext(path)[1].lower(), _content(head)
     if content in wanted and content == ending:
