@@ -135,7 +135,8 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
         )
-    datasets.check_fits(size, (m, n), (m, rank), (n, rank), (m, n))  # the residual is the last
+    residual = (m, n)
+    datasets.check_fits(size, (m, n), (m, rank), (n, rank), residual)
 
 
 def _check_scale(path: str, A: Array) -> None:

@@ -95,7 +95,15 @@ def test_every_kind_of_real_number_is_read(tmp_path, dtype):
 
 @pytest.mark.parametrize(
     "text",
-    ["2019,2020\n1.5,2\n", "0.0,1\n5,6\n", "1,2,3\n2,4,6\n3,6,9\n", "t,x\n0,5\n1,6\n2,8\n", "id,x\n7,1\n3,2\n9,4\n"],
+    [
+        "2019,2020\n1.5,2\n",
+        "0.0,1\n5,6\n",
+        "0.0,5\n1,6\n2,8\n",
+        "1,2,3\n2,4,6\n3,6,9\n",
+        "t,x\n0,5\n1,6\n2,8\n",
+        "id,x\n7,1\n3,2\n9,4\n",
+        "id,x\n1,1\n1,2\n3,4\n",
+    ],
 )
 def test_a_number_that_may_be_data_is_data(tmp_path, text):
     A = files.matrix(str(write(tmp_path / "m.csv", text))).arrays["A"]
@@ -318,6 +326,7 @@ REFUSED = {
     "a row of a column more": ("1,2\n4,5,6\n", "line 2 of m.csv has 3 columns, and line 1 has 2"),
     "a word": ("a,b\n1,x\n", "line 2 of m.csv has 'x' in column 2, which is not a finite number"),
     "a row that begins with #": ("1,2,3\n#4,5,7\n", "line 2 of m.csv has '#4' in column 1"),
+    "a word below a name of two lines": ('"a\nb",c\n1,x\n', "line 3 of m.csv has 'x' in column 2"),
     "a long word": ("1,2\n1," + "x" * 99, "has 'xxxxxxxxxxxxxxxxxxxx...' in column 2"),
     "an underscore": ("1,2\n1_000,2\n", "line 2 of m.csv has '1_000' in column 1, which is not a finite number"),
     "infinite": ("1,2\n3,inf\n", "line 2 of m.csv has 'inf' in column 2, which is not a finite number"),
