@@ -130,7 +130,7 @@ def descend(backend: Backend, functions: Functions, problem: Problem) -> tuple[A
     for _ in range(problem.num_steps // problem.timed_steps):
         output = backend.wait(functions["train"](params, batch))
         losses.append(np.array(train.split(backend.get(output))[0]))
-        params = train.split(output)[1]
+        params, _ = output
     return _copies(backend.get(params)), np.concatenate(losses)
 
 
