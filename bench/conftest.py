@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.operations import OPERATIONS
 from bench.plan.entrants import entrants
 from bench.plan.resume import selection_of
-from bench.plan.selection import RESULTS, Selection, add_options
+from bench.plan.selection import RESULTS, Selection, add_options, with_twins
 from bench.records.schema import Cell, Entrant, Record
 from bench.records.store import sole_writer
 from bench.records.warnings import warnings
@@ -101,7 +101,7 @@ def _selection(config: pytest.Config) -> Selection:
         _refuse_beside_resume(option)
         return selection_of(option.resume, option.backend, option.deadline)
     selection = Selection(
-        backends=option.backend,
+        backends=option.backend if option.no_by_hand else with_twins(option.backend),
         problems=option.problem or (ladder(option.device or devices.available()) if option.sweep else []),
         devices=option.device,
         threads=option.threads,
@@ -119,8 +119,8 @@ def _selection(config: pytest.Config) -> Selection:
 
 
 def _refuse_beside_resume(option: object) -> None:
-    names = ("problem", "device", "threads", "dtype", "quick", "rigorous", "sweep", "allocator", "keyword")
-    extra = [f"--{name}" if name != "keyword" else "-k" for name in names if getattr(option, name)]
+    names = ("problem", "device", "threads", "dtype", "quick", "rigorous", "sweep", "allocator", "no_by_hand", "keyword")
+    extra = [f"--{name.replace('_', '-')}" if name != "keyword" else "-k" for name in names if getattr(option, name)]
     extra += [f"--{name}" for name in ("core", "seed") if getattr(option, name) is not None]
     extra += ["--results"] if getattr(option, "results", None) != RESULTS / "local" else []
     extra += [f"--backend {name}" for name in getattr(option, "backend", []) if name in backends.MODES]
