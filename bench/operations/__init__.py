@@ -15,6 +15,8 @@ class Operation:
     """One function of a backend.  It is called with (params, batch)."""
 
     name: str
+    member: str
+    """The name of the backend's method that makes the function."""
     make: Callable[[Backend, Problem], Callable[[Any, Any], Any]]
     """(backend, problem) -> the function."""
     returns: str
@@ -46,3 +48,17 @@ def _found() -> dict[str, Operation]:
 
 OPERATIONS: dict[str, Operation] = _found()
 """By name.  `train` comes first: every backend has it, and it pays what a library does once in a process."""
+
+
+Functions = dict[str, Callable[[Any, Any], Any]]
+"""The functions of a backend for one problem, by operation."""
+
+
+def offered(backend: Backend) -> list[Operation]:
+    """Return the operations that the backend has."""
+    return [operation for operation in OPERATIONS.values() if hasattr(backend, operation.member)]
+
+
+def functions(backend: Backend, problem: Problem) -> Functions:
+    """Return the function of every operation that the backend has; each is one compiled program."""
+    return {operation.name: operation.make(backend, problem) for operation in offered(backend)}

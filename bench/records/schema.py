@@ -14,7 +14,7 @@ Status = Annotated[
     str,
     Meta(
         pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|failed|starved|unsteady"
-        rf"|skipped|interrupted|{CANNOT})\Z"
+        rf"|skipped|{CANNOT})\Z"
     ),
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
@@ -30,7 +30,11 @@ class Strict(msgspec.Struct, forbid_unknown_fields=True):
     """A part of a record.  Reading refuses unknown fields, and writing refuses numbers that are not finite."""
 
 
-class Outcome(Strict, frozen=True):
+class Fixed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A part that does not change once it was found."""
+
+
+class Outcome(Fixed, frozen=True):
     """The status of a cell, and the sentence behind it ('' for ok)."""
 
     status: Status = "pending"
@@ -42,7 +46,7 @@ class Outcome(Strict, frozen=True):
         return self.status != "ok" and not self.status.startswith(LEFT_OUT)
 
 
-class Check(Strict, frozen=True):
+class Check(Fixed, frozen=True):
     """One check of agreement.  It is passed when error <= tolerance; error None is no finite number."""
 
     name: str
@@ -53,7 +57,7 @@ class Check(Strict, frozen=True):
     """What was compared, and how it failed where it did."""
 
 
-class FirstCall(Strict, frozen=True):
+class FirstCall(Fixed, frozen=True):
     """The first call of an operation in a process: compiling included, importing not."""
 
     generation: Count
@@ -63,7 +67,7 @@ class FirstCall(Strict, frozen=True):
     """Whether the run had compiled the same program before, with its on-disk caches kept."""
 
 
-class Samples(Strict, frozen=True):
+class Samples(Fixed, frozen=True):
     """Timed samples of one generation, in the order of the rounds: 0 and 1 are one round there and back."""
 
     generation: Count
@@ -74,7 +78,7 @@ class Samples(Strict, frozen=True):
     """Wall time of each sample, from inputs ready to outputs computed."""
 
 
-class Run(Strict, frozen=True):
+class Run(Fixed, frozen=True):
     """What training from one start came to, computed in float64."""
 
     seed: Count
@@ -176,7 +180,7 @@ class ProblemFacts(Strict):
         return self.name.partition("/")[0]
 
 
-class LabReport(Strict, frozen=True):
+class LabReport(Fixed, frozen=True):
     """The two scatter plots of the lab report, and the numbers that say how alike they are."""
 
     backend: str
@@ -192,7 +196,7 @@ class LabReport(Strict, frozen=True):
     """[training, test] accuracy of the second exercise, for 20 shuffles of the rows x 8 starts, by the reference."""
 
 
-class Race(Strict, frozen=True):
+class Race(Fixed, frozen=True):
     """All entrants on one problem in one generation: enough to repeat the order of the turns."""
 
     generation: Count
@@ -212,7 +216,7 @@ class Race(Strict, frozen=True):
     """What took the core, as far as that can be known."""
 
 
-class HostState(Strict, frozen=True):
+class HostState(Fixed, frozen=True):
     """The machine during one race of a generation."""
 
     generation: Count
@@ -240,7 +244,7 @@ class Host(Strict):
     gpu: Gpu | None = None
 
 
-class Limits(Strict, frozen=True):
+class Limits(Fixed, frozen=True):
     """What the machine itself can do with these resources, measured in the same run."""
 
     resources: Resources
@@ -281,7 +285,7 @@ class Record(Strict, kw_only=True):
     started: str
     """UTC, ISO 8601."""
     finished: str = ""
-    status: Literal["running", "complete", "interrupted"] = "running"
+    status: Literal["unfinished", "complete"] = "unfinished"
     command: str
     commit: str
     host: Host

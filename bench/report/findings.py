@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 import backends
 from bench.backend import REFERENCE, Mode
-from bench.records.schema import Cell, Entrant, Check, Operation, Outcome, ProblemFacts, Record, Samples
+from bench.records.schema import Cell, Check, Entrant, Operation, Outcome, ProblemFacts, Record, Samples
 from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
 
 Item = TypeVar("Item")
