@@ -1,6 +1,7 @@
 """A person's own data files: what can be read is read and described; the rest is refused with what to do."""
 
 import io
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -15,20 +16,20 @@ ROWS = "-0.8,1.3,0.4\n1.1,0.1,-0.7\n0.7,1.6,-1.2\n-0.9,1.6,0.2\n"
 MATRIX = np.array([[-0.8, 1.3, 0.4], [1.1, 0.1, -0.7], [0.7, 1.6, -1.2], [-0.9, 1.6, 0.2]])
 LABELS = [0, 1, 0, 1]
 INDEXED = "".join(f"{i},{row}\n" for i, row in enumerate(ROWS.split()))
-QUOTED = re.sub(r"[^,\n]+", r'"\g<0>"', ROWS)
-LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"
+TOO_LARGE = r"needs \S+ GiB, and this machine has \S+; choose a smaller size"
 BY_NUMBER = "number the classes: `y = np.unique(y, return_inverse=True)[1]`"
 
 
-def write(path: Path, content) -> Path:
-    """Write text or bytes as they are, an array by np.save, a dict by np.savez, whatever the name."""
-    with path.open("wb") as file:
-        if isinstance(content, dict):
-            np.savez(file, **content)
-        elif isinstance(content, np.ndarray):
-            np.save(file, content)
-        else:
-            file.write(content.encode() if isinstance(content, str) else content)
+def saved(content: np.ndarray | dict) -> bytes:
+    """Return what np.save writes of an array, and np.savez of a dict."""
+    file = io.BytesIO()
+    np.savez(file, **content) if isinstance(content, dict) else np.save(file, content)
+    return file.getvalue()
+
+
+def write(path: Path, content: str | bytes | np.ndarray | dict) -> Path:
+    content = content.encode() if isinstance(content, str) else content
+    path.write_bytes(content if isinstance(content, bytes) else saved(content))
     return path
 
 
@@ -37,16 +38,8 @@ def refusal(path: Path, read=files.matrix) -> str:
     with pytest.raises(UsageError) as error:
         read(str(path))
     said = str(error.value).replace(f"{path.parent}/", "")
-    assert said.isprintable()
-    assert "; " in said, "no remedy"
+    assert said.isprintable() and "; " in said
     return said
-
-
-def saved(content) -> bytes:
-    """Return what `write` writes."""
-    file = io.BytesIO()
-    np.savez(file, **content) if isinstance(content, dict) else np.save(file, content)
-    return file.getvalue()
 
 
 def promised(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
@@ -56,30 +49,30 @@ def promised(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
     return file.getvalue()
 
 
+SKIPPED = "4 x 3, first line skipped"
 READABLE = {
     "plain": ("m.csv", ROWS, "4 x 3, no header"),
     "capitals": ("M.CSV", ROWS, "4 x 3, no header"),
-    "header": ("m.csv", f"a,b,c\n{ROWS}", "4 x 3, first line skipped"),
-    "a name is missing": ("m.csv", f"a,b,\n{ROWS}", "4 x 3, first line skipped"),
-    "names that Python reads as numbers": ("m.csv", f"2019_1,2019_2,2019_3\n{ROWS}", "4 x 3, first line skipped"),
-    "header in Latin-1": ("m.csv", f"größe,b,c\n{ROWS}".encode("latin-1"), "4 x 3, first line skipped"),
-    "blank lines": ("m.csv", f"\n \na,b,c\n\n{ROWS}\n  \n", "4 x 3, first line skipped"),
-    "quotes": ("m.csv", f'"petal, cm", "b", "c"\n{QUOTED}', "4 x 3, first line skipped"),
+    "a name is missing": ("m.csv", f"a,b,\n{ROWS}", SKIPPED),
+    "names that Python reads as numbers": ("m.csv", f"2019_1,2019_2,2019_3\n{ROWS}", SKIPPED),
+    "header in Latin-1": ("m.csv", f"größe,b,c\n{ROWS}".encode("latin-1"), SKIPPED),
+    "blank lines": ("m.csv", f"\n \na,b,c\n\n{ROWS}\n  \n", SKIPPED),
+    "quotes": ("m.csv", '"petal, cm", "b", "c"\n' + re.sub(r"[^,\n]+", r' "\g<0>"', ROWS), SKIPPED),
     "byte order mark": ("m.csv", b"\xef\xbb\xbf" + ROWS.encode(), "4 x 3, no header"),
     "Windows": ("m.csv", ROWS.replace("\n", "\r\n"), "4 x 3, no header"),
-    "array": ("m.npy", MATRIX, "4 x 3"),
     "array in capitals": ("M.NPY", np.asfortranarray(MATRIX.astype(">f8")), "4 x 3"),
 }
 
 
 @pytest.mark.parametrize("kind", READABLE)
-def test_a_matrix_is_read_and_described(tmp_path, kind):
+def test_a_matrix_is_read_and_described(tmp_path, monkeypatch, kind):
     name, content, said = READABLE[kind]
     path = write(tmp_path / name, content)
-    read = files.matrix(str(path))
-    assert read.said == files.described(f"factorisation/{path}:r2") == said
-    assert read.arrays["A"].tolist() == MATRIX.tolist()
-    assert pose(f"factorisation/{path}:r2", "float64").batch["A"].tolist() == MATRIX.tolist()
+    problem = f"factorisation/{path}:r2"
+    assert files.described(problem) == files.matrix(str(path)).said == said
+    assert pose(problem, "float64").batch["A"].tolist() == MATRIX.tolist()
+    monkeypatch.setattr(files, "_kind", None)
+    assert files.described(problem) == said, "read again"
 
 
 @pytest.mark.parametrize("text", ["0.0,1\n5,6\n", "0,5\n1,6\n", "1,2\n2,4\n3,6\n", "t,x\n0,5\n1,6\n2,8\n", "0\n1\n2\n"])
@@ -98,33 +91,22 @@ TEXTS = {
     "index under numbered columns": (f",0,1,2\n{INDEXED}", INDEX),
     "index without a header": (INDEXED, INDEX),
     "integer header": (f"0,1,2\n{ROWS}", "line 1 of m.csv counts the columns; remove it if it is a header, or write"),
-    "quoted integer header": (f'"0", "1", "2"\n{ROWS}', "line 1 of m.csv counts the columns"),
     "name and years": (f"region,2020,2021\n{ROWS}", "has text ('region') and a number ('2020'), but a header must"),
-    "labels in the first row": ("5.1,setosa\n", "line 1 of m.csv has text ('setosa') and a number ('5.1')"),
     "header of missing values": (f"NA,NA,NA\n{ROWS}", NONE_IN.format(1, 1) + " ('NA'); correct it, or remove the line"),
-    "header of NaN": (f"nan,nan,nan\n{ROWS}", NONE_IN.format(1, 1)),
-    "header of blanks": (f",,\n{ROWS}", NONE_IN.format(1, 1)),
     "one missing value": ('""\n1\n2\n', NONE_IN.format(1, 1)),
-    "infinite first row": ("inf,-inf\n1,2\n", NONE_IN.format(1, 1)),
+    "infinite first row": ("inf,nan,-inf\n1,2,3\n", NONE_IN.format(1, 1)),
     "fewer names": (f"a,b\n{ROWS}", "lines 1 and 2 of m.csv have 2 and 3 columns; give both as many, and write 0.8"),
-    "more names": (f"\na,b,c,d\n{ROWS}", "lines 2 and 3 of m.csv have 4 and 3 columns"),
     "decimal commas": ("wert\n0,8\n1,1\n", "lines 1 and 2 of m.csv have 1 and 2 columns; give both as many, and write"),
     "a row of a column less": ("1,2,3\n\n4,5\n", "lines 1 and 3 of m.csv have 3 and 2 columns"),
     "missing under a blank line": (f"a,b,c\n\n{ROWS}\n1,,3\n", NONE_IN.format(8, 2) + " ('')"),
-    "comma at the end": (ROWS.replace("\n", ",\n"), NONE_IN.format(1, 4) + " ('')"),
     "a word": (f"{ROWS}Source: us\n", NONE_IN.format(5, 1) + " ('Source: us')"),
     "a long word": (f"1,2\n1,{'x' * 99}", NONE_IN.format(2, 2) + " ('xxxxxxxxxxxx...xxxxxxxxxxxxx')"),
-    "a row that begins with #": ("1,2,3\n#4,5,7\n", NONE_IN.format(2, 1) + " ('#4')"),
-    "a quote that is not closed": ('a,b\n1,"x\n3,4\n', NONE_IN.format(2, 2)),
     "semicolons": (ROWS.replace(",", ";"), f"line 1 of m.csv {SEVERAL} ('-0.8;1.3;0.4'); write commas between numbers"),
-    "semicolons under names": ("a;b;c\n" + ROWS.replace(",", ";"), f"line 2 of m.csv {SEVERAL}"),
     "semicolons and decimal commas": (ROWS.replace(",", ";").replace(".", ","), f"{SEVERAL} ('8;1')"),
-    "tabs": (ROWS.replace(",", "\t"), f"line 1 of m.csv {SEVERAL}"),
     "spaces": (ROWS.replace(",", "  "), f"line 1 of m.csv {SEVERAL}"),
     "a wide row of semicolons": (";".join(["0.125"] * 40_000), SEVERAL),
     "quoted decimal commas": ('"0,8","1,1"\n1,2\n', f"{SEVERAL} ('0,8'); write commas between numbers, and 0.8 for"),
     "UTF-16": (ROWS.encode("utf-16"), "m.csv is in UTF-16; save it as UTF-8"),
-    "UTF-16 of a Mac": (b"\xfe\xff" + ROWS.encode("utf-16-be"), "m.csv is in UTF-16; save it as UTF-8"),
     "empty": ("", "m.csv has no row of numbers; save the matrix by"),
     "header alone": ("a,b\n", "m.csv has no row of numbers"),
     "binary": (bytes(range(256)), "m.csv is not a .npy or .csv file"),
@@ -137,49 +119,23 @@ def test_a_text_that_could_be_read_as_something_else_is_refused(tmp_path, kind):
     assert why in refusal(write(tmp_path / "m.csv", content))
 
 
-ARCHIVED = saved({"x": MATRIX, "y": np.array(LABELS)})
 OTHERS = {
-    "archive": (
-        "m.npy",
-        {"A": MATRIX},
-        files.matrix,
-        "m.npy holds several arrays; save one by `np.save('matrix.npy', np",
-    ),
-    "archive by its own name": ("m.npz", {"A": MATRIX}, files.matrix, "m.npz holds several arrays"),
-    "pointer": ("m.npy", LFS, files.matrix, "m.npy is a pointer of Git LFS and not the data; run `git lfs pull`"),
-    "pointer to examples": ("d.npz", LFS, files.labelled, "d.npz is a pointer of Git LFS"),
-    "another ending": (
-        "m.txt",
-        ROWS,
-        files.matrix,
-        "m.txt is not a .npy or .csv file; save the matrix by `np.save('mat",
-    ),
-    "array called text": ("m.csv", MATRIX, files.matrix, "m.csv is not a .npy or .csv file"),
-    "empty array": ("m.npy", "", files.matrix, "m.npy is not a .npy or .csv file"),
-    "text as examples": (
-        "d.npz",
-        ROWS,
-        files.labelled,
-        "d.npz is not a .npz file; save features and labels by `np.sav",
-    ),
-    "array as examples": ("d.npz", MATRIX, files.labelled, "d.npz is not a .npz file"),
-    "other names": ("d.npz", {"A": MATRIX}, files.labelled, "d.npz has no arrays called x and y; save features and"),
-    "half an array": (
-        "m.npy",
-        saved(MATRIX)[:150],
-        files.matrix,
-        "m.npy is damaged, or may not be read; save it again",
-    ),
-    "half an archive": ("d.npz", ARCHIVED[:300], files.labelled, "d.npz is damaged"),
-    "a changed archive": ("d.npz", ARCHIVED.replace(MATRIX.tobytes(), b"7" * 96), files.labelled, "d.npz is damaged"),
-    "unknown header": ("m.npy", saved(MATRIX).replace(b"'shape'", b"'shade'"), files.matrix, "m.npy is damaged"),
+    "archive": ("m.npy", {"A": MATRIX}, "m.npy holds several arrays; save one by `np.save('matrix.npy', np"),
+    "archive by its own name": ("m.npz", {"A": MATRIX}, "m.npz holds several arrays"),
+    "pointer": ("m.npy", "version https://git-lfs.github.com/spec/v1\n", "m.npy is a pointer of Git LFS and not"),
+    "another ending": ("m.txt", ROWS, "m.txt is not a .npy or .csv file; save the matrix by `np.save('mat"),
+    "array called text": ("m.csv", MATRIX, "m.csv is not a .npy or .csv file"),
+    "text as examples": ("d.csv", ROWS, "d.csv is not a .npz file; save features and labels by `np.sav"),
+    "other names": ("d.npz", {"A": MATRIX}, "d.npz has no arrays called x and y; save features and labels"),
+    "half an array": ("m.npy", saved(MATRIX)[:150], "m.npy is damaged, or may not be read; save it again"),
+    "changed": ("d.npz", saved({"x": MATRIX, "y": LABELS}).replace(MATRIX.tobytes(), b"7" * 96), "d.npz is damaged"),
 }
 
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_a_file_of_another_kind_is_refused(tmp_path, kind):
-    name, content, read, why = OTHERS[kind]
-    assert refusal(write(tmp_path / name, content), read).startswith(why)
+    name, content, why = OTHERS[kind]
+    assert refusal(write(tmp_path / name, content), files.labelled if name[0] == "d" else files.matrix).startswith(why)
 
 
 @pytest.mark.parametrize("path", ["none.csv", f"{'long' * 100}.csv", "/tmp", "none/m.npy"])
@@ -187,23 +143,13 @@ def test_what_is_no_file_is_not_there(path):
     assert refusal(Path(path)).startswith("there is no file")
 
 
-def test_a_file_that_the_system_does_not_give_is_refused(tmp_path):
-    (tmp_path / "m.csv").symlink_to("/proc/self/mem")
-    assert "may not be read" in refusal(tmp_path / "m.csv")
-
-
 NO_MATRIX = {
     "one dimension": (np.zeros(3), "has shape (3,), and must have rows and columns; save `A.reshape(len(A), -1)`"),
-    "images": (
-        np.zeros((4, 2, 2)),
-        "has shape (4, 2, 2), and must have rows and columns; save `A.reshape(len(A), -1)`",
-    ),
+    "images": (np.zeros((4, 2, 2)), "has shape (4, 2, 2), and must have rows and columns; save `A.reshape(len(A)"),
     "no rows": (np.zeros((0, 3)), "has shape (0, 3), and must have rows and columns"),
     "text": (np.array([["1", "2"]]), "has dtype <U1; save real numbers, as by `A.astype(float)`"),
     "objects": (np.array([[1, 2.5]], object), "has dtype object; save real numbers"),
-    "complex": (np.eye(2) * 1j, "has dtype complex128; save real numbers"),
     "NaN": (np.array([[1, 2], [3, np.nan]]), "has nan at [1, 1], counted from 0; fill it or remove its row"),
-    "infinite": (np.array([[1, -np.inf], [1, 2]]), "has -inf at [0, 1], counted from 0"),
 }
 
 
@@ -220,38 +166,29 @@ def examples(folder: Path, x=MATRIX, y=LABELS, **others) -> Path:
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint8", ">i4"])
-def test_examples_are_read_and_described(tmp_path, dtype):
-    path = examples(tmp_path, MATRIX.astype("float32"), np.array(LABELS, dtype))
-    read = files.labelled(str(path))
-    assert read.said == files.described(f"mlp/{path}:h3") == "4 x 3, 2 classes"
-    assert read.arrays["x"].tolist() == MATRIX.astype("float32").tolist()
-    assert (read.arrays["y"].tolist(), read.arrays["y"].dtype) == (LABELS, np.int64)
-
-
-@pytest.mark.parametrize("other", [np.array(["a", None], object), np.zeros((2, 2, 2))])
-def test_x_and_y_alone_are_read_from_an_archive(tmp_path, other):
-    read = files.labelled(str(examples(tmp_path, feature_names=other)))
-    assert (read.said, set(read.arrays)) == ("4 x 3, 2 classes, x and y alone read", {"x", "y"})
+def test_x_and_y_alone_are_read_from_an_archive(tmp_path, dtype):
+    others = {"names": np.array(["a", None], object), "z": np.zeros((2, 2, 2))}
+    path = examples(tmp_path, MATRIX.astype("float32"), np.array(LABELS, dtype), **others)
+    arrays, said = files.labelled(str(path))
+    assert said == files.described(f"mlp/{path}:h3") == "4 x 3, 2 classes, x and y alone read"
+    assert (set(arrays), arrays["x"].dtype, arrays["y"].dtype) == ({"x", "y"}, np.float64, np.int64)
+    assert (arrays["x"].tolist(), arrays["y"].tolist()) == (MATRIX.astype("float32").tolist(), LABELS)
 
 
 def test_a_fifth_of_the_examples_is_held_out_and_drawn_from_all_of_them(tmp_path):
     path = examples(tmp_path, np.random.default_rng(0).standard_normal((60, 4)), np.arange(60) // 12)
+    assert files.described(f"mlp/{path}:h7") == "60 x 4, 5 classes"
     problem = pose(f"mlp/{path}:h7")
-    assert problem.params["W1"].shape == (4, 7)
     assert (len(problem.batch["x"]), len(problem.held_out["x"])) == (48, 12)
     assert set(problem.held_out["y"]) == {0, 1, 2, 3, 4}
 
 
+OF_OBJECTS = BY_NUMBER.replace("(y,", "(y.astype(str),")
 BAD_LABELS = {
     "text": (["cat", "dog", "cat", "ant"], f"has dtype <U3 and not integers; {BY_NUMBER}"),
-    "text in objects": (
-        np.array(["cat", "dog", "cat", None], object),
-        f"has dtype object and not integers; {BY_NUMBER.replace('(y,', '(y.astype(str),')}",
-    ),
+    "text in objects": (np.array(["b", "a", "b", None]), f"has dtype object and not integers; {OF_OBJECTS}"),
     "whole floats": ([0.0, 1.0, 0.0, 1.0], f"has dtype float64 and not integers; {BY_NUMBER}"),
-    "booleans": ([False, True, False, True], f"has dtype bool and not integers; {BY_NUMBER}"),
     "one hot": (np.eye(4), "has 4 columns; if they are one-hot labels, save `y.argmax(axis=1)`"),
-    "one hot in integers": (np.eye(4, dtype=int)[[0, 1, 1, 0], :2], "has 2 columns; if they are one-hot labels"),
     "one column": ([[0], [1], [0], [1]], "has shape (4, 1) and x (4, 3); save one label for each row, as `y.ravel()`"),
     "too few": ([0, 1], "has shape (2,) and x (4, 3); save one label for each row"),
     "negative": ([-1, 0, 1, 0], f"has labels -1 to 1, and must have 0, 1, ... without a gap; {BY_NUMBER}"),
@@ -270,33 +207,26 @@ def test_bad_labels_are_refused_and_what_is_said_makes_them_good(tmp_path, kind)
         files.labelled(str(examples(tmp_path, y=y)))
 
 
-def test_shape_and_dtype_come_before_the_cost(tmp_path):
-    def archive(x: bytes) -> bytes:
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w") as arrays:
-            arrays.writestr("x.npy", x)
-            arrays.writestr("y.npy", promised((10**6,)))
-        return file.getvalue()
-
-    too_large = r"needs \S+ GiB, and this machine has \S+; choose a smaller size"
-    assert re.search(too_large, refusal(write(tmp_path / "m.npy", promised((10**6, 10**7), "|u1"))))
-    assert re.search(too_large, refusal(write(tmp_path / "d.npz", archive(promised((10**6, 10**7)))), files.labelled))
+def test_shape_and_dtype_come_before_the_cost_and_the_cost_before_the_numbers(tmp_path):
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as arrays:
+        arrays.writestr("x.npy", promised((10**6, 10**7)))
+        arrays.writestr("y.npy", promised((10**6,)))
+    assert re.search(TOO_LARGE, refusal(tmp_path / "d.npz", files.labelled))
+    assert re.search(TOO_LARGE, refusal(write(tmp_path / "m.npy", promised((10**6, 10**7), "|u1"))))
     assert "has shape" in refusal(write(tmp_path / "m.npy", promised((10**6, 10, 10**7))))
-    assert "has dtype" in refusal(write(tmp_path / "d.npz", archive(promised((10**6, 10**7), "<c16"))), files.labelled)
+    assert "has dtype" in refusal(write(tmp_path / "m.npy", promised((10**6, 10**7), "<c16")))
 
 
 def test_a_text_far_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = write(tmp_path / "m.csv", ROWS * 40_000)
-    with path.open("r+b") as file:
-        file.truncate(2**43)
+    os.truncate(path, 2**43)
     monkeypatch.setattr(files, "_is_header", None)
-    assert "GiB, and this machine has" in refusal(path)
+    assert re.search(TOO_LARGE, refusal(path))
 
 
 def test_labels_of_too_many_classes_for_the_machine_are_refused(tmp_path):
-    """With a class for each example the logits are a square."""
-    path = examples(tmp_path, np.zeros((200_000, 1)), np.arange(200_000))
-    with pytest.raises(UsageError, match="GiB, and this machine has"):
+    path = examples(tmp_path, np.zeros((200_000, 1)), np.arange(200_000))  # the logits are a square
+    with pytest.raises(UsageError, match=TOO_LARGE):
         pose(f"mlp/{path}:h2")
 
 
@@ -305,37 +235,25 @@ def test_of_built_in_data_no_file_is_described(name):
     assert files.described(name) == ""
 
 
-def test_a_file_is_not_read_again_to_be_described(tmp_path, monkeypatch):
-    path = write(tmp_path / "m.csv", ROWS)
-    assert files.described(f"factorisation/{path}:r1") == "4 x 3, no header"
-    monkeypatch.setattr(files, "_kind", None)
-    assert files.described(f"factorisation/{path}:r2") == "4 x 3, no header"
-
-
 @pytest.mark.parametrize("constant", [0.1, 5.9, 1e6 + 0.1, 0.0])
 def test_a_constant_column_becomes_zero(tmp_path, constant):
     x = np.column_stack([np.random.default_rng(0).standard_normal(150), np.full(150, constant)])
     problem = pose(f"mlp/{examples(tmp_path, x, np.arange(150) % 3)}:h3")
-    assert not problem.batch["x"][:, 1].any()
-    assert not problem.held_out["x"][:, 1].any()
+    assert not any(part["x"][:, 1].any() for part in (problem.batch, problem.held_out))
 
 
-@pytest.mark.parametrize(("dtype", "scale"), [("float32", 1e20), ("float64", 1e200), ("float64", 1e-30)])
-def test_a_matrix_whose_squares_float32_cannot_hold_is_refused(tmp_path, dtype, scale):
-    """In float64, too: its tolerances are measured in float32."""
-    write(tmp_path / "m.npy", scale * np.arange(1.0, 13).reshape(4, 3))
-    with pytest.raises(UsageError, match="which float32 does not hold; scale the matrix"):
-        pose(f"factorisation/{tmp_path}/m.npy:r1", dtype)
+UNFIT = [
+    ("factorisation/{}/m.npy:r1", "float32", 1e20, "float32 does not hold"),
+    ("factorisation/{}/m.npy:r1", "float64", 1e-30, "float32 does not hold"),
+    ("factorisation/{}/m.npy:r1", "float64", 0.0, "nothing to factorise; give another"),
+    ("mlp/{}/d.npz:h3", "float32", 1e200, "scale it first"),
+]
 
 
-def test_a_matrix_of_zeros_is_refused(tmp_path):
-    write(tmp_path / "m.npy", np.zeros((3, 3)))
-    with pytest.raises(UsageError, match="is zero, and there is nothing to factorise; give another"):
-        pose(f"factorisation/{tmp_path}/m.npy:r1")
-
-
-@pytest.mark.parametrize("scale", [1e200, 1e-200])
-def test_columns_that_cannot_be_standardised_are_refused(tmp_path, scale):
-    path = examples(tmp_path, scale * np.arange(1.0, 13).reshape(4, 3))
-    with pytest.raises(UsageError, match="scale it first"):
-        pose(f"mlp/{path}:h3")
+@pytest.mark.parametrize(("name", "dtype", "scale", "why"), UNFIT)
+def test_numbers_too_large_or_too_small_for_a_problem_are_refused(tmp_path, name, dtype, scale, why):
+    numbers = scale * np.arange(1.0, 13).reshape(4, 3)
+    write(tmp_path / "m.npy", numbers)
+    examples(tmp_path, numbers)
+    with pytest.raises(UsageError, match=why):
+        pose(name.format(tmp_path), dtype)
