@@ -8,6 +8,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from markdown_it import MarkdownIt
 
 from bench.backend import UNSUPPORTED
 from bench.console import exit
@@ -73,6 +74,15 @@ def test_a_long_sentence_and_a_long_mean_are_told():
     assert of_the_mean.endswith("on average")
     longest, _ = too_long(" ".join(["word"] * (MOST_WORDS + 1)) + ".")
     assert longest.startswith(f"{MOST_WORDS + 1} words")
+
+
+def test_the_method_is_of_what_the_page_can_show():
+    shown = {"heading", "paragraph", "inline", "bullet_list", "list_item", "fence"}
+    shown |= {"table", "thead", "tbody", "tr", "th", "td", "text", "softbreak", "code_inline", "link"}
+    tokens = MarkdownIt("commonmark").enable("table").parse((ROOT / "docs" / "method.md").read_text())
+    parts = [*tokens, *(child for token in tokens for child in token.children or ())]
+    assert {part.type.removesuffix("_open").removesuffix("_close") for part in parts} <= shown
+    assert {token.tag for token in tokens if token.type == "heading_open"} == {"h1", "h2", "h3"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
