@@ -99,7 +99,11 @@ class Pipeline:
         usable, threads = usable_cores(), max(selection.threads)
         chosen = cores.choose(usable, threads, selection.core)
         few = threadpool_limits(max(1, len(usable) // 4))  # of NumPy, which computes the references
-        with tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder, cores.harness_on(chosen.harness), few:
+        with (
+            tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
+            cores.harness_on(chosen.harness),
+            few,
+        ):
             yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))
 
     def race(self) -> None:
@@ -263,7 +267,9 @@ def _temporary() -> str:
     """Return the folder for temporary files; UsageError for one that a compiler cannot use."""
     folder = tempfile.gettempdir()
     if any(c.isspace() or c in "'\"$" for c in folder):
-        raise UsageError(f"compilers cannot use the folder {folder!r} for temporary files; set TMPDIR to one without spaces")
+        raise UsageError(
+            f"compilers cannot use the folder {folder!r} for temporary files; set TMPDIR to one without spaces"
+        )
     return folder
 
 
