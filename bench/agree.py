@@ -9,7 +9,7 @@ from bench import session
 from bench.console import progress
 from bench.console.escape import escaped
 from bench.console.exit import ended
-from bench.plan.selection import Selection, add_options
+from bench.plan.selection import Selection, add_options, with_twins
 from bench.records.schema import Cell, Record
 from bench.records.warnings import warnings
 from bench.report import sections, verdict
@@ -45,7 +45,12 @@ def _agree(options: argparse.Namespace) -> int:
     if options.conformance:
         problems, dtypes = problems or CONFORMANCE_PROBLEMS, dtypes or CONFORMANCE_DTYPES
     selection = Selection(
-        options.backend, problems, options.device, dtypes=dtypes, operations=[], deadline=options.deadline
+        options.backend if options.no_by_hand else with_twins(options.backend),
+        problems,
+        options.device,
+        dtypes=dtypes,
+        operations=[],
+        deadline=options.deadline,
     )
     with progress.reporter() as say:
         record = session.agreement(selection, say, options.conformance)

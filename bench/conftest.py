@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.operations import OPERATIONS
 from bench.plan.entrants import entrants
 from bench.plan.resume import selection_of
-from bench.plan.selection import RESULTS, Selection, add_options
+from bench.plan.selection import RESULTS, Selection, add_options, with_twins
 from bench.records.schema import Cell, Entrant, Record
 from bench.records.store import sole_writer
 from bench.records.warnings import warnings
@@ -28,17 +28,23 @@ from bench.workloads import ladder
 SELECTION = pytest.StashKey[Selection]()
 RECORD = pytest.StashKey[Record]()
 
-CANNOT_KEEP = (
-    "timer",
-    "min-time",
-    "max-time",
-    "min-rounds",
-    "calibration-precision",
-    "warmup",
-    "disable-gc",
-    "disable",
-)
+CANNOT_KEEP = {
+    f"--benchmark-{what}"
+    for what in (
+        "timer",
+        "min-time",
+        "max-time",
+        "min-rounds",
+        "calibration-precision",
+        "warmup",
+        "disable-gc",
+        "disable",
+    )
+}
 """Options of pytest-benchmark about how it measures: here it replays what was measured."""
+IN_A_RECORD = {"--problem", "--device", "--threads", "--dtype", "--quick", "--rigorous", "--sweep", "--allocator", "-k"}
+IN_A_RECORD |= {"--core", "--seed", "--results", "--no-by-hand"}
+"""Options that an unfinished record has answered."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,28 +86,37 @@ def pytest_configure(config: pytest.Config) -> None:
         pytest.exit(escaped(str(error)), returncode=USAGE)
 
 
+def _given(config: pytest.Config) -> list[str]:
+    """Return the names of the options that a person typed."""
+    return [argument.partition("=")[0] for argument in config.invocation_params.args if argument.startswith("-")]
+
+
 def _refuse_what_cannot_be(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         raise UsageError("a race needs the machine to itself; leave out -n")
-    given = [argument.partition("=")[0] for argument in config.invocation_params.args]
-    if unkept := [name for name in given if name.removeprefix("--benchmark-") in CANNOT_KEEP and "benchmark" in name]:
+    if unkept := [name for name in _given(config) if name in CANNOT_KEEP]:
         raise UsageError(
             f"{', '.join(unkept)} cannot be kept, because the samples are measured before; leave it out"
             " (--rigorous measures more of them)"
         )
     if config.getoption("benchmark_histogram", None) and not find_spec("pygal"):
         raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
+    if config.option.quick and config.option.rigorous:
+        raise UsageError("--quick and --rigorous exclude each other; give one")
+    extra = [name for name in _given(config) if name in IN_A_RECORD]
+    extra += [f"--backend {name}" for name in config.option.backend if name in backends.MODES]
+    if config.option.resume and extra:
+        raise UsageError(
+            f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"
+        )
 
 
 def _selection(config: pytest.Config) -> Selection:
     option = config.option
-    if option.quick and option.rigorous:
-        raise UsageError("--quick and --rigorous exclude each other; give one")
     if option.resume:
-        _refuse_beside_resume(option)
         return selection_of(option.resume, option.backend, option.deadline)
     selection = Selection(
-        backends=option.backend,
+        backends=option.backend if option.no_by_hand else with_twins(option.backend),
         problems=option.problem or (ladder(option.device or devices.available()) if option.sweep else []),
         devices=option.device,
         threads=option.threads,
@@ -116,18 +131,6 @@ def _selection(config: pytest.Config) -> Selection:
     )
     selection.posed()
     return selection
-
-
-def _refuse_beside_resume(option: object) -> None:
-    names = ("problem", "device", "threads", "dtype", "quick", "rigorous", "sweep", "allocator", "keyword")
-    extra = [f"--{name}" if name != "keyword" else "-k" for name in names if getattr(option, name)]
-    extra += [f"--{name}" for name in ("core", "seed") if getattr(option, name) is not None]
-    extra += ["--results"] if getattr(option, "results", None) != RESULTS / "local" else []
-    extra += [f"--backend {name}" for name in getattr(option, "backend", []) if name in backends.MODES]
-    if extra:
-        raise UsageError(
-            f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"
-        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -19,6 +19,7 @@ from bench.agreement.tolerances import Tolerances
 from bench.console.escape import escaped
 from bench.console.interrupts import Interrupted, Interrupts
 from bench.devices import DEVICES
+from bench.errors import UsageError
 from bench.plan.new_record import new_record
 from bench.plan.resume import unfinished
 from bench.plan.selection import Selection
@@ -50,6 +51,7 @@ def run(
     anything is measured or when there is no room for the record, and Interrupted after Ctrl-C; what was done is kept.
     """
     with sole_writer(resume.parent if resume else results), cores.reserved(usable_cores()):
+        _temporary()
         record, problems = unfinished(resume, selection) if resume else new_record(selection)
         path = resume or _unused(results, record)
         save(record, path)
@@ -97,7 +99,11 @@ class Pipeline:
         usable, threads = usable_cores(), max(selection.threads)
         chosen = cores.choose(usable, threads, selection.core)
         few = threadpool_limits(max(1, len(usable) // 4))  # of NumPy, which computes the references
-        with tempfile.TemporaryDirectory(prefix="race-") as folder, cores.harness_on(chosen.harness), few:
+        with (
+            tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
+            cores.harness_on(chosen.harness),
+            few,
+        ):
             yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))
 
     def race(self) -> None:
@@ -255,6 +261,16 @@ class Pipeline:
     def _tell(self, generation: int, problem: Problem) -> None:
         of = f"{generation + 1} of {max(1, self.record.settings.generations)}"
         self.say(f"generation {of}: {escaped(problem.name)}, {problem.dtype}")
+
+
+def _temporary() -> str:
+    """Return the folder for temporary files; UsageError for one that a compiler cannot use."""
+    folder = tempfile.gettempdir()
+    if any(c.isspace() or c in "'\"$" for c in folder):
+        raise UsageError(
+            f"compilers cannot use the folder {folder!r} for temporary files; set TMPDIR to one without spaces"
+        )
+    return folder
 
 
 def _unused(results: Path, record: Record) -> Path:

@@ -31,6 +31,7 @@ def test_race(benchmark, operation: str, cell: Cell, record: Record) -> None:
         pytest.skip(_left_out(operation, record))
     steps = record.facts(cell.problem, cell.dtype).timed_steps
     # The heading of the table says the rest, so that its rows fit 80 columns.
+    benchmark.group = f"{operation} {cell.problem} {cell.dtype}"
     benchmark.group += f", {steps} steps a call" if OPERATIONS[operation].takes_steps else ""
     benchmark.name = cell.entrant
     benchmark.extra_info.update(record=record.id, timed_steps=steps)

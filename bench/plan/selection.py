@@ -141,6 +141,12 @@ def default_backends(chosen_devices: Sequence[str], quick: bool) -> list[str]:
     ]
 
 
+def with_twins(named: Sequence[str]) -> list[str]:
+    """Return the named backends, each followed by its by-hand twin: the two together show what autodiff costs."""
+    found = [[name, backends.MODES[name].twin] if name in backends.MODES else [name] for name in named]
+    return [name for pair in found for name in pair if name]
+
+
 def add_options(add: Callable[..., object]) -> None:
     """Add the options that all commands share, by argparse's `add_argument` or pytest's `addoption`."""
     several: dict[str, Any] = {"action": "append", "default": []}
@@ -152,5 +158,6 @@ def add_options(add: Callable[..., object]) -> None:
     }
     for name, (metavar, what) in options.items():
         add(f"--{name}", **several, metavar=metavar, help=what)
+    add("--no-by-hand", action="store_true", help="race a named backend without its by-hand twin")
     limit = f"that a backend may take over one problem in one generation (default: {DEADLINE:g})"
     add("--deadline", default=DEADLINE, metavar="SECONDS", help=limit)
