@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.devices import Device, Probe
-from bench.records.schema import Gpu
+from bench.records.machine import Gpu
 
 
 def describe() -> Gpu | None:

@@ -21,7 +21,7 @@ def measure(pool: Pool, entrants: Sequence[Entrant], known: Sequence[Limits]) ->
     there = {(limits.resources, limits.dtype) for limits in known}
     for resources, dtype in dict.fromkeys((e.resources, e.dtype) for e in entrants):
         able = [e for e in entrants if (e.resources, e.dtype) == (resources, dtype) and e.backend in backends.MODES]
-        asked = next((e for e in able if pool.is_up(e)), None) or _stand_in(pool, resources, dtype)
+        asked = next((e for e in able if pool.is_up(e)), None) or _stand_in(pool, resources, dtype, failed)
         if asked is not None and (resources, dtype) not in there:
             for _, probed in pool.in_turn([asked], lambda entrant: _probe(pool, entrant), failed):
                 found.append(Limits(resources, dtype, probed.matmul_flops_per_second, probed.copy_bytes_per_second))
@@ -33,11 +33,14 @@ def _probe(pool: Pool, entrant: Entrant) -> messages.Probed:
     return pool.ask(entrant, messages.Probe(*DEVICES[entrant.device].probe))
 
 
-def _stand_in(pool: Pool, resources: Resources, dtype: str) -> Entrant | None:
-    """Return an entrant that runs NumPy; None on another device than the CPU."""
+def _stand_in(pool: Pool, resources: Resources, dtype: str, failed: Failures) -> Entrant | None:
+    """Return an entrant that runs NumPy; None on another device than the CPU, and where it cannot be loaded."""
     if not DEVICES[resources.device].is_the_cpu:
         return None
-    entrant = Entrant("limits", REFERENCE, resources, dtype)
+    entrant, ask = (
+        Entrant(f"limits@{resources}", REFERENCE, resources, dtype),
+        messages.Load(REFERENCE, resources, dtype),
+    )
     pool.start(entrant)
-    pool.ask(entrant, messages.Load(REFERENCE, resources, dtype))
-    return entrant
+    loaded = pool.in_turn([entrant], lambda e: pool.ask(e, ask), failed)
+    return entrant if loaded else None

@@ -86,12 +86,14 @@ def _first_calls(
 
 
 def operations(pool: Pool, entrant: Entrant, asked: Sequence[str]) -> list[str]:
-    """Return what the entrant is timed at, `train` first.
+    """Return what the entrant is timed at, `train` first: what was asked for, as far as its backend has it.
 
     A compiled loop differs from the compiled step of its library in `train` alone.
     """
-    whole = _mode(pool, entrant) == "compiled loop"
-    return [name for name, op in OPERATIONS.items() if name in asked and (op.takes_steps or not whole)]
+    loaded = pool.of(entrant).loaded
+    offered, whole = loaded.operations if loaded else [], _mode(pool, entrant) == "compiled loop"
+    can = [name for name, operation in OPERATIONS.items() if name in offered and (operation.takes_steps or not whole)]
+    return [name for name in can if name in asked]
 
 
 def _mode(pool: Pool, entrant: Entrant) -> str:

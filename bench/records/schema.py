@@ -6,6 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from bench.backend import CANNOT, UNSUPPORTED, Mode
+from bench.records.kinds import Count, Fixed, Nanoseconds, Positive, Share, Strict
+from bench.records.machine import Gpu as Gpu
+from bench.records.machine import Host, HostState, Limits
 from bench.resources import Resources
 
 SCHEMA = 4
@@ -19,19 +22,7 @@ Status = Annotated[
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
 """How the status begins of a cell that was never meant to run here.  Every other cell without numbers failed."""
-Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0)]
-Nanoseconds = Annotated[int, Meta(gt=0, le=2**63 - 1)]
 Allocator = Literal["default", "kept"]
-
-
-class Strict(msgspec.Struct, forbid_unknown_fields=True):
-    """A part of a record.  Reading refuses unknown fields, and writing refuses numbers that are not finite."""
-
-
-class Fixed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A part that does not change once it was found."""
 
 
 class Outcome(Fixed, frozen=True):
@@ -214,45 +205,6 @@ class Race(Fixed, frozen=True):
     """By entrant: CPU time over wall time in its calls, where that was still too little at the last attempt."""
     cause: str = ""
     """What took the core, as far as that can be known."""
-
-
-class HostState(Fixed, frozen=True):
-    """The machine during one race of a generation."""
-
-    generation: Count
-    seconds: Positive
-    load: float
-    steal_share: Share
-    megahertz: list[float] = []
-    """The slowest and the fastest clock seen, of any core."""
-
-
-class Gpu(Strict):
-    name: str
-    driver: str
-    memory_bytes: Count
-    readings: list[dict[str, float]] = []
-    """Clocks (MHz), power (W) and temperature (C) after each race."""
-
-
-class Host(Strict):
-    cpu: str
-    cores: Count
-    memory_bytes: Count
-    system: str
-    python: str
-    gpu: Gpu | None = None
-
-
-class Limits(Fixed, frozen=True):
-    """What the machine itself can do with these resources, measured in the same run."""
-
-    resources: Resources
-    dtype: str
-    matmul_flops_per_second: Positive
-    """Of the product of two large square matrices."""
-    copy_bytes_per_second: Positive
-    """Bytes read plus bytes written, of an array larger than every cache."""
 
 
 class Settings(Strict, kw_only=True):

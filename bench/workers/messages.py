@@ -29,6 +29,8 @@ class Loaded(Struct, tag=True):
     versions: dict[str, str]
     peak_of_the_process: bool
     """Whether the most device memory that it tells is that of the whole process."""
+    operations: list[str]
+    """Those that the backend has."""
 
 
 class Pin(Struct, tag=True):

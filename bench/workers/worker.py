@@ -68,6 +68,7 @@ class Worker:
             # torch.__version__ is a kind of str of its own, which no message can hold.
             versions={library: str(version) for library, version in self.backend.versions.items()},
             peak_of_the_process=getattr(self.backend, "peak_of_the_process", False),
+            operations=[operation.name for operation in offered(self.backend)],
         )
 
     def pin(self, ask: messages.Pin) -> messages.Done:
