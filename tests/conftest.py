@@ -26,6 +26,7 @@ import pytest
 import backends
 from bench.backend import Backend, Unsupported
 from bench.records.schema import Entrant, Record
+from bench.resources import Resources
 from tests.running import race_little
 from tests.sample_record import sample_record
 
@@ -66,8 +67,8 @@ def loaded(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
 
 @pytest.fixture
 def three() -> list[Entrant]:
-    """Entrants, LABELS by name, all of which are NumPy."""
-    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
+    """Return entrants of the names LABELS, all of which are NumPy."""
+    return [Entrant(label, "numpy", Resources(), "float32") for label in LABELS]
 
 
 def bits(tree: Any) -> Any:
