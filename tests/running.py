@@ -72,10 +72,11 @@ class _Unpinned(Worker):
 
 @contextmanager
 def without_processes() -> Iterator[None]:
-    """Race in this process alone, which is ten times as fast; it cannot show who computes out of turn."""
+    """Race in this process alone, which is ten times as fast; it cannot show who computes out of turn or is starved."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.workers.pool.Process", Here)
         patch.setattr(sanity_checks, "MOST_IDLE_CPU_SHARE", math.inf)
+        patch.setattr(sanity_checks, "FEWEST_CORES_USED", 0.0)
         gc.collect()
         gc.freeze()  # or every turn looks through all that the tests have loaded
         try:
