@@ -70,6 +70,10 @@ class Raising(Training):
         raise ValueError("no such luck")
 
 
+class RaisingCompiled(Raising):
+    mode = "compiled loop"
+
+
 class Insatiable(Training):
     """It asks for more memory than any machine has."""
 
