@@ -1,15 +1,12 @@
 """What a record says of the host: which machine it is, and what took a core away."""
 
+import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bench.records import host
-from bench.workers import cores
 
 MILAN = """processor\t: 0
 cpu family\t: 25
