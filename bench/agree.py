@@ -16,12 +16,7 @@ from bench.report import sections, verdict
 from bench.report.sections import Section
 from bench.report.terminal import show
 
-CONFORMANCE_PROBLEMS = [
-    "factorisation/24x6r2",
-    "factorisation/300x50r5",
-    "mlp/24x5-6-3",
-    "mlp/300x50-32-10",
-]
+CONFORMANCE_PROBLEMS = ["factorisation/24x6r2", "factorisation/300x50r5", "mlp/24x5-6-3", "mlp/300x50-32-10"]
 CONFORMANCE_DTYPES = ["float32", "float64"]
 
 

@@ -12,13 +12,10 @@ DeviceArrays = Mapping[str, Any]
 Mode = Literal["eager", "compiled step", "compiled loop"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-REFERENCE = "numpy"
-"""The backend that answers are checked against, in float64, and that times are compared with."""
+REFERENCE = "numpy"  # the backend that answers are checked against, in float64, and that times are compared with
 
-UNSUPPORTED = ("not on ", "not for ", "needs ")
-"""How the status of an Unsupported begins."""
-CANNOT = r"not on \w{1,20}|not for \w{1,40}|needs [\w.,<>= -]{1,40}"
-"""The pattern of the whole status."""
+UNSUPPORTED = ("not on ", "not for ", "needs ")  # how the status of an Unsupported begins
+CANNOT = r"not on \w{1,20}|not for \w{1,40}|needs [\w.,<>= -]{1,40}"  # the pattern of the whole status
 
 
 class Unsupported(Exception):
@@ -49,10 +46,8 @@ class Backend(Protocol):
     `params`, `batch` and `grads` are flat dicts with the problem's keys.
     """
 
-    versions: Mapping[str, str]
-    """The libraries that compute, and their versions: {"torch": "2.13.0+cpu"}."""
-    mode: Mode
-    """What one program covers: an array operation (eager), a step, or the whole loop."""
+    versions: Mapping[str, str]  # the libraries that compute, and their versions: {"torch": "2.13.0+cpu"}
+    mode: Mode  # what one program covers: an array operation (eager), a step, or the whole loop
 
     def put(self, arrays: Mapping[str, Array]) -> DeviceArrays:
         """Copy NumPy arrays to the device, bit for bit."""

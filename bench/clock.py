@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns
 from typing import Any
 
-SHORTEST_SAMPLE = 1e-3
-"""Seconds; shorter calls are batched into one sample."""
+SHORTEST_SAMPLE = 1e-3  # seconds; shorter calls are batched into one sample
 
 
 def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) -> tuple[int, list[Any]]:

@@ -40,8 +40,7 @@ CANNOT_KEEP = {
         "disable-gc",
         "disable",
     )
-}
-"""Options of pytest-benchmark about how it measures: here it replays what was measured."""
+}  # options of pytest-benchmark about how it measures: here it replays what was measured
 IN_A_RECORD = {"--problem", "--device", "--threads", "--dtype", "--quick", "--rigorous", "--sweep", "--allocator", "-k"}
 IN_A_RECORD |= {"--core", "--seed", "--results", "--no-by-hand"}
 """Options that an unfinished record has answered."""

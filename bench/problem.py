@@ -20,21 +20,14 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     size: str
     dtype: str
     seed: int
-    params: Arrays
-    """The start of the descent."""
-    batch: Arrays
-    """What the loss is computed on."""
-    held_out: Arrays = {}
-    """Examples that no gradient sees."""
+    params: Arrays  # the start of the descent
+    batch: Arrays  # what the loss is computed on
+    held_out: Arrays = {}  # examples that no gradient sees
     learning_rate: float
-    num_steps: int
-    """Steps of the whole descent, whose end is checked."""
-    timed_steps: int
-    """Steps of one timed call of `train`, from the same start."""
-    flops: float
-    """Floating-point operations of one gradient step; the workload's module has the formula."""
-    bytes_moved: float
-    """Bytes that one gradient step must read and write; the workload's module has the formula."""
+    num_steps: int  # steps of the whole descent, whose end is checked
+    timed_steps: int  # steps of one timed call of `train`, from the same start
+    flops: float  # floating-point operations of one gradient step; the workload's module has the formula
+    bytes_moved: float  # bytes that one gradient step must read and write; the workload's module has the formula
 
     def __post_init__(self) -> None:
         for group in (self.params, self.batch, self.held_out):
@@ -95,8 +88,7 @@ def in_dtype(problem: Problem, dtype: str) -> Problem:
     )
 
 
-NUDGE = 8
-"""A start may be moved by so many units in the last place and still pose the same question; a power of 2."""
+NUDGE = 8  # a start may be moved by so many units in the last place and still pose the same question; a power of 2
 
 
 def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:

@@ -11,10 +11,8 @@ AtLeastOne = Annotated[int, Meta(ge=1)]
 class Resources(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=True):
     """The resources of one entrant: one thread of the CPU unless more is said."""
 
-    device: str = "cpu"
-    """A module of `bench/devices/`."""
-    threads: AtLeastOne = 1
-    """CPU threads that it may compute with; each has a core of its own."""
+    device: str = "cpu"  # a module of `bench/devices/`
+    threads: AtLeastOne = 1  # CPU threads that it may compute with; each has a core of its own
     processes: AtLeastOne = 1
 
     @property

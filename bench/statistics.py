@@ -15,8 +15,7 @@ from bench.records.schema import Samples
 
 CONFIDENCE = 0.95
 FEWEST_GENERATIONS = 3
-MARGIN = 0.03
-"""Relative difference that does not matter to a user: within it two backends are level."""
+MARGIN = 0.03  # relative difference that does not matter to a user: within it two backends are level
 NEVER = float("inf")
 
 Verdict = Literal["faster", "slower", "level", "unknown"]
@@ -26,12 +25,9 @@ Ends = tuple[float, float]
 class Estimate(NamedTuple):
     """A ratio of two times, estimated in logs."""
 
-    log: float
-    """The logarithm of the ratio."""
-    error: float | None = None
-    """The standard error of `log`; None below three generations."""
-    freedom: float = 0.0
-    """The degrees of freedom of `error`."""
+    log: float  # the logarithm of the ratio
+    error: float | None = None  # the standard error of `log`; None below three generations
+    freedom: float = 0.0  # the degrees of freedom of `error`
     confidence: float = CONFIDENCE
     """That of `low` and `high`; more than 95 % where several intervals are to hold together."""
 

@@ -18,10 +18,8 @@ Function = Callable[[Any, Any], Any]
 class Point(Struct):
     """What the operations return at one point; `train` is not among them."""
 
-    losses: dict[str, Array]
-    """By operation."""
-    arrays: dict[str, Arrays]
-    """By operation; empty where it returns a loss alone."""
+    losses: dict[str, Array]  # by operation
+    arrays: dict[str, Arrays]  # by operation; empty where it returns a loss alone
 
     @property
     def grads(self) -> Arrays:
@@ -32,40 +30,29 @@ class Answers(Struct):
     """What was computed, as NumPy arrays."""
 
     start: Point
-    halfway: Point
-    """Halfway down the reference's descent."""
-    decoy: Point
-    """From another start, on another batch: an answer that was kept from before is wrong here."""
+    halfway: Point  # halfway down the reference's descent
+    decoy: Point  # from another start, on another batch: an answer that was kept from before is wrong here
     decoy_losses: Array
-    params: Arrays
-    """Trained from the start, over `num_steps`."""
+    params: Arrays  # trained from the start, over `num_steps`
     losses: Array
 
 
 class Seconds(Struct):
     """What parts of a call take, the least of several tries: a lazy backend is lazy every time."""
 
-    wait: float
-    """A timed call, until `wait` returned."""
-    fetch: float
-    """`get` of what `wait` said was there."""
-    copy: float
-    """`get` of the same arrays, which had been put there."""
+    wait: float  # a timed call, until `wait` returned
+    fetch: float  # `get` of what `wait` said was there
+    copy: float  # `get` of the same arrays, which had been put there
 
 
 class Computed(Answers, tag=True):
     """The answers, and how the backend behaved when it computed them."""
 
-    trained: list[Arrays]
-    """From the problem's start, and from every other."""
-    repeats: bool
-    """Whether the same descent, and the same call of each operation, gave the same bits twice."""
-    untouched: bool
-    """Whether every operation left params and batch as they were."""
-    kept: bool
-    """Whether every operation left the output of the call before as it was."""
-    seconds: dict[str, Seconds]
-    """By operation."""
+    trained: list[Arrays]  # from the problem's start, and from every other
+    repeats: bool  # whether the same descent, and the same call of each operation, gave the same bits twice
+    untouched: bool  # whether every operation left params and batch as they were
+    kept: bool  # whether every operation left the output of the call before as it was
+    seconds: dict[str, Seconds]  # by operation
 
 
 FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 100, 0.02

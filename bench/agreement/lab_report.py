@@ -8,10 +8,8 @@ from bench.problem import Arrays, Problem
 from bench.records.schema import LabReport
 from bench.workloads import datasets, factorisation, mlp
 
-PROBLEM = "factorisation/iris"
-"""The first exercise."""
-SPLITS, STARTS = 20, 8
-"""Shuffles of the second exercise's rows, and starts of each."""
+PROBLEM = "factorisation/iris"  # the first exercise
+SPLITS, STARTS = 20, 8  # shuffles of the second exercise's rows, and starts of each
 
 
 def lab_report(backend: str, problem: Problem, params: Arrays, svd_error: float) -> LabReport:

@@ -12,8 +12,7 @@ from bench.operations import OPERATIONS, functions
 from bench.problem import Arrays, Problem, cast, in_dtype
 from bench.workloads import WORKLOADS, pose
 
-SEEDS = range(8)
-"""The seeds of the starts of an Iris problem; the lab report's table has as many."""
+SEEDS = range(8)  # the seeds of the starts of an Iris problem; the lab report's table has as many
 
 DIRECTIONS, STRIDE, SLOPE_TOLERANCE = 5, 1e-6, 1e-4
 """The gradient is tried in so many random directions, over this part of the norm of the params.  It may differ from the

@@ -13,15 +13,13 @@ MARGIN = 32
 """A tolerance is this many times the rounding error of the reference.  A heuristic: libraries sum in different orders, so
 they round differently, not equally (docs/measured.md)."""
 
-FLOOR = 32
-"""No tolerance is below so many units in the last place: the reference's own error may be small by luck."""
+FLOOR = 32  # no tolerance is below so many units in the last place: the reference's own error may be small by luck
 
 NUDGED_RUNS, KINKS = 8, 2
 """The reference runs so often from starts moved by a few units in the last place.  A tolerance allows so many times the
 farthest of these runs: a pre-activation near 0 may fall on the other side of the relu's kink (docs/measured.md)."""
 
-AT_ONCE = 2
-"""Runs at a time; each holds a problem and its decoy in memory."""
+AT_ONCE = 2  # runs at a time; each holds a problem and its decoy in memory
 
 
 class Tolerances:

@@ -6,8 +6,7 @@ import signal
 from types import TracebackType
 from typing import Self
 
-TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
-"""From `kill`, from a time limit, from a terminal that is closed."""
+TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)  # from `kill`, from a time limit, from a terminal that is closed
 
 
 class Interrupted(KeyboardInterrupt):

@@ -12,8 +12,7 @@ from bench.records.machine import Gpu
 class Probe(NamedTuple):
     """The work that shows what a device can do at most: large enough that its caches and a call's overhead do not show."""
 
-    side: int
-    """Rows and columns of two matrices that are multiplied."""
+    side: int  # rows and columns of two matrices that are multiplied
     copied_bytes: int
 
 
@@ -22,14 +21,11 @@ class Device:
     """All that the harness knows of a kind of device."""
 
     name: str
-    describe: Callable[[], Gpu | None]
-    """What it is, where that is no part of the host; None where there is none."""
+    describe: Callable[[], Gpu | None]  # what it is, where that is no part of the host; None where there is none
     available: Callable[[], bool]
-    read: Callable[[], Mapping[str, float]]
-    """Clocks, power and temperature now; empty where nothing is told."""
+    read: Callable[[], Mapping[str, float]]  # clocks, power and temperature now; empty where nothing is told
     probe: Probe
-    least_warm_up_seconds: float
-    """Untimed calls that begin a turn, whatever was asked for."""
+    least_warm_up_seconds: float  # untimed calls that begin a turn, whatever was asked for
     is_the_cpu: bool
     """Whether the cores compute.  Elsewhere entrants get ready one after another, on every core, each with a compile cache
     of its own in every generation, because compilers choose kernels by timing them; memory and transfers are measured; and

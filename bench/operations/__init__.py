@@ -19,18 +19,13 @@ class Operation:
     """
 
     name: str
-    member: str
-    """The name of the backend's method that makes the function."""
-    make: Callable[[Backend, Problem], Callable[[Any, Any], Any]]
-    """(backend, problem) -> the function."""
-    returns: str
-    """What the function returns, as a person would write it: `(loss, grads)`."""
-    losses: int | None
-    """The place of the loss or losses in the tuple; None where the function returns a loss alone."""
+    member: str  # the name of the backend's method that makes the function
+    make: Callable[[Backend, Problem], Callable[[Any, Any], Any]]  # (backend, problem) -> the function
+    returns: str  # what the function returns, as a person would write it: `(loss, grads)`
+    losses: int | None  # the place of the loss or losses in the tuple; None where the function returns a loss alone
     least_flops: Callable[[float, int], float]
     """(flops of a step, steps of a timed call) -> the fewest flops that one call can do."""
-    takes_steps: bool = False
-    """Whether a timed call is `timed_steps` gradient steps, and not one call of a function."""
+    takes_steps: bool = False  # whether a timed call is `timed_steps` gradient steps, and not one call of a function
 
     def split(self, output: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return (loss or losses, arrays by key); Malformed where the function returned something of another form."""
@@ -55,8 +50,7 @@ OPERATIONS: dict[str, Operation] = _found()
 """By name.  `train` comes first: every backend has it, and it pays what a library does once in a process."""
 
 
-Functions = dict[str, Callable[[Any, Any], Any]]
-"""The functions of a backend for one problem, by operation."""
+Functions = dict[str, Callable[[Any, Any], Any]]  # the functions of a backend for one problem, by operation
 
 
 def offered(backend: Backend) -> list[Operation]:

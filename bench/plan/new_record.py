@@ -16,8 +16,7 @@ from bench.workers.environment import steering
 
 ROUNDS = 6
 """Turns of an entrant in a race: the median of six outvotes two that were disturbed (docs/measured.md)."""
-SLOWEST_STEP = 1.0
-"""Seconds that a step may take on the ladder of sizes; a size that would take longer is skipped."""
+SLOWEST_STEP = 1.0  # seconds that a step may take on the ladder of sizes; a size that would take longer is skipped
 
 
 def new_record(selection: Selection) -> tuple[Record, list[Problem]]:

@@ -28,8 +28,7 @@ WARM_UP = {"default": 0.02, "rigorous": 0.1, "quick": 0.02}
 """Seconds, as in `Settings` (docs/measured.md)."""
 DEFAULT_ALLOCATOR: Allocator = "default"
 """docs/method.md has what either does to the times, and why this is the default."""
-DEADLINE = 600.0
-"""Seconds; the slowest cell of the default race, a compiled scan of torch, takes about a tenth of it."""
+DEADLINE = 600.0  # seconds; the slowest cell of the default race, a compiled scan of torch, takes about a tenth of it
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
 """Where no problem is named, these are also the ones on which single calls are timed, and not training alone."""
 
@@ -44,17 +43,14 @@ class Selection:
     threads: Sequence[int] = ()
     dtypes: Sequence[str] = ()
     operations: Sequence[str] = tuple(OPERATIONS)
-    timed: dict[str, list[str]] = field(default_factory=dict)
-    """The operations that are timed, by problem."""
+    timed: dict[str, list[str]] = field(default_factory=dict)  # the operations that are timed, by problem
     pace: str = "default"
-    sweep: bool = False
-    """Whether the problems are a ladder of sizes, of which those that take too long are skipped."""
+    sweep: bool = False  # whether the problems are a ladder of sizes, of which those that take too long are skipped
     generations: int | None = None
     seed: int = field(default_factory=lambda: secrets.randbelow(2**32))
     """Of the order of the turns and of the memory layouts; drawn where none is given, and recorded."""
     allocators: Sequence[Allocator] = ()
-    core: int | None = None
-    """The core to race on; None for the suite's choice."""
+    core: int | None = None  # the core to race on; None for the suite's choice
     deadline: float = DEADLINE
     """Seconds that a backend may take over one problem in one generation; an option gives them as text."""
 

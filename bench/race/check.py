@@ -17,8 +17,7 @@ class Checked:
     """What checking found; the keys are labels."""
 
     lower_bound: float | None
-    reference: dict[str, float]
-    """What the reference came to."""
+    reference: dict[str, float]  # what the reference came to
     checks: dict[str, list[Check]]
     outcomes: dict[str, Outcome]
     runs: dict[str, list[Run]]

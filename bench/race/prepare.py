@@ -19,13 +19,10 @@ class Prepared:
     """What preparing found; the keys are labels."""
 
     ready: list[Entrant]
-    loaded: dict[str, messages.Loaded]
-    """Of those that loaded their library here, and not for an earlier problem."""
+    loaded: dict[str, messages.Loaded]  # of those that loaded their library here, and not for an earlier problem
     first_calls: dict[str, list[FirstCall]]
-    unusable: Failures
-    """Of those whose library could not be loaded: no problem can be raced."""
-    failed: Failures
-    """Of those that failed on this problem."""
+    unusable: Failures  # of those whose library could not be loaded: no problem can be raced
+    failed: Failures  # of those that failed on this problem
 
 
 def prepare(

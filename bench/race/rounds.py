@@ -21,8 +21,7 @@ from bench.workers import messages
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
 
-MOST_CALLS = 1000
-"""Calls in a sample at most."""
+MOST_CALLS = 1000  # calls in a sample at most
 
 Taken = dict[tuple[str, str], list[int]]
 """Nanoseconds of the samples, in the order of the rounds, by the entrant's label and the operation."""

@@ -24,8 +24,7 @@ UNSTEADY = 5.0
 FEWEST_CORES_USED = 0.9
 """CPU time over wall time in its calls, below which an entrant did not have its core (docs/measured.md)."""
 
-MOST_CORES_USED = 1.1
-"""The same for each of its threads, above which it used more than it was given."""
+MOST_CORES_USED = 1.1  # the same for each of its threads, above which it used more than it was given
 
 MOST_IDLE_CPU_SHARE = 0.2
 """CPU time over wall time while others had their turn (docs/measured.md)."""

@@ -36,18 +36,14 @@ class Trial(Strict):
 
     backend: str
     problem: str
-    call_seconds: float = 0.0
-    """The median of the identical code in the last race."""
+    call_seconds: float = 0.0  # the median of the identical code in the last race
     missed: Rate = msgspec.field(default_factory=Rate)
     """Intervals of identical code that leave out 1; 5 % are expected to."""
-    false_verdicts: Rate = msgspec.field(default_factory=Rate)
-    """Identical code called faster or slower."""
-    false_level: Rate = msgspec.field(default_factory=Rate)
-    """Code slowed by more than the margin that was called level."""
+    false_verdicts: Rate = msgspec.field(default_factory=Rate)  # identical code called faster or slower
+    false_level: Rate = msgspec.field(default_factory=Rate)  # code slowed by more than the margin that was called level
     detected: dict[str, Rate] = {}
     """By percent of more work: how often it was called slower than the same code without it."""
-    half_widths: list[float] = []
-    """Relative, of the intervals of identical code."""
+    half_widths: list[float] = []  # relative, of the intervals of identical code
 
 
 class Calibration(Strict):
@@ -55,18 +51,15 @@ class Calibration(Strict):
 
     host: Host
     commit: str
-    code: str
-    """The checksum of the code that measures: `code_checksum`."""
+    code: str  # the checksum of the code that measures: `code_checksum`
     versions: dict[str, str]
     generations: int
     rounds: int
     warm_up_seconds: float
     margin: float
-    first: str
-    """UTC, when the first race began."""
+    first: str  # UTC, when the first race began
     last: str
-    clock_overhead_seconds: float
-    """What the harness adds to one call inside the timed region."""
+    clock_overhead_seconds: float  # what the harness adds to one call inside the timed region
     races: int = 0
     trials: list[Trial] = []
 

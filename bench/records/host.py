@@ -11,8 +11,7 @@ import psutil
 from bench.devices import DEVICES
 from bench.records.schema import Host, HostState
 
-LEAST_SECONDS = 0.05
-"""CPU time by which a process is noticed: some ticks of the clock that /proc counts in."""
+LEAST_SECONDS = 0.05  # CPU time by which a process is noticed: some ticks of the clock that /proc counts in
 
 CGROUP = Path("/sys/fs/cgroup")
 

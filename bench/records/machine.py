@@ -11,16 +11,14 @@ class HostState(Fixed, frozen=True):
     seconds: Positive
     load: float
     steal_share: Share
-    megahertz: list[float] = []
-    """The slowest and the fastest clock seen, of any core."""
+    megahertz: list[float] = []  # the slowest and the fastest clock seen, of any core
 
 
 class Gpu(Strict):
     name: str
     driver: str
     memory_bytes: Count
-    readings: list[dict[str, float]] = []
-    """Clocks (MHz), power (W) and temperature (C) after each race."""
+    readings: list[dict[str, float]] = []  # clocks (MHz), power (W) and temperature (C) after each race
 
 
 class Host(Strict):
@@ -37,7 +35,5 @@ class Limits(Fixed, frozen=True):
 
     resources: Resources
     dtype: str
-    matmul_flops_per_second: Positive
-    """Of the product of two large square matrices."""
-    copy_bytes_per_second: Positive
-    """Bytes read plus bytes written, of an array larger than every cache."""
+    matmul_flops_per_second: Positive  # of the product of two large square matrices
+    copy_bytes_per_second: Positive  # bytes read plus bytes written, of an array larger than every cache

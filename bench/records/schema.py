@@ -44,8 +44,7 @@ class Check(Fixed, frozen=True):
     error: float | None
     tolerance: float
     passed: bool
-    what: str
-    """What was compared, and how it failed where it did."""
+    what: str  # what was compared, and how it failed where it did
 
 
 class FirstCall(Fixed, frozen=True):
@@ -54,8 +53,7 @@ class FirstCall(Fixed, frozen=True):
     generation: Count
     operation: str
     seconds: Positive
-    cache: Literal["cold", "warm"]
-    """Whether the run had compiled the same program before, with its on-disk caches kept."""
+    cache: Literal["cold", "warm"]  # whether the run had compiled the same program before, with its on-disk caches kept
 
 
 class Samples(Fixed, frozen=True):
@@ -63,10 +61,8 @@ class Samples(Fixed, frozen=True):
 
     generation: Count
     operation: str
-    calls: Annotated[int, Meta(ge=1)]
-    """Calls in each sample; short calls are batched."""
-    nanoseconds: list[Nanoseconds]
-    """Wall time of each sample, from inputs ready to outputs computed."""
+    calls: Annotated[int, Meta(ge=1)]  # calls in each sample; short calls are batched
+    nanoseconds: list[Nanoseconds]  # wall time of each sample, from inputs ready to outputs computed
 
 
 class Run(Fixed, frozen=True):
@@ -85,8 +81,7 @@ class Cell(Strict):
     outcome: Outcome = msgspec.field(default_factory=Outcome)
     checks: list[Check] = []
     runs: list[Run] = []
-    losses: list[float] = []
-    """The loss before every step, from the start that is timed."""
+    losses: list[float] = []  # the loss before every step, from the start that is timed
     first_calls: list[FirstCall] = []
     samples: list[Samples] = []
     device_peak_bytes: list[Count] = []
@@ -100,8 +95,7 @@ class Cell(Strict):
     cores_used: list[Share] = []
     """Per generation: CPU time over wall time during the calls.  A cell that used more than it was given is refused.
     Of a generation with much less the samples are left out."""
-    compilations: Count = 0
-    """Programs compiled inside timed turns; a cell with any is refused."""
+    compilations: Count = 0  # programs compiled inside timed turns; a cell with any is refused
 
     @property
     def results(self) -> list[Samples]:
@@ -118,21 +112,16 @@ class Entrant(Strict):
     backend: str
     resources: Resources
     dtype: str
-    allocator: Allocator = "default"
-    """Whether its process gives freed memory back as glibc does by itself, or keeps it."""
+    allocator: Allocator = "default"  # whether its process gives freed memory back as glibc does by itself, or keeps it
     control: bool = False
     mode: Mode | Literal[""] = ""
     versions: dict[str, str] = {}
-    cores: list[Count] = []
-    """The cores that it was pinned to; none when pinning was not possible."""
-    busy_threads: list[Count] = []
-    """Per race: threads that took more than a twentieth of its CPU time."""
-    idle_cpu_share: list[Share] = []
-    """Per race: CPU time over wall time while others had their turn."""
+    cores: list[Count] = []  # the cores that it was pinned to; none when pinning was not possible
+    busy_threads: list[Count] = []  # per race: threads that took more than a twentieth of its CPU time
+    idle_cpu_share: list[Share] = []  # per race: CPU time over wall time while others had their turn
     import_seconds: list[Positive] = []
     outcome: Outcome = msgspec.field(default_factory=Outcome)
-    last_output: str = ""
-    """The end of what its process printed, kept when it failed."""
+    last_output: str = ""  # the end of what its process printed, kept when it failed
 
     @property
     def key(self) -> tuple[str, str]:
@@ -163,8 +152,7 @@ class ProblemFacts(Strict):
     flops: Positive
     bytes_moved: Positive
     lower_bound: float | None = None
-    reference: dict[str, float] = {}
-    """What the float64 reference came to at the end of the descent."""
+    reference: dict[str, float] = {}  # what the float64 reference came to at the end of the descent
 
     @property
     def workload(self) -> str:
@@ -178,8 +166,7 @@ class LabReport(Fixed, frozen=True):
     labels: list[int]
     pca_scores: list[list[float]]
     learnt: list[list[float]]
-    r_squared: float
-    """Of the best linear map from U to the PCA scores."""
+    r_squared: float  # of the best linear map from U to the PCA scores
     principal_angles_degrees: list[float]
     reconstruction_error: float
     svd_error: float
@@ -193,40 +180,31 @@ class Race(Fixed, frozen=True):
     generation: Count
     problem: str
     dtype: str
-    seed: Count
-    """Of the order of the turns, and of the small changes that make every start new."""
-    rounds: dict[str, Count]
-    """By operation."""
-    calls: dict[str, dict[str, Count]]
-    """By operation and entrant: the calls in a sample."""
-    attempts: Count = 1
-    """2 where an entrant got less than its cores at first, so that the race was repeated."""
+    seed: Count  # of the order of the turns, and of the small changes that make every start new
+    rounds: dict[str, Count]  # by operation
+    calls: dict[str, dict[str, Count]]  # by operation and entrant: the calls in a sample
+    attempts: Count = 1  # 2 where an entrant got less than its cores at first, so that the race was repeated
     starved: dict[str, Share] = {}
     """By entrant: CPU time over wall time in its calls, where that was still too little at the last attempt."""
-    cause: str = ""
-    """What took the core, as far as that can be known."""
+    cause: str = ""  # what took the core, as far as that can be known
 
 
 class Settings(Strict, kw_only=True):
     """What was asked for."""
 
     generations: Count
-    rounds: Annotated[int, Meta(ge=2)]
-    """Turns of an entrant in a race; two make a round there and back."""
-    warm_up_seconds: Positive
-    """The least time of untimed calls that begin a turn."""
+    rounds: Annotated[int, Meta(ge=2)]  # turns of an entrant in a race; two make a round there and back
+    warm_up_seconds: Positive  # the least time of untimed calls that begin a turn
     slowest_step_seconds: Positive | None = None
     """A size whose step would take longer is skipped; None where sizes were chosen one by one."""
     seed: Count
-    operations: dict[str, list[str]]
-    """By problem."""
+    operations: dict[str, list[str]]  # by problem
     problems: list[str]
     backends: list[str]
     resources: list[Resources]
     dtypes: list[str]
     allocators: list[Allocator]
-    core: int | None = None
-    """The core that a person chose to race on; None where the suite chose."""
+    core: int | None = None  # the core that a person chose to race on; None where the suite chose
     quick: bool = False
 
 
@@ -235,8 +213,7 @@ class Record(Strict, kw_only=True):
 
     schema: Literal[4] = 4
     id: str
-    started: str
-    """UTC, ISO 8601."""
+    started: str  # UTC, ISO 8601
     finished: str = ""
     status: Literal["unfinished", "complete"] = "unfinished"
     command: str

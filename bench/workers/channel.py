@@ -14,8 +14,7 @@ _SLICE = 1.0
 class Channel:
     """One end of a connection."""
 
-    left = math.inf
-    """Seconds that sending and receiving may take from now on; then they raise TimeoutError."""
+    left = math.inf  # seconds that sending and receiving may take from now on; then they raise TimeoutError
 
     def __init__(self, end: socket.socket, gone: Callable[[], bool] = lambda: False) -> None:
         """`gone` tells whether the other side has ended: a process that it started may hold the connection open."""

@@ -15,17 +15,14 @@ KINDS = ("cpu_atom", "cpu_core")
 """The names by which Linux knows the slow and the fast cores of an Intel processor that has both."""
 
 
-LOCK = "autodiff-backends-core-"
-"""How the name begins by which a race holds a core."""
+LOCK = "autodiff-backends-core-"  # how the name begins by which a race holds a core
 
 
 class Cores(NamedTuple):
     """Numbers of logical processors; empty where no process can be pinned."""
 
-    racing: list[int]
-    """Where backends take their turns: one with n threads on the first n."""
-    alike: list[int]
-    """One processor of every physical core like the racing ones, where backends get ready."""
+    racing: list[int]  # where backends take their turns: one with n threads on the first n
+    alike: list[int]  # one processor of every physical core like the racing ones, where backends get ready
     harness: list[int]
     """Where the harness stays: off the physical core that every backend races on, if there is another."""
 
@@ -42,12 +39,9 @@ class Cores(NamedTuple):
 
 class _Core(NamedTuple):
     number: int
-    physical: str
-    """Equal for logical processors of one physical core."""
-    kind: tuple[int, str]
-    """Its capacity and its name; a faster kind is larger."""
-    node: str
-    """The memory node it lies on."""
+    physical: str  # equal for logical processors of one physical core
+    kind: tuple[int, str]  # its capacity and its name; a faster kind is larger
+    node: str  # the memory node it lies on
 
 
 def choose(usable: Sequence[int], threads: int = 1, asked: int | None = None) -> Cores:

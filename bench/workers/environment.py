@@ -18,10 +18,8 @@ ROOT = Path(__file__).parents[2]
 class Layout(NamedTuple):
     """Two numbers that move the arrays of a process: equal for all processes of a generation, others in the next."""
 
-    heap_place: int = 0
-    """Where in its page the heap begins: one of memory.PLACES."""
-    hash_seed: int = 0
-    """The seed of Python's hashes, which decide what importing allocates."""
+    heap_place: int = 0  # where in its page the heap begins: one of memory.PLACES
+    hash_seed: int = 0  # the seed of Python's hashes, which decide what importing allocates
 
 
 USUAL_LAYOUT = Layout()
@@ -54,8 +52,7 @@ STEERING = (
     "OMP_",
     *(f"PYTHON{what}" for what in ("ASYNCIODEBUG", "DEVMODE", "HOME", "MALLOC", "OPTIMIZE", "PERFSUPPORT", "PROFILE")),
     *(f"PYTHON{what}" for what in ("TRACEMALLOC", "_CPU_COUNT", "_GIL", "_JIT", "_PERF")),
-)
-"""How the names begin of variables that change how any process computes; libraries add their own."""
+)  # how the names begin of variables that change how any process computes; libraries add their own
 
 
 def environment(entrant: Entrant, cache: Path, layout: Layout) -> dict[str, str]:

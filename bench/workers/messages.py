@@ -27,10 +27,8 @@ class Loaded(Struct, tag=True):
     import_seconds: Positive
     mode: Mode
     versions: dict[str, str]
-    peak_of_the_process: bool
-    """Whether the most device memory that it tells is that of the whole process."""
-    operations: list[str]
-    """Those that the backend has."""
+    peak_of_the_process: bool  # whether the most device memory that it tells is that of the whole process
+    operations: list[str]  # those that the backend has
 
 
 class Pin(Struct, tag=True):
@@ -42,15 +40,13 @@ class Pin(Struct, tag=True):
 class Prepare(Struct, tag=True):
     """Compile `operations` for the problem and call each once, timed."""
 
-    problem: str
-    """The path of its file."""
+    problem: str  # the path of its file
     operations: list[str]
 
 
 class Prepared(Struct, tag=True):
     first_call_seconds: dict[str, Positive]
-    compilations: Count | None
-    """Programs that the first calls compiled; None from a backend that does not count them."""
+    compilations: Count | None  # programs that the first calls compiled; None from a backend that does not count them
 
 
 class Compute(Struct, tag=True):
@@ -69,8 +65,7 @@ class Promise(Struct, tag=True):
 
 
 class Promised(Struct, tag=True):
-    broken: dict[str, str]
-    """By promise, how it was broken; '' where it was kept."""
+    broken: dict[str, str]  # by promise, how it was broken; '' where it was kept
 
 
 class Pilot(Struct, tag=True):
@@ -86,26 +81,22 @@ class Piloted(Struct, tag=True):
 class Begin(Struct, tag=True):
     """Put the batch on the device anew, from the core that is raced on, and count from now on what is done."""
 
-    step_bytes: float
-    """Bytes that a step must move."""
+    step_bytes: float  # bytes that a step must move
     room_for: int
     """Processes that share the memory, so that the heap of each gets room for a step; 0 where none is to have room."""
-    warm_up_seconds: float
-    """The least time of untimed calls that begin a turn; the device may need more."""
+    warm_up_seconds: float  # the least time of untimed calls that begin a turn; the device may need more
 
 
 class Turn(Struct, tag=True):
     """Take one timed sample of each operation, in this order, after untimed calls; each timed call has a start of its own."""
 
-    calls: dict[str, int]
-    """Calls in a sample, by operation."""
+    calls: dict[str, int]  # calls in a sample, by operation
     seed: int
 
 
 class Sample(Struct):
     nanoseconds: Nanoseconds
-    loss: float
-    """The last loss of the last call."""
+    loss: float  # the last loss of the last call
     distance: float
     """The Euclidean distance from the start of the last call to the params or the gradient that it returned."""
 
@@ -123,8 +114,7 @@ class Tallied(Struct, tag=True):
     idle_cpu_share: Share
     busy_threads: Count
     compilations: Count
-    strays: Count
-    """Threads that may run on another core than those of `Pin`."""
+    strays: Count  # threads that may run on another core than those of `Pin`
 
 
 class Transfer(Struct, tag=True):
@@ -133,10 +123,8 @@ class Transfer(Struct, tag=True):
 
 class Transferred(Struct, tag=True):
     device_peak_bytes: Count | None
-    put_seconds: Positive
-    """Params and batch, NumPy -> device."""
-    get_seconds: Positive
-    """Trained params, device -> NumPy."""
+    put_seconds: Positive  # params and batch, NumPy -> device
+    get_seconds: Positive  # trained params, device -> NumPy
     device_seconds: Positive | None
     """The time of one `train` among several that are waited for together; None on the CPU."""
 
@@ -144,15 +132,13 @@ class Transferred(Struct, tag=True):
 class Probe(Struct, tag=True):
     """Measure what the machine can do, by this library."""
 
-    side: int
-    """Rows and columns of the matrices that are multiplied."""
+    side: int  # rows and columns of the matrices that are multiplied
     copied_bytes: int
 
 
 class Probed(Struct, tag=True):
     matmul_flops_per_second: Positive
-    copy_bytes_per_second: Positive
-    """Bytes read plus bytes written."""
+    copy_bytes_per_second: Positive  # bytes read plus bytes written
 
 
 class Done(Struct, tag=True):

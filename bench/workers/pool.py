@@ -20,8 +20,7 @@ from bench.workers.problem_files import ProblemFiles
 from bench.workers.process import Failed, Process
 
 T = TypeVar("T")
-Failures = dict[str, Failed]
-"""By the entrant's label."""
+Failures = dict[str, Failed]  # by the entrant's label
 
 
 class Pool:

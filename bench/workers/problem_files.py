@@ -10,8 +10,7 @@ import numpy as np
 from bench.problem import Array, Problem
 
 _LENGTH = struct.Struct("!Q")
-_ALIGNED = 64
-"""Bytes; arrays in the file begin where a cache line does."""
+_ALIGNED = 64  # bytes; arrays in the file begin where a cache line does
 
 
 class ProblemFiles:

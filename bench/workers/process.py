@@ -23,8 +23,7 @@ from bench.workers.channel import Channel
 from bench.workers.cores import pinned
 from bench.workers.environment import USUAL_LAYOUT, Layout, environment
 
-KEPT_OUTPUT = 4000
-"""Characters of a failed worker's output that the record keeps."""
+KEPT_OUTPUT = 4000  # characters of a failed worker's output that the record keeps
 
 
 class Failed(Exception):
@@ -39,8 +38,7 @@ class Failed(Exception):
 class Process:
     """A running worker.  After a crash or a missed deadline it is not `alive`."""
 
-    loaded: messages.Loaded | None = None
-    """What it answered to Load, once it has."""
+    loaded: messages.Loaded | None = None  # what it answered to Load, once it has
 
     def __init__(self, entrant: Entrant, cores: Sequence[int], cache: Path, layout: Layout = USUAL_LAYOUT):
         """Start it on `cores`, anywhere where there are none; `cache` is the folder for programs that it compiles."""

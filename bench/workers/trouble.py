@@ -20,8 +20,7 @@ class TooLate(Exception):
         super().__init__(f"{where} {remedy}: {error.status}, {error.reason}")
 
 
-LONGEST = 2000
-"""Characters of an error that are kept."""
+LONGEST = 2000  # characters of an error that are kept
 
 
 def trouble(error: Exception, ask: Any) -> Trouble:

@@ -42,8 +42,7 @@ LARGE = 2**25
 """Bytes moved by a step, above which memory that an earlier problem left in reference cycles is collected, too.  For
 compiled modes of torch that takes as long as a warm first call."""
 
-QUEUED = 5
-"""Calls of `train` that follow one another without being waited for, to measure what a device takes for one."""
+QUEUED = 5  # calls of `train` that follow one another without being waited for, to measure what a device takes for one
 
 
 class Worker:

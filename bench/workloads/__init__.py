@@ -8,10 +8,7 @@ from bench.problem import DTYPES, Problem
 from bench.workloads import factorisation, mlp
 from bench.workloads.protocol import Workload
 
-WORKLOADS: dict[str, Workload] = {
-    "factorisation": cast(Workload, factorisation),
-    "mlp": cast(Workload, mlp),
-}
+WORKLOADS: dict[str, Workload] = {"factorisation": cast(Workload, factorisation), "mlp": cast(Workload, mlp)}
 
 DEFAULT_PROBLEMS = [f"{name}/{size}" for name, workload in WORKLOADS.items() for size in workload.DEFAULT_SIZES]
 

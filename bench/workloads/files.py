@@ -28,16 +28,14 @@ NUMBERED = "number the classes: `y = np.unique({}, return_inverse=True)[1]`"
 MISSING = {"", "-", "?", ".", "na", "n/a", "#n/a", "<na>", "nan", "inf", "-inf", "null", "none"}
 """What stands, in small letters, where there is no finite number."""
 
-INDEX = {"", "unnamed: 0", "index"}
-"""How pandas names, in small letters, the column that numbers the rows."""
+INDEX = {"", "unnamed: 0", "index"}  # how pandas names, in small letters, the column that numbers the rows
 
 _SEVERAL = re.compile(r"[-+.\d][-+.\deE]*([;|,\s]+[-+.\d][-+.\deE]*)+")
 """More than one number in a cell, as by other separators than commas."""
 
 _NAMED = re.compile(r"(.+\.\w+):([rh])(\d{1,18})", re.DOTALL | re.ASCII)
 
-_said: dict[str, str] = {}
-"""By path, what the last reading said; `described` need not read the file again."""
+_said: dict[str, str] = {}  # by path, what the last reading said; `described` need not read the file again
 
 
 class Read(NamedTuple):

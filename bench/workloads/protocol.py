@@ -10,14 +10,10 @@ from bench.problem import Arrays, Problem
 class Allowed(NamedTuple):
     """What the end of a descent is held against."""
 
-    loss_error: float
-    """The largest relative error of a loss."""
-    params_error: float
-    """The largest relative error of the trained params, by Euclidean norm."""
-    least_loss: float
-    """The loss below which an error is no longer relative to the loss itself."""
-    lower_bound: float | None
-    """The loss that no descent can go below; None where none is known."""
+    loss_error: float  # the largest relative error of a loss
+    params_error: float  # the largest relative error of the trained params, by Euclidean norm
+    least_loss: float  # the loss below which an error is no longer relative to the loss itself
+    lower_bound: float | None  # the loss that no descent can go below; None where none is known
 
 
 class EndState(NamedTuple):
@@ -25,18 +21,15 @@ class EndState(NamedTuple):
 
     error: float
     tolerance: float
-    what: str
-    """A sentence with both values."""
+    what: str  # a sentence with both values
 
 
 class Workload(Protocol):
     """One kind of problem."""
 
     DEFAULT_SIZES: tuple[str, ...]
-    SWEEP_SIZES: tuple[str, ...]
-    """The sizes of `--sweep`, the smallest first."""
-    GPU_SWEEP_SIZES: tuple[str, ...]
-    """The sizes that a GPU adds to `--sweep`."""
+    SWEEP_SIZES: tuple[str, ...]  # the sizes of `--sweep`, the smallest first
+    GPU_SWEEP_SIZES: tuple[str, ...]  # the sizes that a GPU adds to `--sweep`
 
     @staticmethod
     def make(size: str, dtype: str, seed: int) -> Problem:
