@@ -19,10 +19,9 @@ CANNOT = r"not on \w{1,20}|not for \w{1,40}|needs [\w.,<>= -]{1,40}"  # the patt
 
 
 class Unsupported(Exception):
-    """This backend cannot run here.  `status` is the status of the cell (`not on cpu`), `reason` the sentence beside it.
+    """This backend cannot run here: the status of the cell (`not on cpu`), and the sentence beside it.
 
-    A factory may raise it, and so may `loss`, `value_and_grad` and `trainer`.  The functions that they return may not: a
-    backend that gives up in a call has failed.  ValueError for a status that does not match CANNOT.
+    A factory, `loss`, `value_and_grad` and `trainer` may raise it.  A function that they returned has failed if it does.
     """
 
     def __init__(self, status: str, reason: str):
@@ -39,11 +38,10 @@ class Malformed(Exception):
 
 
 class Backend(Protocol):
-    """One library, in one mode, on one device, in one dtype.
+    """One library, in one mode, on one device, in one dtype.  `bench/workloads/<workload>.py` has the formulas.
 
-    The formulas stand in the workload's module, `bench/workloads/<workload>.py`.  Arrays and losses have the problem's
-    dtype.  What the functions return may still be computing: only `wait` blocks.  They leave their arguments untouched.
-    `params`, `batch` and `grads` are flat dicts with the problem's keys.
+    Arrays and losses have the problem's dtype; params, batch and grads are flat dicts with its keys.  What the functions
+    return may still be computing: only `wait` blocks.  They leave their arguments untouched.
     """
 
     versions: Mapping[str, str]  # the libraries that compute, and their versions: {"torch": "2.13.0+cpu"}
@@ -80,15 +78,12 @@ class Extras(Protocol):
         """Return a copy of an array, for the machine's bandwidth."""
 
     def compilations(self) -> int:
-        """Return how many programs were compiled in this process so far.
-
-        A compiled mode that has this member and compiled nothing is refused: its compiler is switched off.
-        """
+        """Return how many programs were compiled in this process so far; a compiled mode that compiled none is refused."""
 
     def peak_device_bytes(self) -> int | None:
-        """Return the most device memory allocated since the last call, or in this process; None on the CPU.
+        """Return the most device memory since the last call, or in this process; None on the CPU.
 
-        On a GPU a backend without this member is refused: nothing would show that it computed there.
+        On a GPU a backend must have this member: nothing else would show that it computed there.
         """
 
     peak_of_the_process: bool

@@ -1,8 +1,7 @@
-"""The harness on trial: `python -m bench.calibrate [--races N] [--results DIR]`.
+"""The harness on trial: how often its verdicts are wrong, `python -m bench.calibrate [--races N] [--results DIR]`.
 
-Identical code is raced against itself, and against itself with more work on purpose, through the same processes, turns,
-intervals and verdicts as everything else.  How often the verdict is wrong is added to calibration.json after every race, so
-that a calibration can be ended at any time and gone on with.
+Identical code is raced against itself, and against itself with more work, as everything else is.  Every race is added to
+calibration.json, so that a calibration can be ended at any time and gone on with.
 """
 
 import argparse

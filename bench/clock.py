@@ -12,8 +12,7 @@ SHORTEST_SAMPLE = 1e-3  # seconds; shorter calls are batched into one sample
 def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) -> tuple[int, list[Any]]:
     """Return the nanoseconds of `wait(call(start, batch))` on every start, one after another, and the outputs.
 
-    Each output is waited for before the next call starts, and all are kept until the clock has
-    stopped, so that nothing can be skipped.  No garbage is collected meanwhile.
+    All outputs are kept until the clock has stopped, so that nothing can be skipped.  No garbage is collected meanwhile.
     """
     with _uncollected():
         began = perf_counter_ns()
@@ -22,10 +21,7 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds that `call()` took, and its result; for what happens once.  No garbage is collected meanwhile.
-
-    How often it would be depends on what else is alive, and makes an import or a compilation up to a quarter slower.
-    """
+    """Return the seconds that `call()` took, and its result; collecting garbage would slow an import by up to a quarter."""
     with _uncollected():
         began = perf_counter_ns()
         result = call()
@@ -42,10 +38,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:
-    """Return the seconds that `sample` adds to each call, beyond a bare loop over the same calls; the fastest of `repeats`.
-
-    What it adds is the waiting, the keeping of the outputs, and its share of reading the clock.
-    """
+    """Return the seconds that `sample` adds to each call, beyond a bare loop over the same calls; the best of `repeats`."""
 
     def call(start: Any, batch: Any) -> None:
         return None

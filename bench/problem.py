@@ -107,12 +107,10 @@ def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
 
 
 def steps(flops: float, wanted: int) -> tuple[int, int]:
-    """Return (num_steps, timed_steps) for a problem whose step takes `flops`.
+    """Return (num_steps, timed_steps) for a problem whose step takes `flops`, so that all machines are asked for the same.
 
-    The rule depends on the problem alone, so that every machine is asked for the same work.  A timed call does about 0.3
-    Gflop, where a step also counts 1 Mflop for the calls that it makes, and the whole descent 15 Gflop.  The descent is a
-    whole number of timed calls, so that one compiled program serves both.  Where `wanted` can be divided so, a call has at
-    least two steps, and a descent at least three calls.
+    A timed call does about 0.3 Gflop, with 1 Mflop for the calls of each step, and the whole descent 15 Gflop.  A descent
+    is a whole number of timed calls, so that one compiled program serves both: if `wanted` allows, three of two steps.
     """
     cost = flops + 1e6
     timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 3e8 / cost))

@@ -47,8 +47,8 @@ def run(
 ) -> Record:
     """Return the record of a race, which is kept in `results` as it grows, or where it lies when it is resumed.
 
-    `say` is told how far the race is, followed by what `beside` says of the record so far.  Raises UsageError before
-    anything is measured or when there is no room for the record, and Interrupted after Ctrl-C; what was done is kept.
+    `say` is told how far the race is, followed by what `beside` says of the record.  UsageError where it cannot begin or be
+    kept; Interrupted after Ctrl-C.
     """
     with sole_writer(resume.parent if resume else results), cores.reserved(usable_cores()):
         _temporary()

@@ -1,9 +1,8 @@
 """Medians, ratios with intervals, and verdicts.  No clock, no file, no library of the comparison.
 
 Successive samples of a process are correlated, and every process has a speed of its own, so the unit of replication is the
-generation, one set of processes (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013).  A generation
-gives the median of the log ratios of its rounds.  Where the same code raced in several processes, their medians are
-averaged.  Over the generations the interval is Student's t.
+generation, one set of processes (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013).  Each gives
+the median of the log ratios of its rounds; over the generations the interval is Student's t.
 """
 
 from collections.abc import Iterable, Sequence
@@ -87,8 +86,7 @@ def spread(samples: Iterable[Samples]) -> Spread:
 def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
     """Return log(time of a / time of b) for each generation that has both: a median over its rounds.
 
-    Of several samples in a generation, one for each process, every one of a is paired with every one of b, and the medians
-    are averaged.
+    Of several samples in a generation, every one of a is paired with every one of b, and the medians are averaged.
     """
     ours, theirs = _by_generation(a), _by_generation(b)
     medians = [[_paired_median(x, y) for x in ours[g] for y in theirs[g]] for g in ours if g in theirs]
@@ -103,11 +101,7 @@ def _by_generation(samples: Iterable[Samples]) -> dict[int, list[np.ndarray]]:
 
 
 def _paired_median(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the median log ratio of samples of the same turn.
-
-    A drift raises the ratio on the way there by what it lowers it on the way back.  The two are not averaged first, because
-    a disturbance of one would spoil both.
-    """
+    """Return the median log ratio of samples of the same turn, there and back one by one: a disturbance spoils one alone."""
     rounds = min(len(a), len(b))
     return float(np.median(np.log(a[:rounds] / b[:rounds])))
 
@@ -156,9 +150,9 @@ def _quantile(freedom: float, confidence: float) -> float:
 def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: float = MARGIN) -> Verdict:
     """Return whether a is faster or slower than b, from `ratio(a, b)`.
 
-    `level`: two one-sided tests at 5 % (Schuirmann 1987), that is, the whole 90 % interval lies within `margin` around 1.
-    `faster` or `slower`: the interval leaves out 1, and the ratio lies farther from 1 than any end of the interval of the
-    control, which is the same code raced against itself.  `unknown`: neither.
+    `level`: the whole 90 % interval lies within `margin` around 1 (two one-sided tests at 5 %, Schuirmann 1987).
+    `faster`, `slower`: the interval leaves out 1, and the ratio lies farther from 1 than the interval of the control, which is
+    the same code raced against itself.  `unknown`: neither.
     """
     if estimate is None or estimate.error is None:
         return "unknown"
@@ -173,10 +167,9 @@ def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: 
 
 
 def between_processes(samples: Sequence[Samples]) -> float | None:
-    """Return the share of the variance of a generation's mean log time that processes have, and its rounds have not.
+    """Return the share of the variance of a generation's mean log time that lies between processes, beyond that of its rounds.
 
-    None below three generations.  By one-way analysis of variance: what lies between generations beyond what the rounds
-    within them explain, over all that lies between generations.
+    By one-way analysis of variance; None below three generations.
     """
     logs = [np.log(per_call(s)) for s in samples]
     if len(logs) < FEWEST_GENERATIONS or min(map(len, logs)) < 2:
@@ -187,10 +180,7 @@ def between_processes(samples: Sequence[Samples]) -> float | None:
 
 
 def generations_for(half_width: float, estimate: Estimate) -> int | None:
-    """Return how many generations an interval of this relative half-width takes, by the scatter of `estimate`.
-
-    None below three generations.
-    """
+    """Return how many generations an interval of this relative half-width takes, by the scatter of `estimate`; or None."""
     if estimate.error is None:
         return None
     deviation = estimate.error * np.sqrt(estimate.freedom + 1)
@@ -203,7 +193,7 @@ def generations_for(half_width: float, estimate: Estimate) -> int | None:
 def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float:
     """Return after how many steps compiling has paid for itself against `other`; NEVER where it is not faster.
 
-    `first_call` seconds hold `steps_in_call` steps; what they take beyond the steady time is the price.
+    What `first_call` seconds hold beyond the steady time of `steps_in_call` steps is the price.
     """
     if per_step >= other_per_step:
         return NEVER

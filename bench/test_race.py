@@ -1,7 +1,6 @@
 """What `pytest bench/ --benchmark-only` times: one test for each operation, backend and problem.
 
-The race has been run when a test begins.  A test replays its samples through pytest-benchmark's public interface, so that
-its tables, JSON, histograms and `compare` work.
+A test replays the samples of a finished race through pytest-benchmark, so that its tables, JSON and `compare` work.
 """
 
 import pytest

@@ -60,10 +60,9 @@ FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 100, 0.02
 
 
 def answers(backend: Backend, functions: Functions, problem: Problem, halfway: Arrays, decoy: Problem) -> Answers:
-    """Return what the functions compute for the checks.
+    """Return what the functions compute for the checks: the decoy first, and one batch for the start and halfway.
 
-    The decoy comes first, so that an answer kept from it is wrong for the problem.  The batch is put once for the start and
-    halfway, as it is for all turns, so that an answer kept for a batch is wrong halfway.
+    So an answer that was kept, from the decoy or for a batch, is wrong.
     """
     there = _point(backend, functions, decoy.params, backend.put(decoy.batch))
     _, decoy_losses = descend(backend, functions, decoy)

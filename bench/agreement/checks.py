@@ -67,10 +67,9 @@ def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
 
 
 def timed_call_agrees(tolerances: Tolerances, operation: str, loss: float, distance: float) -> bool:
-    """Return whether a timed call ended where the reference does, to half the digits of the dtype.
+    """Return whether a timed call, from a start that was moved a little, ended where the reference does, to half the digits.
 
-    `loss` is its last loss, `distance` how far its answer lies from its start.  Half the digits, because every timed start
-    is turned and moved by a few units in the last place, and two numbers stand for all; the checks compared the rest.
+    `loss` is its last loss, `distance` how far its answer lies from its start; the checks compared the rest.
     """
     reference, half_the_digits = tolerances.reference, float(np.sqrt(epsilon(tolerances.problem.dtype)))
     allowed = [half_the_digits, half_the_digits]

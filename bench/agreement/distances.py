@@ -9,8 +9,7 @@ from bench.agreement.answers import Answers, Point
 from bench.problem import Array, Arrays, epsilon
 
 RESOLVED = epsilon("float32")
-"""A loss below so much of the largest loss of its descent is compared with that much.  Where a matrix is factorised
-exactly, the loss ends on what rounding left, and an error relative to it says nothing."""
+"""A loss below this part of its descent's largest is compared with that part: an exact factorisation leaves rounding alone."""
 
 
 def norm(arrays: Mapping[str, Array]) -> float:
@@ -19,10 +18,7 @@ def norm(arrays: Mapping[str, Array]) -> float:
 
 
 def distance(arrays: Mapping[str, Array], start: Arrays) -> float:
-    """Return the Euclidean distance of the arrays from the start.
-
-    It is the same for the right answer from every turned start, and another for the answer to another start.
-    """
+    """Return the Euclidean distance of the arrays from the start: of the right answer the same from every turned start."""
     return norm({key: np.subtract(a, start[key], dtype=np.float64) for key, a in arrays.items()})
 
 

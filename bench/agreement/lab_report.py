@@ -15,8 +15,8 @@ SPLITS, STARTS = 20, 8  # shuffles of the second exercise's rows, and starts of 
 def lab_report(backend: str, problem: Problem, params: Arrays, svd_error: float) -> LabReport:
     """Return PCA scores and the factor U that `backend` learnt from PROBLEM, side by side.
 
-    `r_squared` is the share of the scores' variance that the best linear map from U explains.  The principal angles
-    (Bjorck and Golub 1973) lie between the two column spaces, in degrees.
+    `r_squared` is the share of the scores' variance that the best linear map from U explains; the principal angles
+    (Bjorck and Golub 1973) lie between the two column spaces.
     """
     from scipy.linalg import subspace_angles  # takes seconds to import, and one problem alone needs it
     from sklearn.decomposition import PCA

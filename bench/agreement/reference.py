@@ -42,10 +42,7 @@ class Reference:
 
     @cached_property
     def halfway(self) -> Problem:
-        """The problem from where the float64 descent has made half of its gain.
-
-        At its end a descent that has converged leaves nothing of the gradient but what rounding does to it.
-        """
+        """The problem from where the float64 descent has made half its gain; at the end the gradient may be rounding alone."""
         problem = in_dtype(self.problem, "float64")
         _, losses = descend(_NUMPY, functions(_NUMPY, problem), problem)
         steps = max(1, int(np.argmax(losses <= (losses[0] + losses[-1]) / 2)))

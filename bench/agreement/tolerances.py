@@ -31,8 +31,7 @@ class Tolerances:
     def of(self, check: str) -> float:
         """Return MARGIN roundings, KINKS branches or FLOOR units, whichever is most.
 
-        A rounding is the distance between NumPy in float32 and in float64.  For another dtype it is scaled by the ratio of
-        their units, because nothing finer than float64 is there to hold it against.
+        A rounding is the distance of NumPy in float32 from float64, scaled to the dtype: nothing finer is there for float64.
         """
         unit = epsilon(self.problem.dtype)
         rounding = self._rounding[check] * unit / epsilon("float32")
@@ -47,10 +46,7 @@ class Tolerances:
 
     @cached_property
     def _branches(self) -> list[dict[str, float]]:
-        """The distances of runs from starts, and points halfway, that rounding could have made.
-
-        They run in the problem's own dtype, because float32 is twice as fast.
-        """
+        """The distances of runs from starts, and points halfway, that rounding could have made, in the problem's own dtype."""
         reference, dtype = self.reference, str(array_dtype(self.problem.dtype))
         rng, truth = np.random.default_rng(0), reference.truth
 

@@ -14,10 +14,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Inside `with`, the first Ctrl-C waits for `end_if_asked`.  A second one, and each of TOLD_TO_END, raises at once.
+    """Inside `with`, the first Ctrl-C waits for `end_if_asked`; a second one, and each of TOLD_TO_END, raises Interrupted.
 
-    What is raised is Interrupted.  From then on this process ignores these signals, so that it ends undisturbed.  A process
-    that was not interrupted handles them after `with` as it did before.
+    From then on this process ignores these signals, so that it ends undisturbed.
     """
 
     def __init__(self) -> None:

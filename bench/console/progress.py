@@ -1,7 +1,4 @@
-"""Show how far a run is: one line on a terminal that is written over, plain lines elsewhere.
-
-Nothing moves between two lines, because a display that refreshes itself would compute while backends take turns.
-"""
+"""Show how far a run is; between two lines nothing moves, because a display would compute while backends take turns."""
 
 import contextlib
 import sys

@@ -27,9 +27,8 @@ class Device:
     probe: Probe
     least_warm_up_seconds: float  # untimed calls that begin a turn, whatever was asked for
     is_the_cpu: bool
-    """Whether the cores compute.  Elsewhere entrants get ready one after another, on every core, each with a compile cache
-    of its own in every generation, because compilers choose kernels by timing them; memory and transfers are measured; and
-    a process ends with its first failure, because an error of the device outlives the call that met it."""
+    """Whether the cores compute.  Elsewhere entrants get ready one by one, on every core, with a new compile cache each
+    generation, because compilers time kernels; memory and transfers are measured; a process ends with its first failure."""
 
 
 def _found() -> dict[str, Device]:

@@ -12,10 +12,9 @@ from bench.problem import Problem
 
 @dataclass(frozen=True)
 class Operation:
-    """One function of a backend.  It is called with (params, batch).
+    """One function of a backend, called with (params, batch).
 
-    Timed calls start from params that were turned (see `Workload.turned`), so the arrays that it returns must turn with them,
-    as a gradient and trained params do.
+    Timed calls start from turned params (see `Workload.turned`): arrays that it returns must turn with them, as gradients do.
     """
 
     name: str

@@ -8,10 +8,7 @@ from bench.resources import Resources
 
 
 def entrants(selection: Selection) -> list[Entrant]:
-    """Return every backend with all resources that it can use, and, where anything is timed, a control for each resources.
-
-    The control is the reference a second time, or else the first backend.
-    """
+    """Return every backend with all resources that it can use, and, if anything is timed, a control for each resources."""
     return [entrant for dtype in selection.dtypes for entrant in _of_dtype(selection, dtype)]
 
 

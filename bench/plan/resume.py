@@ -17,11 +17,7 @@ from bench.records.store import read
 
 
 def selection_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE) -> Selection:
-    """Return what the record in `path` was begun with.
-
-    A record is data that anyone may have written: code from outside this repository runs for it only when a person has
-    `named` that code, too.
-    """
+    """Return what the record in `path` was begun with; outside code runs only if a person has `named` it, too."""
     s = read(path).settings
     unnamed = [name for name in s.backends if name not in backends.MODES and name not in named]
     if unnamed:

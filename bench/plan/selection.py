@@ -126,10 +126,7 @@ def check_backend(name: str) -> None:
 
 
 def _exists(module: str) -> bool:
-    """Return whether a worker could find the module, without running any code of it or of the packages it lies in.
-
-    `importlib.util.find_spec` would import those packages, and with them perhaps a library.
-    """
+    """Return whether a worker could find the module; importlib's find_spec would run code of its packages."""
     path: Sequence[str] | None = [str(RESULTS.parent), *sys.path, os.getcwd()]
     for name in module.split("."):
         spec = path and next(filter(None, (finder.find_spec(name, path) for finder in sys.meta_path)), None)

@@ -12,10 +12,9 @@ from bench.workers.pool import Failures, Pool
 
 
 def measure(pool: Pool, entrants: Sequence[Entrant], known: Sequence[Limits]) -> list[Limits]:
-    """Return the limits of all resources in every dtype of `entrants`, once a run, but for those that are `known`.
+    """Return the limits of all resources in every dtype of `entrants`, but for those that are `known`.
 
-    They are measured by the first live entrant with these resources, on the cores that it raced on.  A backend from outside
-    the suite is not asked to set its own limit.  Where no other raced on the CPU, a NumPy of its own is asked.
+    They are measured by the first live entrant with these resources that is no outside backend, or by a NumPy of its own.
     """
     found, failed = [], Failures()
     there = {(limits.resources, limits.dtype) for limits in known}

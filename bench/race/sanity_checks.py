@@ -12,11 +12,8 @@ from bench.statistics import FEWEST_GENERATIONS, per_call, spread
 from bench.workers import messages
 
 FASTER_THAN_MEASURED = 4
-"""A call that reaches so many times the machine's measured matmul rate is refused.
-
-A heuristic: algebra without the residual needs two thirds of the operations that are counted, and a clock may run faster
-than for the probe.  Bytes are not held against anyone, because small data stay in the cache.  A kept answer is faster by a
-hundred times where a call has work to do."""
+"""A call that reaches so many times the machine's measured matmul rate is refused.  A heuristic: algebra can save a
+third of the flops, and clocks vary; a kept answer is 100 times faster.  Caches hold small data, so no bytes count."""
 
 UNSTEADY = 5.0
 """Upper over lower quartile of all samples (docs/measured.md)."""

@@ -93,8 +93,7 @@ class Cell(Strict):
     device_seconds: list[Positive] = []
     """The time of one `train` among several that are waited for together; empty on the CPU."""
     cores_used: list[Share] = []
-    """Per generation: CPU time over wall time during the calls.  A cell that used more than it was given is refused.
-    Of a generation with much less the samples are left out."""
+    """Per generation: CPU time over wall time in the calls.  Too much is refused; too little leaves out the samples."""
     compilations: Count = 0  # programs compiled inside timed turns; a cell with any is refused
 
     @property
@@ -107,8 +106,7 @@ class Entrant(Strict):
     """A backend as it entered the races: with its resources, in one dtype."""
 
     label: str
-    """The backend's name, followed by what differs from one CPU thread and from the first allocator: `jax-scan@cuda`.
-    The second copy of a backend is called `control`."""
+    """The backend's name, or `control`, and what differs from one CPU thread and the first allocator: `jax-scan@cuda`."""
     backend: str
     resources: Resources
     dtype: str

@@ -105,10 +105,7 @@ def _misfits(record: Record) -> Iterator[str]:
 
 
 def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Path:
-    """Return the newest complete record in `folder` with a good cell; UsageError when there is none.
-
-    `warn` is told why a newer record is passed over.
-    """
+    """Return the newest complete record in `folder` with a good cell; `warn` is told why a newer one is passed over."""
     for path in sorted(folder.glob("*.json"), key=lambda path: path.stem, reverse=True):
         try:
             record = read(path)

@@ -45,11 +45,10 @@ class _Core(NamedTuple):
 
 
 def choose(usable: Sequence[int], threads: int = 1, asked: int | None = None) -> Cores:
-    """Return where a race of backends with up to `threads` threads is run; `asked` is the core that a person chose.
+    """Return where a race of backends with up to `threads` threads is run; UsageError where that cannot be.
 
-    Without a choice it begins with the last physical core of the fastest kind, on the memory node that has most of them.
-    Further threads get physical cores like it first, then other cores, then second processors of a core.  UsageError where
-    `asked` is none of `usable`, or `threads` are more.  Where /sys tells no topology, every processor counts as a core.
+    It begins with `asked`, or else the last physical core of the fastest kind, on the memory node that has most of them.  Further
+    threads get physical cores like it first, then other cores, then second processors.  Without a topology each is a core.
     """
     if not usable:
         if asked is not None:

@@ -15,8 +15,7 @@ PLACE = "BENCH_HEAP_PLACE"
 def place_heap() -> bytearray:
     """Return a block to be kept, of a size that PLACE tells: what is allocated after it lies elsewhere in its page.
 
-    Otherwise all processes of an entrant lay out their arrays much alike, and the luck of a layout is taken for the entrant's
-    speed (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009; docs/measured.md).
+    Otherwise the luck of one layout is taken for the entrant's speed (Mytkowicz et al., ASPLOS 2009; docs/measured.md).
     The block is too large for a gap in the heap, and too small for glibc to map it apart.
     """
     return bytearray(100 * 1024 + ALIGNED * int(os.environ.get(PLACE, "0")))
@@ -27,10 +26,9 @@ ROOM = 14
 
 
 def give_room(step_bytes: float, processes: int) -> None:
-    """Touch pages now and free them, so that the heap keeps them for the calls of the race.
+    """Touch pages now and free them, so that the heap keeps them for the calls; half the memory at most for all `processes`.
 
-    Otherwise a heap that keeps freed memory grows now and then into pages that nobody has touched (docs/measured.md).  All
-    `processes` together are given at most half of the machine's memory.
+    Otherwise a heap that keeps freed memory grows now and then into pages that nobody has touched (docs/measured.md).
     """
     size = max(2**25, ROOM * int(step_bytes))
     bytearray(min(size, psutil.virtual_memory().total // 2 // processes))

@@ -50,10 +50,7 @@ class Prepared(Struct, tag=True):
 
 
 class Compute(Struct, tag=True):
-    """Run the prepared problem for the checks of agreement: see `agreement.answers.compute`.
-
-    Each field is the path of a problem's file.
-    """
+    """Run the prepared problem for the checks of agreement, with these files: see `agreement.answers.compute`."""
 
     halfway: str
     decoy: str

@@ -60,10 +60,9 @@ class Pool:
             self._processes[entrant.key] = self.another(entrant)
 
     def another(self, entrant: Entrant) -> Process:
-        """Return a new process for the entrant, which takes no turns unless `start` made it; whoever asks for it ends it.
+        """Return a new process for the entrant, which takes no turns; whoever asks for it ends it.
 
-        It is born on the cores where it gets ready.  On a device it is born on all, because XLA tries kernels on as many
-        threads as it was born with cores.
+        It is born where it gets ready; on a device on all cores, because XLA tries kernels on as many threads.
         """
         places = self.cores.places(entrant.resources.threads)
         place = places[self._order[len(self._processes) % len(self._order)] % len(places)]
@@ -73,8 +72,7 @@ class Pool:
     def _cache(self, entrant: Entrant) -> str:
         """Return the folder for what the entrant compiles: its own, or cold would not be cold.
 
-        On a device it is a new one in each generation: a compiler chooses kernels there by timing them, and one choice would
-        be that of all generations, and no part of their spread.
+        On a device it is new in each generation: compilers time kernels there, and one choice would be no part of the spread.
         """
         if not self._keeps_its_cache(entrant):
             return tempfile.mkdtemp(dir=self._folder)
@@ -125,8 +123,8 @@ class Pool:
     ) -> list[tuple[Entrant, T]]:
         """Do `work` for every entrant, one at a time on each core; one that fails is left out and put into `failed`.
 
-        Entrants on a device follow one another, unless `alone` is false, because compilers time kernels on it.  They may
-        use every core meanwhile.  Entrants with more threads follow those with fewer.
+        Entrants on a device follow one another on every core, unless `alone` is false, because compilers time kernels on it.
+        Entrants with more threads follow those with fewer.
         """
         done: dict[tuple[str, str], T] = {}
         for threads in sorted({entrant.resources.threads for entrant in entrants}):

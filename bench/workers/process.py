@@ -1,7 +1,4 @@
-"""The process of one entrant, as the race sees it: started, asked under a deadline, ended.
-
-It is spawned and never forked, because JAX hangs in a forked child.
-"""
+"""The process of one entrant, as the race sees it: spawned (JAX hangs when forked), asked under a deadline, ended."""
 
 import contextlib
 import os
@@ -62,8 +59,7 @@ class Process:
     def ask(self, request: messages.Request, deadline: float) -> Any:
         """Return the answer; Failed where there is none.
 
-        From Prepare on, all requests about one problem may take `deadline` seconds together.  Pin belongs to no problem and
-        has a deadline of its own.
+        From Prepare on, all requests about one problem may take `deadline` seconds together; Pin has a deadline of its own.
         """
         left = self._channel.left
         if isinstance(request, messages.Load | messages.Prepare | messages.Pin):
@@ -90,10 +86,7 @@ class Process:
         return messages.unpack_answer(self._channel.receive())
 
     def kill(self) -> None:
-        """End the process, its group and its children at once; `ask` then says that it crashed.
-
-        A process that was ended is left alone, because its number may be another process's.
-        """
+        """End the process, its group and its children at once, unless it was ended; `ask` then says that it crashed."""
         if self._channel.closed:
             return
         self.alive = False

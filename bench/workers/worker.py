@@ -1,8 +1,4 @@
-"""A worker: the program that holds one backend in a process of its own.
-
-`python -m bench.workers.worker FD` reads requests from the inherited socket FD and answers each.  The parent has set its
-environment, and the cores that it began on; see `bench.workers.process`.
-"""
+"""`python -m bench.workers.worker FD`: the program that holds one backend, and answers requests from the socket FD."""
 
 from bench.workers import memory
 
@@ -39,8 +35,7 @@ FEW_CALLS, FEW_CALLS_SECONDS = 4, 0.05
 """A turn begins with so many untimed calls at least, unless they take longer than these seconds (docs/measured.md)."""
 
 LARGE = 2**25
-"""Bytes moved by a step, above which memory that an earlier problem left in reference cycles is collected, too.  For
-compiled modes of torch that takes as long as a warm first call."""
+"""Bytes moved by a step, above which also memory in older reference cycles is collected; for torch that takes long."""
 
 QUEUED = 5  # calls of `train` that follow one another without being waited for, to measure what a device takes for one
 
@@ -232,8 +227,7 @@ def _fastest(call: Callable[[], Any], tries: int) -> float:
 def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
     """Return `count` starts, no two alike, and far from each other where the problem has a symmetry.
 
-    A gradient or a descent that was kept from an earlier call is wrong for another start.  By the symmetry all have the same
-    loss, so an old answer of `loss` is found by the checks, and by being faster than its arithmetic.
+    A gradient or a descent that was kept is wrong for another start; a kept loss is right, and found by the checks.
     """
     rng = np.random.default_rng(seed)
     turned = WORKLOADS[problem.workload].turned(problem.params, rng, count)

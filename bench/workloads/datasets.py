@@ -11,10 +11,7 @@ from bench.problem import Array
 
 @cache
 def iris() -> tuple[Array, Array]:
-    """Return 150 x 4 measurements in cm and 150 labels, with the two rows in which UCI differs from Fisher.
-
-    UCI's own note on its file names the rows: 35 and 38, counting from 1.
-    """
+    """Return 150 x 4 measurements in cm and 150 labels; rows 35 and 38 are UCI's, which differ from Fisher's."""
     from sklearn.datasets import load_iris
 
     features, labels = load_iris(return_X_y=True)

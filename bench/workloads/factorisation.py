@@ -100,11 +100,7 @@ def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], all
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
-    """Return `count` starts [count, ...] of the same descent: U Q and V Q, with Q a random reflection.
-
-    Q is orthogonal, so U V^T stays the same, and U Q - rate dU Q is the step of U Q.  At rank 1 there is one other start,
-    with the sign turned.
-    """
+    """Return `count` starts [count, ...] of the same descent: U Q and V Q, with Q a random reflection; at rank 1, the sign."""
     v = rng.standard_normal((count, params["U"].shape[1], 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)
     Q = np.eye(v.shape[1]) - 2 * v @ v.swapaxes(1, 2)
@@ -137,10 +133,7 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
 
 
 def _check_scale(path: str, A: Array) -> None:
-    """Raise UsageError unless float32 holds the sum of the squares of A, which the loss is about, with room to spare.
-
-    Whatever the dtype: tolerances are measured by what rounding to float32 does.
-    """
+    """Raise UsageError unless float32, which measures tolerances, holds the sum of the squares of A with room to spare."""
     info, squares = np.finfo(np.float32), float(np.vdot(A, A))
     if not A.any():
         raise UsageError(f"the matrix in {path} is zero, and there is nothing to factorise; give another")
@@ -152,7 +145,7 @@ def _check_scale(path: str, A: Array) -> None:
 
 
 def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Problem:
-    """Return a drawn problem.  Signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
+    """Return a drawn problem; signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
     rng = np.random.default_rng([seed, m, n, rank])
     left, right = (2.0 * rng.integers(0, 2, (rows, rank)) - 1 for rows in (m, n))
     A = (left @ right.T + rng.standard_normal((m, n))) / np.sqrt(m * n)
@@ -163,10 +156,7 @@ def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Probl
 def _scaled_problem(
     size: str, dtype: str, seed: int, A: Array, rank: int, norm: float, rng: np.random.Generator
 ) -> Problem:
-    """Return a problem that starts small beside the solution, with a fifth of the inverse of A's spectral norm as rate.
-
-    At the solution the loss curves by at most 4 norm(A), so descent is stable below 1 / (2 norm(A)).
-    """
+    """Return a problem that starts small beside the solution, with the rate 0.2 / norm: stable is below 0.5 / norm."""
     params = {
         key: 0.3 * np.sqrt(norm / rows) * rng.standard_normal((rows, rank))
         for key, rows in zip("UV", A.shape, strict=True)

@@ -76,10 +76,7 @@ def matrix(path: str) -> Read:
 
 
 def labelled(path: str) -> Read:
-    """Return features `x` [n, d], finite and in float64, and labels `y` [n], int64, from an .npz file.
-
-    The labels are 0, 1, ..., k-1, each at least once.  No other array of the file is read.
-    """
+    """Return features `x` [n, d], finite and in float64, and labels `y` [n], each of 0 to k-1, from an .npz file."""
     _kind(path, (".npz",), EXAMPLES)
     with _whole(path), np.load(path) as arrays:
         if not {"x", "y"} <= set(arrays.files):

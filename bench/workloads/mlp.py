@@ -105,10 +105,7 @@ def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], all
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
-    """Return `count` starts [count, ...] of the same descent: the hidden units in a random order.
-
-    With one hidden unit there is no other order.
-    """
+    """Return `count` starts [count, ...] of the same descent: the hidden units in a random order."""
     hidden = np.arange(params["b1"].size)
     order = rng.permuted(np.broadcast_to(hidden, (count, hidden.size)), axis=1)
     return {
@@ -153,10 +150,7 @@ def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
 
 
 def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classes: int) -> Problem:
-    """Return a drawn problem, with a quarter as many examples again held out.  Class k owns the features k, k + classes, ...
-
-    Its scores are sums of a slice and not a product, so that the labels depend on no BLAS.
-    """
+    """Return a drawn problem with a quarter held out.  Class k owns the features k, k + classes, ...; no product, no BLAS."""
     rng = np.random.default_rng([seed, n, d, hidden, classes])
     x = rng.standard_normal((n + max(1, n // 4), d))
     scores = np.stack([x[:, k::classes].sum(axis=1) for k in range(classes)], axis=1)
