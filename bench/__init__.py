@@ -4,8 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-GIVEN = frozenset(os.environ)
-"""The names of the environment's variables, before any library that this process imports has added its own."""
+GIVEN = frozenset(os.environ)  # the variables' names, before a library that this process imports has added its own
 
 
 def _look_last_in_the_working_folder() -> None:

@@ -86,8 +86,7 @@ class Extras(Protocol):
         On a GPU a backend must have this member: nothing else would show that it computed there.
         """
 
-    peak_of_the_process: bool
-    """Whether `peak_device_bytes` is that of the whole process, so that each problem needs a process of its own."""
+    peak_of_the_process: bool  # whether that is of the whole process, so that each problem needs its own
 
 
 def checked(made: Any) -> Backend:

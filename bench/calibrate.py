@@ -28,8 +28,7 @@ from bench.statistics import MARGIN, ratio, spread, verdict
 from bench.workers import cores
 
 BACKENDS = ("numpy", "torch-eager", "torch-compile", "jax-jit", "jax-scan")
-PROBLEMS = {"factorisation/iris": 200, "mlp/iris": 100, "factorisation/1000x100r10": 100}
-"""Steps of a timed call: enough that 2 % of them are whole steps."""
+PROBLEMS = {"factorisation/iris": 200, "mlp/iris": 100, "factorisation/1000x100r10": 100}  # timed steps
 COPIES = 8  # copies of each backend in a race.  Two and two are compared, so that no process stands in two comparisons.
 SLOWED = (2, 5, 10)  # percent of more work; each slowed copy is compared with a copy of its own
 

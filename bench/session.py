@@ -88,8 +88,7 @@ class Pipeline:
     pool: Pool
     say: Callable[[str], None] = print
     save: Callable[[], None] = lambda: None
-    end_if_asked: Callable[[], None] = lambda: None
-    """Called after every race that is saved; raises Interrupted to end the run there."""
+    end_if_asked: Callable[[], None] = lambda: None  # called after every race that is saved
     _tolerances: dict[tuple[str, str], Tolerances] = field(default_factory=dict)
 
     @classmethod

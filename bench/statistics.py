@@ -27,8 +27,7 @@ class Estimate(NamedTuple):
     log: float  # the logarithm of the ratio
     error: float | None = None  # the standard error of `log`; None below three generations
     freedom: float = 0.0  # the degrees of freedom of `error`
-    confidence: float = CONFIDENCE
-    """That of `low` and `high`; more than 95 % where several intervals are to hold together."""
+    confidence: float = CONFIDENCE  # of `low` and `high`; more where several are to hold together
 
     @property
     def value(self) -> float:

@@ -55,8 +55,7 @@ class Computed(Answers, tag=True):
     seconds: dict[str, Seconds]  # by operation
 
 
-FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 100, 0.02
-"""How often a call and a fetch are timed: short ones more often, because a disturbance is a larger part of them."""
+FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 100, 0.02  # short calls more often: they are disturbed more
 
 
 def answers(backend: Backend, functions: Functions, problem: Problem, halfway: Arrays, decoy: Problem) -> Answers:

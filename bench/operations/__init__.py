@@ -22,8 +22,7 @@ class Operation:
     make: Callable[[Backend, Problem], Callable[[Any, Any], Any]]  # (backend, problem) -> the function
     returns: str  # what the function returns, as a person would write it: `(loss, grads)`
     losses: int | None  # the place of the loss or losses in the tuple; None where the function returns a loss alone
-    least_flops: Callable[[float, int], float]
-    """(flops of a step, steps of a timed call) -> the fewest flops that one call can do."""
+    least_flops: Callable[[float, int], float]  # (flops of a step, steps of a call) -> the fewest a call can do
     takes_steps: bool = False  # whether a timed call is `timed_steps` gradient steps, and not one call of a function
 
     def split(self, output: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -45,8 +44,7 @@ def _found() -> dict[str, Operation]:
     return {name: import_module(f"{__name__}.{name}").OPERATION for name in names}
 
 
-OPERATIONS: dict[str, Operation] = _found()
-"""By name.  `train` comes first: every backend has it, and it pays what a library does once in a process."""
+OPERATIONS: dict[str, Operation] = _found()  # `train` first: it pays what a library does once in a process
 
 
 Functions = dict[str, Callable[[Any, Any], Any]]  # the functions of a backend for one problem, by operation

@@ -26,11 +26,9 @@ RESULTS = Path(__file__).parents[2] / "results"
 GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
 WARM_UP = {"default": 0.02, "rigorous": 0.1, "quick": 0.02}
 """Seconds, as in `Settings` (docs/measured.md)."""
-DEFAULT_ALLOCATOR: Allocator = "default"
-"""docs/method.md has what either does to the times, and why this is the default."""
+DEFAULT_ALLOCATOR: Allocator = "default"  # docs/method.md has why
 DEADLINE = 600.0  # seconds; the slowest cell of the default race, a compiled scan of torch, takes about a tenth of it
-QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
-"""Where no problem is named, these are also the ones on which single calls are timed, and not training alone."""
+QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]  # also those on which single calls are timed by default
 
 
 @dataclass
@@ -47,12 +45,10 @@ class Selection:
     pace: str = "default"
     sweep: bool = False  # whether the problems are a ladder of sizes, of which those that take too long are skipped
     generations: int | None = None
-    seed: int = field(default_factory=lambda: secrets.randbelow(2**32))
-    """Of the order of the turns and of the memory layouts; drawn where none is given, and recorded."""
+    seed: int = field(default_factory=lambda: secrets.randbelow(2**32))  # of the order of turns and memory layouts
     allocators: Sequence[Allocator] = ()
     core: int | None = None  # the core to race on; None for the suite's choice
-    deadline: float = DEADLINE
-    """Seconds that a backend may take over one problem in one generation; an option gives them as text."""
+    deadline: float = DEADLINE  # seconds for one problem in one generation; an option gives them as text
 
     def __post_init__(self) -> None:
         quick, everywhere = self.pace == "quick", bool(self.problems) or self.pace == "rigorous"

@@ -22,8 +22,7 @@ class Checked:
     outcomes: dict[str, Outcome]
     runs: dict[str, list[Run]]
     losses: dict[str, list[float]]
-    lab: LabReport | None
-    """As the first entrant learnt it whose answers agree; None for every problem but the lab report's."""
+    lab: LabReport | None  # of the first entrant whose answers agree, on the lab report's problem
     failed: Failures
 
 

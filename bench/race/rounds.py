@@ -23,8 +23,7 @@ from bench.workers.process import Failed
 
 MOST_CALLS = 1000  # calls in a sample at most
 
-Taken = dict[tuple[str, str], list[int]]
-"""Nanoseconds of the samples, in the order of the rounds, by the entrant's label and the operation."""
+Taken = dict[tuple[str, str], list[int]]  # nanoseconds, in the order of the rounds, by label and operation
 Tallies = list[tuple[Entrant, messages.Tallied]]
 
 

@@ -37,12 +37,10 @@ class Trial(Strict):
     backend: str
     problem: str
     call_seconds: float = 0.0  # the median of the identical code in the last race
-    missed: Rate = msgspec.field(default_factory=Rate)
-    """Intervals of identical code that leave out 1; 5 % are expected to."""
+    missed: Rate = msgspec.field(default_factory=Rate)  # intervals of identical code that leave out 1
     false_verdicts: Rate = msgspec.field(default_factory=Rate)  # identical code called faster or slower
     false_level: Rate = msgspec.field(default_factory=Rate)  # code slowed by more than the margin that was called level
-    detected: dict[str, Rate] = {}
-    """By percent of more work: how often it was called slower than the same code without it."""
+    detected: dict[str, Rate] = {}  # by percent of more work: how often it was called slower
     half_widths: list[float] = []  # relative, of the intervals of identical code
 
 

@@ -20,8 +20,7 @@ Status = Annotated[
         rf"|skipped|{CANNOT})\Z"
     ),
 ]
-LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
-"""How the status begins of a cell that was never meant to run here.  Every other cell without numbers failed."""
+LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")  # of cells that were not meant to run; others failed
 Allocator = Literal["default", "kept"]
 
 
@@ -84,16 +83,11 @@ class Cell(Strict):
     losses: list[float] = []  # the loss before every step, from the start that is timed
     first_calls: list[FirstCall] = []
     samples: list[Samples] = []
-    device_peak_bytes: list[Count] = []
-    """The most memory that the library had allocated on the device, including what lay there before."""
-    put_seconds: list[Positive] = []
-    """The fastest of several copies of params and batch to the device.  No timed call includes it."""
-    get_seconds: list[Positive] = []
-    """The fastest of several copies of the trained params from the device.  No timed call includes it."""
-    device_seconds: list[Positive] = []
-    """The time of one `train` among several that are waited for together; empty on the CPU."""
-    cores_used: list[Share] = []
-    """Per generation: CPU time over wall time in the calls.  Too much is refused; too little leaves out the samples."""
+    device_peak_bytes: list[Count] = []  # the library's most memory on the device, with what lay there before
+    put_seconds: list[Positive] = []  # the fastest of several copies of params and batch to the device
+    get_seconds: list[Positive] = []  # the fastest of several copies of the trained params from the device
+    device_seconds: list[Positive] = []  # one `train` of several waited for together; empty on the CPU
+    cores_used: list[Share] = []  # per generation: CPU time over wall time in the calls
     compilations: Count = 0  # programs compiled inside timed turns; a cell with any is refused
 
     @property
@@ -105,8 +99,7 @@ class Cell(Strict):
 class Entrant(Strict):
     """A backend as it entered the races: with its resources, in one dtype."""
 
-    label: str
-    """The backend's name, or `control`, and what differs from one CPU thread and the first allocator: `jax-scan@cuda`."""
+    label: str  # `jax-scan@cuda`; one CPU thread and the first allocator go without saying
     backend: str
     resources: Resources
     dtype: str
@@ -168,8 +161,7 @@ class LabReport(Fixed, frozen=True):
     principal_angles_degrees: list[float]
     reconstruction_error: float
     svd_error: float
-    split_accuracies: list[list[float]] = []
-    """[training, test] accuracy of the second exercise, for 20 shuffles of the rows x 8 starts, by the reference."""
+    split_accuracies: list[list[float]] = []  # [training, test], for 20 shuffles of the rows x 8 starts
 
 
 class Race(Fixed, frozen=True):
@@ -182,8 +174,7 @@ class Race(Fixed, frozen=True):
     rounds: dict[str, Count]  # by operation
     calls: dict[str, dict[str, Count]]  # by operation and entrant: the calls in a sample
     attempts: Count = 1  # 2 where an entrant got less than its cores at first, so that the race was repeated
-    starved: dict[str, Share] = {}
-    """By entrant: CPU time over wall time in its calls, where that was still too little at the last attempt."""
+    starved: dict[str, Share] = {}  # by entrant: CPU time over wall time, where it stayed too little
     cause: str = ""  # what took the core, as far as that can be known
 
 
@@ -193,8 +184,7 @@ class Settings(Strict, kw_only=True):
     generations: Count
     rounds: Annotated[int, Meta(ge=2)]  # turns of an entrant in a race; two make a round there and back
     warm_up_seconds: Positive  # the least time of untimed calls that begin a turn
-    slowest_step_seconds: Positive | None = None
-    """A size whose step would take longer is skipped; None where sizes were chosen one by one."""
+    slowest_step_seconds: Positive | None = None  # sizes whose step would take longer are skipped
     seed: Count
     operations: dict[str, list[str]]  # by problem
     problems: list[str]
@@ -225,8 +215,7 @@ class Record(Strict, kw_only=True):
     lab: LabReport | None = None
     limits: list[Limits] = []
     host_states: list[HostState] = []
-    environment: dict[str, str] = {}
-    """Environment variables that a person had set and that may change how a worker computes, with their values."""
+    environment: dict[str, str] = {}  # variables that a person had set and that may change how a worker computes
     warnings: list[str] = []
 
     @property

@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 
 _LENGTH = struct.Struct("!Q")
-_SLICE = 1.0
-"""Seconds to wait at a time.  No more are charged at once, so that time in which this process was suspended is not."""
+_SLICE = 1.0  # seconds to wait, and to be charged, at a time: those in which this process was suspended are not
 
 
 class Channel:
@@ -18,14 +17,13 @@ class Channel:
 
     def __init__(self, end: socket.socket, gone: Callable[[], bool] = lambda: False) -> None:
         """`gone` tells whether the other side has ended: a process that it started may hold the connection open."""
-        self._socket, self._gone = end, gone
+        self._socket, self._gone, self.close = end, gone, end.close
 
     def send(self, message: bytes) -> None:
         """Send the message; TimeoutError where the other side does not take it in time."""
         view = memoryview(_LENGTH.pack(len(message)) + message)
         while view:
-            sent = self._in_time(self._socket.send, view)
-            view = view[sent:]
+            view = view[self._in_time(self._socket.send, view) :]
 
     def receive(self) -> bytes:
         """Return the next message; TimeoutError where it does not come in time, EOFError where the other side is gone."""
@@ -58,6 +56,3 @@ class Channel:
     @property
     def closed(self) -> bool:
         return self._socket.fileno() < 0
-
-    def close(self) -> None:
-        self._socket.close()

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from bench.errors import UsageError
 
 SYSTEM = Path("/sys/devices/system")
-KINDS = ("cpu_atom", "cpu_core")
-"""The names by which Linux knows the slow and the fast cores of an Intel processor that has both."""
+KINDS = ("cpu_atom", "cpu_core")  # Linux's names for the slow and the fast cores of an Intel processor with both
 
 
 LOCK = "autodiff-backends-core-"  # how the name begins by which a race holds a core
@@ -23,8 +22,7 @@ class Cores(NamedTuple):
 
     racing: list[int]  # where backends take their turns: one with n threads on the first n
     alike: list[int]  # one processor of every physical core like the racing ones, where backends get ready
-    harness: list[int]
-    """Where the harness stays: off the physical core that every backend races on, if there is another."""
+    harness: list[int]  # where the harness stays: off the physical core that is raced on, if there is another
 
     def of(self, threads: int) -> list[int]:
         """Return the cores on which a backend with so many threads takes its turns."""
@@ -61,9 +59,8 @@ def choose(usable: Sequence[int], threads: int = 1, asked: int | None = None) ->
     known = [_core(number) for number in usable]
     firsts = list({core.physical: core for core in reversed(known)}.values())
     sizes = Counter((core.kind, core.node) for core in firsts)
-    first = next((core for core in known if core.number == asked), None) or max(
-        firsts, key=lambda core: (core.kind, sizes[core.kind, core.node], core.number)
-    )
+    named = [core for core in known if core.number == asked]
+    first = max(named or firsts, key=lambda core: (core.kind, sizes[core.kind, core.node], core.number))
     others = [core for core in known if core.physical != first.physical]
     alike = [core for core in firsts if core in others and (core.kind, core.node) == (first.kind, first.node)]
     order = sorted(known, key=lambda c: (c is not first, c not in alike, c not in firsts, -c.number))

@@ -5,11 +5,9 @@ import os
 import psutil
 
 PAGE = 4096
-ALIGNED = 16
-"""glibc's malloc aligns to so many bytes, and with it NumPy its arrays; torch and JAX align to a cache line of 64."""
+ALIGNED = 16  # bytes, by glibc's malloc and with it NumPy; torch and JAX align to a cache line of 64
 PLACES = PAGE // ALIGNED
-PLACE = "BENCH_HEAP_PLACE"
-"""The environment variable that tells a worker where in a page its heap begins: one of PLACES."""
+PLACE = "BENCH_HEAP_PLACE"  # the variable that tells a worker where in a page its heap begins: one of PLACES
 
 
 def place_heap() -> bytearray:

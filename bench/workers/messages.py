@@ -3,6 +3,7 @@
 Answers have the types of the record that they go into: what a record could not hold is not read.
 """
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -79,8 +80,7 @@ class Begin(Struct, tag=True):
     """Put the batch on the device anew, from the core that is raced on, and count from now on what is done."""
 
     step_bytes: float  # bytes that a step must move
-    room_for: int
-    """Processes that share the memory, so that the heap of each gets room for a step; 0 where none is to have room."""
+    room_for: int  # processes whose heaps share the memory for a step each; 0 where this one gets no room
     warm_up_seconds: float  # the least time of untimed calls that begin a turn; the device may need more
 
 
@@ -94,8 +94,7 @@ class Turn(Struct, tag=True):
 class Sample(Struct):
     nanoseconds: Nanoseconds
     loss: float  # the last loss of the last call
-    distance: float
-    """The Euclidean distance from the start of the last call to the params or the gradient that it returned."""
+    distance: float  # Euclidean, from the start of the last call to the params or the gradient that it returned
 
 
 class Turned(Struct, tag=True):
@@ -122,8 +121,7 @@ class Transferred(Struct, tag=True):
     device_peak_bytes: Count | None
     put_seconds: Positive  # params and batch, NumPy -> device
     get_seconds: Positive  # trained params, device -> NumPy
-    device_seconds: Positive | None
-    """The time of one `train` among several that are waited for together; None on the CPU."""
+    device_seconds: Positive | None  # one `train` among several that are waited for together; None on the CPU
 
 
 class Probe(Struct, tag=True):
@@ -169,17 +167,6 @@ def _decode(kind: type, value: Any) -> Any:
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
-_requests = msgspec.msgpack.Decoder(Request)
-_answers = msgspec.msgpack.Decoder(Answer, dec_hook=_decode)
-
-
-def pack(message: Request | Answer) -> bytes:
-    return msgspec.msgpack.encode(message, enc_hook=_encode)
-
-
-def unpack_request(message: bytes) -> Request:
-    return _requests.decode(message)
-
-
-def unpack_answer(message: bytes) -> Answer:
-    return _answers.decode(message)
+pack = partial(msgspec.msgpack.encode, enc_hook=_encode)
+unpack_request = msgspec.msgpack.Decoder(Request).decode
+unpack_answer = msgspec.msgpack.Decoder(Answer, dec_hook=_decode).decode

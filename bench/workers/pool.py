@@ -27,15 +27,12 @@ class Pool:
     """One process for each entrant, started when it first enters a generation."""
 
     def __init__(self, folder: Path, cores: Cores, deadline: float, seed: int) -> None:
-        """`folder`: for problems, and for what entrants compile, each in a folder of its own.
-
-        `deadline`: seconds that an entrant may take over one problem.  `seed`: of memory layouts and of the order of cores.
-        """
+        """`folder`: for problems and compiled programs.  `deadline`: seconds that an entrant may take over one problem."""
         self.cores, self.deadline = cores, deadline
-        self._folder, self._seed, self._files = folder, seed, ProblemFiles(folder)
+        self._folder, self._seed, self.file = folder, seed, ProblemFiles(folder).path
         self._layout, self._order, self._all_cores = Layout(), [0], usable_cores()
         self._processes: dict[tuple[str, str], Process] = {}
-        self._caches: dict[tuple[str, str], str] = {}
+        self._caches: dict[tuple[str, str], Path] = {}
         self._compiled: set[tuple[str, str, str]] = set()
 
     @contextmanager
@@ -50,10 +47,6 @@ class Pool:
                 process.end()
             self._processes.clear()
 
-    def file(self, problem: Problem) -> str:
-        """Return the path of the problem's file."""
-        return self._files.path(problem)
-
     def start(self, entrant: Entrant) -> None:
         """Start the entrant's process, unless it is up."""
         if not self.is_up(entrant):
@@ -67,27 +60,21 @@ class Pool:
         places = self.cores.places(entrant.resources.threads)
         place = places[self._order[len(self._processes) % len(self._order)] % len(places)]
         cores = place if DEVICES[entrant.device].is_the_cpu else self._all_cores
-        return Process(entrant, cores, Path(self._cache(entrant)), self._layout)
+        return Process(entrant, cores, self._cache(entrant), self._layout)
 
-    def _cache(self, entrant: Entrant) -> str:
+    def _cache(self, entrant: Entrant) -> Path:
         """Return the folder for what the entrant compiles: its own, or cold would not be cold.
 
         On a device it is new in each generation: compilers time kernels there, and one choice would be no part of the spread.
         """
-        if not self._keeps_its_cache(entrant):
-            return tempfile.mkdtemp(dir=self._folder)
-        if entrant.key not in self._caches:
-            self._caches[entrant.key] = tempfile.mkdtemp(dir=self._folder)
+        if entrant.key not in self._caches or not DEVICES[entrant.device].is_the_cpu:
+            self._caches[entrant.key] = Path(tempfile.mkdtemp(dir=self._folder))
         return self._caches[entrant.key]
-
-    @staticmethod
-    def _keeps_its_cache(entrant: Entrant) -> bool:
-        return DEVICES[entrant.device].is_the_cpu
 
     def compiles(self, entrant: Entrant, problem: Problem) -> bool:
         """Return whether the entrant's cache holds the problem's programs already, and note that it does from now on."""
         known = (*entrant.key, problem.name)
-        warm = known in self._compiled and self._keeps_its_cache(entrant)
+        warm = known in self._compiled and DEVICES[entrant.device].is_the_cpu
         self._compiled.add(known)
         return warm
 

@@ -36,8 +36,6 @@ def write(problem: Problem, path: Path) -> None:
     def place(value: Any) -> Any:
         """Return (dtype, shape, where it begins) for an array."""
         nonlocal end
-        if not isinstance(value, np.ndarray):
-            raise NotImplementedError(f"cannot write a {type(value).__name__}")
         begin = end
         arrays.append((begin, np.ascontiguousarray(value)))
         end = _next_line(begin + value.nbytes)

@@ -64,38 +64,34 @@ class Process:
         left = self._channel.left
         if isinstance(request, messages.Load | messages.Prepare | messages.Pin):
             self._channel.left = deadline
+        name = type(request).__name__.lower()
         try:
-            answer = self._answer(request)
+            self._channel.send(messages.pack(request))
+            answer = messages.unpack_answer(self._channel.receive())
         except TimeoutError:
             self.end()
-            raise Failed("timed out", f"no answer to {_name(request)} within {deadline:g} s", self._said) from None
+            raise Failed("timed out", f"no answer to {name} within {deadline:g} s", self._said) from None
         except (EOFError, OSError):
-            raise self._crashed(request) from None
+            how = self._how_it_ended()
+            raise Failed("crashed", f"the process {how} during {name}", self._said) from None
         except msgspec.MsgspecError as error:
             self.end()
-            reason = f"its answer to {_name(request)} could not be read ({error})"
-            raise Failed("crashed", reason, self._said) from None
+            raise Failed("crashed", f"its answer to {name} could not be read ({error})", self._said) from None
         if isinstance(request, messages.Pin):
             self._channel.left = left
         if isinstance(answer, messages.Trouble):
             raise Failed(answer.status, answer.reason, self._last_output())
         return answer
 
-    def _answer(self, request: messages.Request) -> messages.Answer:
-        self._channel.send(messages.pack(request))
-        return messages.unpack_answer(self._channel.receive())
-
     def kill(self) -> None:
         """End the process, its group and its children at once, unless it was ended; `ask` then says that it crashed."""
         if self._channel.closed:
             return
         self.alive = False
-        children: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
-            children = psutil.Process(self._process.pid).children(recursive=True)
-        for child in children:
-            with contextlib.suppress(psutil.Error):
-                child.kill()
+            for child in psutil.Process(self._process.pid).children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -109,13 +105,19 @@ class Process:
         self._said = self._last_output()
         self._output.close()
 
-    def _crashed(self, request: messages.Request) -> Failed:
-        try:
+    def _how_it_ended(self) -> str:
+        """End the process, and return how it had ended: `ended with exit code 3`, `was ended by SIGSEGV`."""
+        code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
             code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            code = None
         self.end()
-        return Failed("crashed", f"the process {_how(code)} during {_name(request)}", self._said)
+        if code is None:
+            return "closed its connection"
+        if code >= 0:
+            return f"ended with exit code {code}"
+        with contextlib.suppress(ValueError):
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"was ended by signal {-code}"
 
     def _last_output(self) -> str:
         if self._output.closed:
@@ -123,18 +125,3 @@ class Process:
         size = self._output.seek(0, os.SEEK_END)
         self._output.seek(max(0, size - 4 * KEPT_OUTPUT))
         return self._output.read().decode("utf-8", "replace")[-KEPT_OUTPUT:]
-
-
-def _how(code: int | None) -> str:
-    """Return how a process ended: `ended with exit code 3`, `was ended by SIGSEGV`."""
-    if code is None:
-        return "closed its connection"
-    if code >= 0:
-        return f"ended with exit code {code}"
-    with contextlib.suppress(ValueError):
-        return f"was ended by {signal.Signals(-code).name}"
-    return f"was ended by signal {-code}"
-
-
-def _name(request: messages.Request) -> str:
-    return type(request).__name__.lower()

@@ -25,7 +25,7 @@ LONGEST = 2000  # characters of an error that are kept
 
 def trouble(error: Exception, ask: Any) -> Trouble:
     """Return the status and the reason for `error` during `ask`."""
-    said = f"{type(error).__name__}: {error}"[:LONGEST]
+    said = f"{type(error).__name__}: {error}"[:2000]
     if isinstance(error, Unsupported) and isinstance(ask, Load | Prepare):
         return Trouble(error.status, error.reason)
     if isinstance(error, Unsupported):
@@ -51,9 +51,8 @@ def _hidden(backend: str) -> str:
     if found is None or (found.origin and found.submodule_search_locations):
         return ""
     where = found.origin or next(iter(found.submodule_search_locations or ()), "")
-    return (
-        f"{library} was imported from {where}, which is not the library; rename it, or take its folder off PYTHONPATH"
-    )
+    wrong = f"{library} was imported from {where}, which is not the library"
+    return f"{wrong}; rename it, or take its folder off PYTHONPATH"
 
 
 def _is_absent(error: ModuleNotFoundError, backend: str) -> bool:

@@ -34,8 +34,7 @@ from bench.workloads import WORKLOADS
 FEW_CALLS, FEW_CALLS_SECONDS = 4, 0.05
 """A turn begins with so many untimed calls at least, unless they take longer than these seconds (docs/measured.md)."""
 
-LARGE = 2**25
-"""Bytes moved by a step, above which also memory in older reference cycles is collected; for torch that takes long."""
+LARGE = 2**25  # bytes moved by a step, above which memory in older cycles is collected, too; torch takes long for it
 
 QUEUED = 5  # calls of `train` that follow one another without being waited for, to measure what a device takes for one
 
@@ -86,20 +85,15 @@ class Worker:
         for operation in offered(self.backend):
             if operation.name not in first:
                 self.functions[operation.name] = operation.make(self.backend, self.problem)
-        self._tidy()
-        counts = hasattr(self.backend, "compilations")
-        return messages.Prepared(first, self._compilations() - compiled if counts else None)
-
-    def _tidy(self) -> None:
-        """Collect garbage, and keep what is alive now out of later collections, which otherwise take longer than a turn."""
         if self.problem.bytes_moved > LARGE:
             gc.unfreeze()
         gc.collect()
-        gc.freeze()
+        gc.freeze()  # what is alive now stays out of later collections, which otherwise take longer than a turn
+        counts = hasattr(self.backend, "compilations")
+        return messages.Prepared(first, self._compilations() - compiled if counts else None)
 
     def compute(self, ask: messages.Compute) -> Computed:
-        halfway, decoy = (problem_files.read(path) for path in (ask.halfway, ask.decoy))
-        others = [problem_files.read(path) for path in ask.others]
+        halfway, decoy, *others = map(problem_files.read, [ask.halfway, ask.decoy, *ask.others])
         return compute(self.backend, self.functions, self.problem, halfway.params, decoy, others)
 
     def promise(self, ask: messages.Promise) -> messages.Promised:
@@ -194,13 +188,9 @@ class Worker:
         np.random.default_rng(0).standard_normal(out=square, dtype=self.dtype)
         there = backend.wait(backend.put({"square": square, "long": long}))
 
-        def best(call: Callable[[], Any]) -> float:
-            return _fastest(lambda: backend.wait(call()), 6)
-
-        return messages.Probed(
-            matmul_flops_per_second=2 * ask.side**3 / best(lambda: backend.matmul(there["square"], there["square"])),
-            copy_bytes_per_second=2 * long.nbytes / best(lambda: backend.copy(there["long"])),
-        )
+        multiplied = _fastest(lambda: backend.wait(backend.matmul(there["square"], there["square"])), 6)
+        copied = _fastest(lambda: backend.wait(backend.copy(there["long"])), 6)
+        return messages.Probed(2 * ask.side**3 / multiplied, 2 * long.nbytes / copied)
 
     def _call(self, operation: str, params: Any) -> Any:
         return self.backend.wait(self.functions[operation](params, self.batch))

@@ -45,8 +45,7 @@ GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
 LARGE = 1024  # rows and columns beyond which no full singular value decomposition is made
 
-ROOM = 100
-"""The loss may be so many times the squares of a matrix, or smaller by as much, and float32 must still hold it."""
+ROOM = 100  # so many times the squares of a matrix, or as much less, float32 must still hold
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
 

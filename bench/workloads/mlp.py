@@ -26,8 +26,12 @@ from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
 from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
-DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")
-"""In flops, a step of the largest is within a factor of two of one of the largest factorisation."""
+DEFAULT_SIZES = (
+    "iris",
+    "digits",
+    "1000x100-64-10",
+    "1000x400-128-10",
+)  # of factorisation's flops, within a factor of 2
 SWEEP_SIZES = (
     "iris",
     "300x50-32-10",
