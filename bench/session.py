@@ -20,20 +20,19 @@ from bench.console.escape import escaped
 from bench.console.interrupts import Interrupted, Interrupts
 from bench.devices import DEVICES
 from bench.errors import UsageError
+from bench.plan.entrants import enters
 from bench.plan.new_record import new_record
 from bench.plan.resume import unfinished
 from bench.plan.selection import Selection
-from bench.plan.skipping import enters
 from bench.problem import Problem
 from bench.race import machine_limits, sanity_checks
 from bench.race.check import Checked, check
 from bench.race.prepare import Prepared, prepare
 from bench.race.rounds import Raced, Rounds
 from bench.records.host import Watch
-from bench.records.schema import Cell, Entrant, Outcome, Race, Record
+from bench.records.schema import Cell, Entrant, Outcome, Record
 from bench.records.store import save, sole_writer
 from bench.workers import cores
-from bench.workers.cores import usable_cores
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
 
@@ -50,7 +49,7 @@ def run(
     `say` is told how far the race is, followed by what `beside` says of the record.  UsageError where it cannot begin or be
     kept; Interrupted after Ctrl-C.
     """
-    with sole_writer(resume.parent if resume else results), cores.reserved(usable_cores()):
+    with sole_writer(resume.parent if resume else results), cores.reserved(cores.usable_cores()):
         _temporary()
         record, problems = unfinished(resume, selection) if resume else new_record(selection)
         path = resume or _unused(results, record)
@@ -70,7 +69,7 @@ def run(
 
 
 def agreement(selection: Selection, say: Callable[[str], None], promises: bool = False) -> Record:
-    """Return a record of checked answers, and with `promises` of every promise of the protocol; nothing is timed or kept."""
+    """Return a record of checked answers, with `promises` of every promise of the protocol; nothing is timed or kept."""
     selection.generations = 0
     record, problems = new_record(selection)
     with Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
@@ -95,13 +94,12 @@ class Pipeline:
     @contextmanager
     def of(cls, record: Record, problems: list[Problem], selection: Selection) -> "Iterator[Pipeline]":
         """Yield a pipeline, with this process off the core that is raced on and on few threads of its own."""
-        usable, threads = usable_cores(), max(selection.threads)
-        chosen = cores.choose(usable, threads, selection.core)
-        few = threadpool_limits(max(1, len(usable) // 4))  # of NumPy, which computes the references
+        usable = cores.usable_cores()
+        chosen = cores.choose(usable, max(selection.threads), selection.core)
         with (
             tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
             cores.harness_on(chosen.harness),
-            few,
+            threadpool_limits(max(1, len(usable) // 4)),  # of NumPy, which computes the references
         ):
             yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))
 
@@ -117,18 +115,22 @@ class Pipeline:
 
     def _race_one(self, generation: int, problem: Problem, last: bool) -> None:
         """Prepare, check, race and record one problem."""
-        watch, earlier = Watch(self.pool.cores.racing), self._earlier(problem)
+        record, watch = self.record, Watch(self.pool.cores.racing)
+        earlier = next((r for r in record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
         self._tell(generation, problem)
         ready = self._prepare(generation, problem)
         if earlier is None:
             self._check(ready, problem)
         racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
-        rounds = Rounds(self.pool, self._tolerances_of(problem), self.record.settings)
+        rounds = Rounds(self.pool, self._tolerances_of(problem), record.settings)
         self._add_raced(problem, rounds.race(generation, racing, earlier))
         if last:  # before the race is saved, because a run that is killed must not be complete without its limits
-            self.record.limits += machine_limits.measure(self.pool, self._raced(problem.dtype), self.record.limits)
+            raced = [
+                e for e in record.entrants if (e.dtype, e.outcome.status) == (problem.dtype, "ok") and not e.control
+            ]
+            record.limits += machine_limits.measure(self.pool, raced, record.limits)
             self._refuse_impossible()
-        self.record.host_states.append(watch.state(generation))
+        record.host_states.append(watch.state(generation))
         self.save()
         self.end_if_asked()
 
@@ -142,8 +144,8 @@ class Pipeline:
                     self.end_if_asked()
 
     def _prepare(self, generation: int, problem: Problem) -> list[Entrant]:
-        entering = [e for e in self.record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
         record, asked = self.record, self.record.settings.operations[problem.name]
+        entering = [e for e in record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)
         return prepared.ready
@@ -200,13 +202,11 @@ class Pipeline:
 
     def _fail(self, cell: Cell, failure: Failed) -> None:
         """Give the cell the failure's outcome; what was measured before it failed is no result."""
-        outcome = failure.outcome
+        outcome, entrant = failure.outcome, self.record.entrant(cell.entrant, cell.dtype)
         if cell.outcome.status == "ok" and not outcome.failed:
-            told = f"{outcome.status}, it said after every check was passed: {outcome.reason}"
-            outcome = Outcome("failed", told)
+            outcome = Outcome("failed", f"{outcome.status}, it said after every check was passed: {outcome.reason}")
         cell.outcome = outcome
         cell.samples.clear()
-        entrant = self.record.entrant(cell.entrant, cell.dtype)
         entrant.last_output = failure.output or entrant.last_output
 
     def _refuse_impossible(self) -> None:
@@ -227,8 +227,7 @@ class Pipeline:
 
     def _enters(self, entrant: Entrant, problem: Problem) -> bool:
         """Return whether the entrant races this problem; why not goes into its cell."""
-        cell = self._cell(entrant.label, problem)
-        outcome = enters(self.record, entrant, problem)
+        cell, outcome = self._cell(entrant.label, problem), enters(self.record, entrant, problem)
         if outcome.status in ("pending", "ok"):
             return True
         if outcome != cell.outcome:
@@ -240,18 +239,12 @@ class Pipeline:
         good = [cell for cell in self.record.cells if cell.outcome.status == "ok"]
         return [(self.record.entrant(cell.entrant, cell.dtype), cell) for cell in good]
 
-    def _raced(self, dtype: str) -> list[Entrant]:
-        return [e for e in self.record.entrants if (e.dtype, e.outcome.status) == (dtype, "ok") and not e.control]
-
     def _cell(self, label: str, problem: Problem) -> Cell:
         return self.record.cell(label, problem.name, problem.dtype)
 
     def _left(self, generation: int, dtype: str) -> list[Problem]:
         done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
         return [p for p in self.problems if p.dtype == dtype and p.name not in done]
-
-    def _earlier(self, problem: Problem) -> Race | None:
-        return next((r for r in self.record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
 
     def _tolerances_of(self, problem: Problem) -> Tolerances:
         key = (problem.name, problem.dtype)

@@ -18,14 +18,13 @@ from bench.backend import REFERENCE
 from bench.race.check import Checked
 from bench.race.prepare import Prepared
 from bench.race.rounds import Raced
-from bench.records import machine, schema
-from bench.records.kinds import Strict
+from bench.records import schema
 from tests.running import ROOT
 
 LAYERS = [
     ("bench.errors", "bench.problem", "bench.resources", "bench.clock", "bench.backend", "bench.operations"),
     ("backends",),
-    ("bench.records.kinds", "bench.records.machine", "bench.records.schema", "bench.statistics"),
+    ("bench.records.schema", "bench.statistics"),
     ("bench.console", "bench.workloads", "bench.devices"),
     ("bench.records",),
     ("bench.agreement",),
@@ -232,8 +231,8 @@ def test_the_folder_of_backends_is_not_on_the_path():
 
 PARTS = {
     kind.__name__: set(kind.__struct_fields__)
-    for kind in Strict.__subclasses__()
-    if kind.__module__ in (schema.__name__, machine.__name__)
+    for kind in schema.Strict.__subclasses__()
+    if kind.__module__ == schema.__name__
 }
 """The fields of every part of a record that can be changed; all other parts are frozen."""
 NAMED = {"record", "cell", "_cell", "entrant", "facts", "host"}

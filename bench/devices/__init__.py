@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import NamedTuple
 
-from bench.records.machine import Gpu
+from bench.records.schema import Gpu
 
 
 class Probe(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.devices import Device, Probe
-from bench.records.machine import Gpu
+from bench.records.schema import Gpu
 
 
 def describe() -> Gpu | None:

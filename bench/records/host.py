@@ -18,14 +18,13 @@ CGROUP = Path("/sys/fs/cgroup")
 
 def describe() -> Host:
     """Return what this machine is."""
-    described = (device.describe() for device in DEVICES.values())
     return Host(
         cpu=_cpu_name(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
-        gpu=next(filter(None, described), None),
+        gpu=next(filter(None, (device.describe() for device in DEVICES.values())), None),
     )
 
 
@@ -104,12 +103,9 @@ def _times_stopped() -> int:
     stops = 0
     for line in _lines(Path("/proc/self/cgroup")):
         _, controllers, path = line.split(":", 2)
-        folder = {"": CGROUP, "cpu": CGROUP / "cpu", "cpu,cpuacct": CGROUP / "cpu,cpuacct"}.get(controllers)
-        if folder:
-            own = folder / path.lstrip("/")
-            groups = [place for place in (own, *own.parents) if place == folder or folder in place.parents]
-            told = [line for place in groups for line in _lines(place / "cpu.stat")]
-            stops += sum(int(line.split()[1]) for line in told if line.startswith("nr_throttled "))
+        own = CGROUP / controllers / path.lstrip("/")
+        told = [line for place in (own, *own.parents) for line in _lines(place / "cpu.stat")]
+        stops += sum(int(line.split()[1]) for line in told if line.startswith("nr_throttled "))
     return stops
 
 

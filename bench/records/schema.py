@@ -6,12 +6,14 @@ import msgspec
 from msgspec import Meta
 
 from bench.backend import CANNOT, UNSUPPORTED, Mode
-from bench.records.kinds import Count, Fixed, Nanoseconds, Positive, Share, Strict
-from bench.records.machine import Gpu as Gpu
-from bench.records.machine import Host, HostState, Limits
 from bench.resources import Resources
 
 SCHEMA = 4
+
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Nanoseconds = Annotated[int, Meta(gt=0, le=2**63 - 1)]
 
 Status = Annotated[
     str,
@@ -22,6 +24,14 @@ Status = Annotated[
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")  # of cells that were not meant to run; others failed
 Allocator = Literal["default", "kept"]
+
+
+class Strict(msgspec.Struct, forbid_unknown_fields=True):
+    """A part of a record.  Reading refuses unknown fields, and writing refuses numbers that are not finite."""
+
+
+class Fixed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A part that does not change once it was found."""
 
 
 class Outcome(Fixed, frozen=True):
@@ -176,6 +186,41 @@ class Race(Fixed, frozen=True):
     attempts: Count = 1  # 2 where an entrant got less than its cores at first, so that the race was repeated
     starved: dict[str, Share] = {}  # by entrant: CPU time over wall time, where it stayed too little
     cause: str = ""  # what took the core, as far as that can be known
+
+
+class HostState(Fixed, frozen=True):
+    """The machine during one race of a generation."""
+
+    generation: Count
+    seconds: Positive
+    load: float
+    steal_share: Share
+    megahertz: list[float] = []  # the slowest and the fastest clock seen, of any core
+
+
+class Gpu(Strict):
+    name: str
+    driver: str
+    memory_bytes: Count
+    readings: list[dict[str, float]] = []  # clocks (MHz), power (W) and temperature (C) after each race
+
+
+class Host(Strict):
+    cpu: str
+    cores: Count
+    memory_bytes: Count
+    system: str
+    python: str
+    gpu: Gpu | None = None
+
+
+class Limits(Fixed, frozen=True):
+    """What the machine itself can do with these resources, measured in the same run."""
+
+    resources: Resources
+    dtype: str
+    matmul_flops_per_second: Positive  # of the product of two large square matrices
+    copy_bytes_per_second: Positive  # bytes read plus bytes written, of an array larger than every cache
 
 
 class Settings(Strict, kw_only=True):

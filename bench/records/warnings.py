@@ -10,7 +10,10 @@ def warnings(record: Record) -> list[str]:
         for name, value in record.environment.items()
     ]
     causes = dict.fromkeys(race.cause for race in record.races if race.starved)
-    return [*variables, *(_starved(record, cause) for cause in causes), *_repeated(record), *record.warnings]
+    again = sum(race.attempts > 1 and not race.starved for race in record.races)
+    repeated = f"{again} of {len(record.races)} races were repeated: at first an entrant got less than its core."
+    starved = [_starved(record, cause) for cause in causes]
+    return [*variables, *starved, *([repeated] if again else []), *record.warnings]
 
 
 def _starved(record: Record, cause: str) -> str:
@@ -22,10 +25,3 @@ def _starved(record: Record, cause: str) -> str:
         f"In {len(races)} of {len(record.races)} races {', '.join(labels[:3])}{others} got less than the racing core,"
         f" {least:.2g} of it at the least, and those samples are left out: {cause}."
     )
-
-
-def _repeated(record: Record) -> list[str]:
-    repeated = sum(race.attempts > 1 and not race.starved for race in record.races)
-    if not repeated:
-        return []
-    return [f"{repeated} of {len(record.races)} races were repeated: at first an entrant got less than its core."]
