@@ -6,7 +6,7 @@ calibration.json, so that a calibration can be ended at any time and gone on wit
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,8 @@ def begun(results: Path) -> Calibration:
     )
     known = calibration.read(results) or new
     if other := [what for what, value in _conditions(new).items() if _conditions(known)[what] != value]:
-        raise UsageError(
-            f"{results / calibration.FILE} was made with another {' and another '.join(other)};"
-            " give --results another folder, or remove it to begin anew"
-        )
+        made = f"{results / calibration.FILE} was made with another {' and another '.join(other)}"
+        raise UsageError(f"{made}; give --results another folder, or remove it to begin anew")
     return known
 
 
@@ -125,19 +123,16 @@ def summary(found: Calibration) -> list[str]:
     lines = []
     for backend in BACKENDS:
         trials = [trial for trial in found.trials if trial.backend == backend]
-        missed, false, level = (
-            f"{sum(getattr(t, what).times for t in trials)} of {sum(getattr(t, what).trials for t in trials)}"
-            for what in ("missed", "false_verdicts", "false_level")
-        )
-        slowed = [f"{p} %: {_sum(trials, str(p))}" for p in SLOWED]
-        lines.append(
-            f"{backend}: {missed} intervals missed, {false} false verdicts, {level} falsely level; detected {', '.join(slowed)}"
-        )
+        missed, false = _sum(t.missed for t in trials), _sum(t.false_verdicts for t in trials)
+        level = _sum(t.false_level for t in trials)
+        slowed = [f"{p} %: {_sum(t.detected.get(str(p), Rate()) for t in trials)}" for p in SLOWED]
+        told = f"{missed} intervals missed, {false} false verdicts, {level} falsely level"
+        lines.append(f"{backend}: {told}; detected {', '.join(slowed)}")
     return lines
 
 
-def _sum(trials: Sequence[Trial], percent: str) -> str:
-    rates = [trial.detected[percent] for trial in trials if percent in trial.detected]
+def _sum(of: Iterable[Rate]) -> str:
+    rates = list(of)
     return f"{sum(rate.times for rate in rates)} of {sum(rate.trials for rate in rates)}"
 
 
@@ -150,9 +145,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.calibrate", description="The harness's own error rates.")
     added = f"races to add (default: 5, which is {5 * len(BACKENDS) * len(PROBLEMS) * COPIES // 2} comparisons)"
     parser.add_argument("--races", type=int, default=5, metavar="N", help=added)
-    parser.add_argument(
-        "--results", type=folder, default=RESULTS / "local", metavar="DIR", help="default: results/local/"
-    )
+    where: dict[str, Any] = {"type": folder, "default": RESULTS / "local", "metavar": "DIR", "help": "default: results/local/"}
+    parser.add_argument("--results", **where)
     options = parser.parse_args(arguments)
     if options.races < 1:
         raise UsageError(f"--races {options.races} adds nothing; give 1 or more")
@@ -160,8 +154,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    usable = cores.usable_cores()
-    with sole_writer(options.results), cores.reserved(usable), progress.reporter() as say:
+    with sole_writer(options.results), cores.reserved(cores.usable_cores()), progress.reporter() as say:
         found = begun(options.results)
         codes = [_add_race(found, options.results, say) for _ in range(options.races)]
     with printing():

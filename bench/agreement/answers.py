@@ -67,14 +67,8 @@ def answers(backend: Backend, functions: Functions, problem: Problem, halfway: A
     _, decoy_losses = descend(backend, functions, decoy)
     params, losses = descend(backend, functions, problem)
     batch = backend.put(problem.batch)
-    return Answers(
-        start=_point(backend, functions, problem.params, batch),
-        halfway=_point(backend, functions, halfway, batch),
-        decoy=there,
-        decoy_losses=decoy_losses,
-        params=params,
-        losses=losses,
-    )
+    start, half = (_point(backend, functions, at, batch) for at in (problem.params, halfway))
+    return Answers(start, half, there, decoy_losses, params, losses)
 
 
 def _point(backend: Backend, functions: Functions, params: Arrays, batch: Any) -> Point:

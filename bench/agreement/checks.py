@@ -34,8 +34,11 @@ leaves to `get` is not timed.  A heuristic (docs/measured.md)."""
 
 def judge(tolerances: Tolerances, computed: Computed) -> list[Check]:
     """Return every check, in order; the first, of shapes and dtypes, is the only one when it fails."""
-    form = _form(tolerances.problem, computed)
-    if not form.passed:
+    # Every comparison of numbers relies on keys, shapes, dtypes and finite numbers.
+    fault = next(_faults(tolerances.problem, computed), "")
+    what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
+    form = Check("form", None if fault else 0.0, 0.0, not fault, what)
+    if fault:
         return [form]
     errors = distances(computed, tolerances.reference.truth)
     compared = [_compared(check, error, tolerances.of(check)) for check, error in errors.items()]
@@ -80,13 +83,6 @@ def timed_call_agrees(tolerances: Tolerances, operation: str, loss: float, dista
     return bool(np.isclose((loss, distance), reference.timed[operation], rtol=allowed, atol=absolute).all())
 
 
-def _form(problem: Problem, computed: Computed) -> Check:
-    """Return the check that every comparison of numbers relies on: keys, shapes, dtypes, finite numbers."""
-    fault = next(_faults(problem, computed), "")
-    what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
-    return Check("form", None if fault else 0.0, 0.0, not fault, what)
-
-
 def _faults(problem: Problem, computed: Computed) -> Iterator[str]:
     """Yield what is wrong; single calls come first, because a descent has diverged only when they are in order."""
     points = {"at the start": computed.start, "halfway": computed.halfway, "of the decoy": computed.decoy}
@@ -125,12 +121,8 @@ def _compared(name: str, error: float, tolerance: float) -> Check:
 
 def _end_state(tolerances: Tolerances, computed: Computed) -> Check:
     reference, problem = tolerances.reference, tolerances.problem
-    allowed = Allowed(
-        loss_error=tolerances.of("trajectory"),
-        params_error=tolerances.of("trained params"),
-        least_loss=reference.least_loss,
-        lower_bound=reference.lower_bound,
-    )
+    errors = tolerances.of("trajectory"), tolerances.of("trained params")
+    allowed = Allowed(*errors, reference.least_loss, reference.lower_bound)
     found = WORKLOADS[problem.workload].end_state(problem, computed.trained, reference.trained, allowed)
     known = float(found.error) if np.isfinite(found.error) else None
     return Check("end state", known, found.tolerance, found.error <= found.tolerance, found.what)
@@ -141,25 +133,16 @@ def _behaviour(computed: Computed) -> list[Check]:
     slowest = max(computed.seconds, key=lambda operation: _left_to_get(computed, operation))
     seconds = computed.seconds[slowest]
     waited = f"{slowest}: wait returned after {seconds.wait * 1e3:.2f} ms, and fetching the result took {seconds.fetch * 1e3:.2f} ms more"
-    found = {
-        "arguments untouched": (
-            computed.untouched,
-            "params and batch are left as they were given",
-            "params or batch were changed by the call they were given to",
-        ),
-        "outputs kept": (
-            computed.kept,
-            "a call leaves the output of the one before as it was",
-            "a call changed the output of the one before",
-        ),
-        "repeatable": (
-            computed.repeats,
-            "the same call twice gives the same bits",
-            "the same call twice gave different bits",
-        ),
-    }
-    checks = [_kept_or_not(name, kept, true if kept else false) for name, (kept, true, false) in found.items()]
-    return [*checks, _kept_or_not("waits", _left_to_get(computed, slowest) <= 1, waited)]
+    changed = "params or batch were changed by the call they were given to"
+    untouched = "params and batch are left as they were given" if computed.untouched else changed
+    kept = "leaves the output of the one before as it was" if computed.kept else "changed the output of the one before"
+    repeats = "gives the same" if computed.repeats else "gave different"
+    return [
+        _kept_or_not("arguments untouched", computed.untouched, untouched),
+        _kept_or_not("outputs kept", computed.kept, f"a call {kept}"),
+        _kept_or_not("repeatable", computed.repeats, f"the same call twice {repeats} bits"),
+        _kept_or_not("waits", _left_to_get(computed, slowest) <= 1, waited),
+    ]
 
 
 def _kept_or_not(name: str, kept: bool, what: str) -> Check:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.agreement.answers import Answers, Point
+from bench.agreement.answers import Answers
 from bench.problem import Array, Arrays, epsilon
 
 RESOLVED = epsilon("float32")
@@ -54,12 +54,13 @@ def _by_element(ours: Arrays, truth: Arrays) -> float:
 
 def _losses(ours: Answers, truth: Answers) -> float:
     """Return the worst relative error of the single losses, of the problem and of the decoy."""
-    largest = {"start": truth.losses.max(), "halfway": truth.losses.max(), "decoy": truth.decoy_losses.max()}
-    return max(_at_point(getattr(ours, at), getattr(truth, at), most) for at, most in largest.items())
-
-
-def _at_point(ours: Point, truth: Point, largest: float) -> float:
-    return max(_steps(ours.losses[name], truth.losses[name], largest) for name in ours.losses)
+    descent, decoy = truth.losses.max(), truth.decoy_losses.max()
+    points = [
+        (ours.start, truth.start, descent),
+        (ours.halfway, truth.halfway, descent),
+        (ours.decoy, truth.decoy, decoy),
+    ]
+    return max(_steps(a.losses[name], b.losses[name], most) for a, b, most in points for name in a.losses)
 
 
 def _steps(ours: Array, truth: Array, largest: float) -> float:

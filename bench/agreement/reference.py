@@ -98,12 +98,9 @@ class Reference:
             errors.append(abs(slope - told) / (norm(grads) or 1.0))
         # The median, because one direction may cross the relu's kink.
         error = float(np.median(errors))
-        if error <= SLOPE_TOLERANCE:
-            return ""
-        return (
-            f"the reference is wrong: its gradient by hand is off by {error:.2g} of its norm, by central differences of its loss;"
-            f" mend backends/numpy/{problem.workload}.py"
-        )
+        wrong = f"its gradient by hand is off by {error:.2g} of its norm, by central differences of its loss"
+        remedy = f"mend backends/numpy/{problem.workload}.py"
+        return f"the reference is wrong: {wrong}; {remedy}" if error > SLOPE_TOLERANCE else ""
 
 
 def answers_of_numpy(dtype: str, problem: Problem, decoy: Problem, halfway: Arrays) -> Answers:

@@ -76,13 +76,13 @@ def facts(problem: Problem) -> ProblemFacts:
 
 def commit() -> str:
     """Return the commit that runs, with + when its code has changes; '' outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(RESULTS.parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
     try:
-        head = _git("rev-parse", "--short", "HEAD").strip()
-        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results") else "")
+        head = git("rev-parse", "--short", "HEAD").strip()
+        return head + ("+" if git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(RESULTS.parent), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -18,7 +18,6 @@ from bench.problem import DTYPES, Problem
 from bench.records.schema import Allocator
 from bench.resources import Resources
 from bench.workers import cores
-from bench.workers.cores import usable_cores
 from bench.workloads import DEFAULT_PROBLEMS, pose
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -63,17 +62,12 @@ class Selection:
         _check("allocator", self.allocators, get_args(Allocator))
         if min(self.threads) < 1:
             raise UsageError(f"{min(self.threads)} threads compute nothing; give --threads a number from 1")
-        cores.choose(usable_cores(), max(self.threads), self.core)
+        cores.choose(cores.usable_cores(), max(self.threads), self.core)
         for name in self.backends:
             check_backend(name)
-        self.timed = self.timed or {
-            problem: [
-                name
-                for name in self.operations
-                if everywhere or OPERATIONS[name].takes_steps or problem in QUICK_PROBLEMS
-            ]
-            for problem in self.problems
-        }
+        trained = [name for name in self.operations if OPERATIONS[name].takes_steps]
+        every = {p: everywhere or p in QUICK_PROBLEMS for p in self.problems}
+        self.timed = self.timed or {p: list(self.operations) if every[p] else list(trained) for p in self.problems}
         self.deadline = _positive_seconds(self.deadline)
 
     @property
@@ -112,13 +106,11 @@ def check_backend(name: str) -> None:
         return
     module, colon, factory = name.partition(":")
     if not (colon and factory.isidentifier() and all(part.isidentifier() for part in module.split("."))):
-        raise UsageError(
-            f"no backend {name!r}; choose from {', '.join(backends.MODES)}, or name your own as package.module:factory"
-        )
+        choices = ", ".join(backends.MODES)
+        raise UsageError(f"no backend {name!r}; choose from {choices}, or name your own as package.module:factory")
     if not _exists(module):
-        raise UsageError(
-            f"no module {module!r} for the backend {name!r}; give the name Python imports it by, and set PYTHONPATH to where it lies"
-        )
+        remedy = "give the name Python imports it by, and set PYTHONPATH to where it lies"
+        raise UsageError(f"no module {module!r} for the backend {name!r}; {remedy}")
 
 
 def _exists(module: str) -> bool:
@@ -134,11 +126,8 @@ def _exists(module: str) -> bool:
 
 def default_backends(chosen_devices: Sequence[str], quick: bool) -> list[str]:
     """Return every mode that can run on one of the devices; a quick run leaves out what compiles slowly."""
-    return [
-        name
-        for name, mode in backends.MODES.items()
-        if set(mode.devices) & set(chosen_devices) and not mode.on_request and (mode.quick or not quick)
-    ]
+    here = {name: mode for name, mode in backends.MODES.items() if set(mode.devices) & set(chosen_devices)}
+    return [name for name, mode in here.items() if not mode.on_request and (mode.quick or not quick)]
 
 
 def with_twins(named: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.agreement import checks, lab_report
 from bench.agreement.answers import Computed
+from bench.agreement.reference import Reference
 from bench.agreement.tolerances import Tolerances
 from bench.records.schema import Check, Entrant, LabReport, Outcome, Run
 from bench.workers import messages
@@ -32,12 +33,10 @@ def check(pool: Pool, entrants: Sequence[Entrant], tolerances: Tolerances, promi
     if reference.fault:
         wrong = {entrant.label: Failed("failed", reference.fault) for entrant in entrants}
         return Checked(None, {}, {}, {}, {}, {}, None, wrong)
-    ask = messages.Compute(
-        pool.file(reference.halfway), pool.file(reference.decoy), [pool.file(other) for other in reference.others]
-    )
-    computed: dict[str, Computed] = {
-        entrant.label: answers for entrant, answers in pool.side_by_side(entrants, lambda e: pool.ask(e, ask), failed)
-    }
+    halfway, decoy, *others = map(pool.file, [reference.halfway, reference.decoy, *reference.others])
+    ask = messages.Compute(halfway, decoy, others)
+    answered = pool.side_by_side(entrants, lambda e: pool.ask(e, ask), failed)
+    computed: dict[str, Computed] = {entrant.label: answers for entrant, answers in answered}
     found = {label: checks.judge(tolerances, answers) for label, answers in computed.items()}
     if promises:
         told = pool.side_by_side(entrants, lambda e: pool.ask(e, messages.Promise()), failed)
@@ -52,14 +51,11 @@ def check(pool: Pool, entrants: Sequence[Entrant], tolerances: Tolerances, promi
         outcomes=outcomes,
         runs={e.label: checks.runs(reference, computed[e.label].trained) for e in good},
         losses={e.label: [float(x) for x in computed[e.label].losses] for e in good},
-        lab=_lab(tolerances, good, computed),
+        lab=_lab(reference, good[0], computed) if good and reference.problem.name == lab_report.PROBLEM else None,
         failed=failed,
     )
 
 
-def _lab(tolerances: Tolerances, good: Sequence[Entrant], computed: dict[str, Computed]) -> LabReport | None:
-    reference = tolerances.reference
-    if reference.problem.name != lab_report.PROBLEM or not good:
-        return None
-    svd_error = reference.lower_bound or 0.0
-    return lab_report.lab_report(good[0].backend, reference.problem, computed[good[0].label].params, svd_error)
+def _lab(reference: Reference, first: Entrant, computed: dict[str, Computed]) -> LabReport:
+    params, svd_error = computed[first.label].params, reference.lower_bound or 0.0
+    return lab_report.lab_report(first.backend, reference.problem, params, svd_error)

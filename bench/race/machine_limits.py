@@ -36,10 +36,6 @@ def _stand_in(pool: Pool, resources: Resources, dtype: str, failed: Failures) ->
     """Return an entrant that runs NumPy; None on another device than the CPU, and where it cannot be loaded."""
     if not DEVICES[resources.device].is_the_cpu:
         return None
-    entrant, ask = (
-        Entrant(f"limits@{resources}", REFERENCE, resources, dtype),
-        messages.Load(REFERENCE, resources, dtype),
-    )
+    entrant = Entrant(f"limits@{resources}", REFERENCE, resources, dtype)
     pool.start(entrant)
-    loaded = pool.in_turn([entrant], lambda e: pool.ask(e, ask), failed)
-    return entrant if loaded else None
+    return entrant if pool.in_turn([entrant], pool.load, failed) else None

@@ -46,12 +46,13 @@ def prepare(
     def load(entrant: Entrant) -> None:
         process = pool.of(entrant)
         if process.loaded is None:
-            ask = messages.Load(entrant.backend, entrant.resources, entrant.dtype)
-            process.loaded = loaded[entrant.label] = pool.ask(entrant, ask)
+            process.loaded = loaded[entrant.label] = pool.load(entrant)
 
     def compile_(entrant: Entrant) -> None:
         load(entrant)
-        first_calls[entrant.label] = _first_calls(pool, entrant, problem, generation, asked, environment)
+        seconds, warm = _first_calls(pool, entrant, problem, asked, environment)
+        cache: Literal["cold", "warm"] = "warm" if warm else "cold"
+        first_calls[entrant.label] = [FirstCall(generation, name, seconds[name], cache) for name in seconds]
 
     # Libraries take seconds to find a GPU; compiling alone needs it for itself.
     elsewhere = [entrant for entrant in entrants if not DEVICES[entrant.device].is_the_cpu]
@@ -62,24 +63,18 @@ def prepare(
 
 
 def _first_calls(
-    pool: Pool,
-    entrant: Entrant,
-    problem: Problem,
-    generation: int,
-    asked: Sequence[str],
-    environment: Mapping[str, str],
-) -> list[FirstCall]:
-    timed = operations(pool, entrant, asked)
+    pool: Pool, entrant: Entrant, problem: Problem, asked: Sequence[str], environment: Mapping[str, str]
+) -> tuple[dict[str, float], bool]:
+    """Return the seconds of each operation's first call, and whether its programs had been compiled before."""
+    timed, mode = operations(pool, entrant, asked), _mode(pool, entrant)
     try:
         prepared: messages.Prepared = pool.ask(entrant, messages.Prepare(pool.file(problem), timed))
     except Failed as failure:
-        told = failure.outcome.reason + sanity_checks.steered(entrant, _mode(pool, entrant), environment)
+        told = failure.outcome.reason + sanity_checks.steered(entrant, mode, environment)
         raise Failed(failure.outcome.status, told, failure.output) from None
-    if _mode(pool, entrant) != "eager" and timed and prepared.compilations == 0:
-        raise Failed("failed", sanity_checks.uncompiled(entrant, _mode(pool, entrant), environment))
-    cache: Literal["cold", "warm"] = "warm" if pool.compiles(entrant, problem) else "cold"
-    seconds = prepared.first_call_seconds
-    return [FirstCall(generation, operation, seconds[operation], cache) for operation in seconds]
+    if mode != "eager" and timed and prepared.compilations == 0:
+        raise Failed("failed", sanity_checks.uncompiled(entrant, mode, environment))
+    return prepared.first_call_seconds, pool.compiles(entrant, problem)
 
 
 def operations(pool: Pool, entrant: Entrant, asked: Sequence[str]) -> list[str]:

@@ -53,27 +53,17 @@ class Rounds:
         Where an entrant got less than its core, the race is repeated once.  Where it did again, its samples are left out.
         """
         racing = self._begin([e for e in racing if operations(self.pool, e, self.asked)])
-        calls = earlier.calls if earlier else self._calls(racing)
-        seed = _seed(self.settings.seed, generation, self.problem.name)
-        watch = Watch(self.pool.cores.racing)
-        attempts = 1
+        calls, name = earlier.calls if earlier else self._calls(racing), self.problem.name
+        drawn = np.random.SeedSequence([self.settings.seed, generation, *name.encode()])
+        seed, watch, attempts = int(drawn.generate_state(1)[0]), Watch(self.pool.cores.racing), 1
         taken, tallied = self._rounds(racing, calls, seed, attempts)
         if starved(tallied):
             attempts = 2
             self._end_those_that_broke_a_rule(tallied)
             taken, tallied = self._rounds(self._begin([e for e, _ in tallied]), calls, seed, attempts)
-        without = starved(tallied)
-        race = Race(
-            generation,
-            self.problem.name,
-            self.problem.dtype,
-            seed,
-            dict.fromkeys(self.asked, self.settings.rounds),
-            calls,
-            attempts=attempts,
-            starved=without,
-            cause=watch.cause() if without else "",
-        )
+        without, rounds = starved(tallied), dict.fromkeys(self.asked, self.settings.rounds)
+        cause = watch.cause() if without else ""
+        race = Race(generation, name, self.problem.dtype, seed, rounds, calls, attempts, without, cause)
         return self._raced(race, racing, taken, tallied)
 
     def _raced(self, race: Race, racing: Sequence[Entrant], taken: Taken, tallied: Tallies) -> Raced:
@@ -101,13 +91,12 @@ class Rounds:
 
     def _begin(self, racing: Sequence[Entrant]) -> list[Entrant]:
         """Return who could be pinned to its cores and given the batch."""
-        room = sum(e.allocator == "kept" and DEVICES[e.device].is_the_cpu for e in racing)
+        with_room = [e.key for e in racing if e.allocator == "kept" and DEVICES[e.device].is_the_cpu]
 
         def begin(entrant: Entrant) -> None:
             self.pool.ask(entrant, messages.Pin(self.pool.cores.of(entrant.resources.threads)))
-            has_room = DEVICES[entrant.device].is_the_cpu and entrant.allocator == "kept"
-            seconds = self.settings.warm_up_seconds
-            self.pool.ask(entrant, messages.Begin(self.problem.bytes_moved, room if has_room else 0, seconds))
+            room_for, seconds = len(with_room) if entrant.key in with_room else 0, self.settings.warm_up_seconds
+            self.pool.ask(entrant, messages.Begin(self.problem.bytes_moved, room_for, seconds))
 
         return [entrant for entrant, _ in self.pool.in_turn(racing, begin, self.failed)]
 
@@ -157,21 +146,19 @@ class Rounds:
         """Return what arrays cost to travel, and on a device its memory; and a warning where that is of a whole process."""
         found, warnings = {}, []
         for entrant, transferred in self._ask_each(racing, lambda e: messages.Transfer()):
-            loaded = self.pool.of(entrant).loaded
-            if not DEVICES[entrant.device].is_the_cpu:
-                if loaded and loaded.peak_of_the_process:
-                    try:
-                        afresh = self._peak_afresh(entrant)
-                        transferred.device_peak_bytes = afresh or transferred.device_peak_bytes
-                    except Failed as failure:
-                        told = (
-                            f"the device memory of {entrant.label} on {self.problem.name} is that of its whole process"
-                        )
-                        warnings.append(f"{told}: {failure}")
-                if not transferred.device_peak_bytes:
-                    unused = sanity_checks.UNUSED_DEVICE.format(device=entrant.device)
-                    self.failed[entrant.label] = Failed("failed", unused)
-            found[entrant.label] = transferred
+            found[entrant.label], loaded = transferred, self.pool.of(entrant).loaded
+            if DEVICES[entrant.device].is_the_cpu:
+                continue
+            if loaded and loaded.peak_of_the_process:
+                try:
+                    afresh = self._peak_afresh(entrant)
+                    transferred.device_peak_bytes = afresh or transferred.device_peak_bytes
+                except Failed as failure:
+                    memory = f"the device memory of {entrant.label} on {self.problem.name}"
+                    warnings.append(f"{memory} is that of its whole process: {failure}")
+            if not transferred.device_peak_bytes:
+                unused = sanity_checks.UNUSED_DEVICE.format(device=entrant.device)
+                self.failed[entrant.label] = Failed("failed", unused)
         return found, warnings
 
     def _peak_afresh(self, entrant: Entrant) -> int | None:
@@ -196,7 +183,3 @@ def starved(tallied: Tallies) -> dict[str, float]:
         for entrant, tally in tallied
         if DEVICES[entrant.device].is_the_cpu and tally.cores_used < sanity_checks.FEWEST_CORES_USED
     }
-
-
-def _seed(seed: int, generation: int, problem: str) -> int:
-    return int(np.random.SeedSequence([seed, generation, *problem.encode()]).generate_state(1)[0])

@@ -42,10 +42,8 @@ def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
         reached = operation.least_flops(facts.flops, facts.timed_steps) / spread(samples).median
         times = reached / limits.matmul_flops_per_second
         if times > FASTER_THAN_MEASURED:
-            return (
-                f"{name} would be {reached / 1e9:.4g} Gflop/s, {times:.2g} times the best that"
-                f" matrix products reach on this machine; it cannot have computed its answers"
-            )
+            best = "the best that matrix products reach on this machine; it cannot have computed its answers"
+            return f"{name} would be {reached / 1e9:.4g} Gflop/s, {times:.2g} times {best}"
     return ""
 
 
@@ -56,10 +54,8 @@ def broken_rule(tally: messages.Tallied, resources: Resources) -> str:
     if tally.strays:
         return "left its core: one of its threads may run on another"
     if tally.idle_cpu_share > MOST_IDLE_CPU_SHARE:
-        return (
-            f"computed for {100 * tally.idle_cpu_share:.0f} % of the time in which others had their turn, so that theirs may be"
-            " wrong, too; race without it"
-        )
+        share = f"{100 * tally.idle_cpu_share:.0f} % of the time in which others had their turn"
+        return f"computed for {share}, so that theirs may be wrong, too; race without it"
     if tally.compilations:
         return f"compiled {tally.compilations} programs inside timed turns; a timed call must not compile"
     return ""
@@ -67,9 +63,8 @@ def broken_rule(tally: messages.Tallied, resources: Resources) -> str:
 
 def uncompiled(entrant: Entrant, mode: str, environment: Mapping[str, str]) -> str:
     """Return the sentence for a compiled mode that compiled nothing, with the variables that may have switched it off."""
-    return (
-        f"its compiler is switched off: it compiled no program{steered(entrant, mode, environment) or '; switch it on'}"
-    )
+    remedy = steered(entrant, mode, environment) or "; switch it on"
+    return f"its compiler is switched off: it compiled no program{remedy}"
 
 
 def steered(entrant: Entrant, mode: str, environment: Mapping[str, str]) -> str:
@@ -86,6 +81,5 @@ def unsteady(cell: Cell) -> str:
     if len(samples) < FEWEST_GENERATIONS:
         return ""
     low, high = np.quantile(np.concatenate([per_call(s) for s in samples]), [0.25, 0.75])
-    if high <= UNSTEADY * low:
-        return ""
-    return f"a quarter of its samples take less than {low:.3g} s a call and a quarter more than {high:.3g} s"
+    told = f"a quarter of its samples take less than {low:.3g} s a call and a quarter more than {high:.3g} s"
+    return told if high > UNSTEADY * low else ""

@@ -70,9 +70,8 @@ def read(folder: Path) -> Calibration | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
     except (OSError, msgspec.MsgspecError) as error:
-        raise UsageError(
-            f"{path} is not a calibration of this version ({error}); remove it, and `python -m bench.calibrate` makes another"
-        ) from None
+        remedy = "remove it, and `python -m bench.calibrate` makes another"
+        raise UsageError(f"{path} is not a calibration of this version ({error}); {remedy}") from None
 
 
 def save(calibration: Calibration, folder: Path) -> None:
@@ -96,9 +95,7 @@ def _code(text: str) -> str:
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+            # A docstring, whether of a function or of a constant, is a constant that stands alone.
+            alone = [part for part in node.body if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)]
+            node.body = [part for part in node.body if part not in alone] or [ast.Pass()]
     return ast.dump(tree)
-
-
-def _is_text(part: ast.stmt) -> bool:
-    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)

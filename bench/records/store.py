@@ -52,24 +52,20 @@ def read(path: Path) -> Record:
     """Return the record in `path`; UsageError, in one sentence, for anything that is not one."""
     try:
         text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {path} ({error.strerror}); give the path of a record, as in results/*.json"
-        ) from None
-    try:
         parts = json.loads(text, object_pairs_hook=_without_duplicates)
         schema = parts.get("schema") if isinstance(parts, dict) else None
         if type(schema) is int and schema != SCHEMA:
-            raise Refused(
-                f"{path} has record schema {schema}, this version reads {SCHEMA}; use the version of the suite that wrote it"
-            )
+            remedy = "use the version of the suite that wrote it"
+            raise Refused(f"{path} has record schema {schema}, this version reads {SCHEMA}; {remedy}")
         record = msgspec.json.decode(text, type=Record)
         if msgspec.to_builtins(record) != parts:
             raise ValueError("a key is missing")
+    except OSError as error:
+        remedy = "give the path of a record, as in results/*.json"
+        raise UsageError(f"cannot read {path} ({error.strerror}); {remedy}") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"{path} is not a record of this suite ({error}); run `pytest bench/ --benchmark-only` to make one"
-        ) from None
+        remedy = "run `pytest bench/ --benchmark-only` to make one"
+        raise UsageError(f"{path} is not a record of this suite ({error}); {remedy}") from None
     if misfit := next(_misfits(record), ""):
         raise Refused(f"{path} does not fit together: {misfit}; it was altered, run anew")
     return record
@@ -129,9 +125,8 @@ def writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder} ({error.strerror}); give --results a folder you can write to"
-        ) from None
+        remedy = "give --results a folder you can write to"
+        raise UsageError(f"cannot write to {folder} ({error.strerror}); {remedy}") from None
 
 
 @contextmanager
