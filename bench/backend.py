@@ -26,9 +26,8 @@ class Unsupported(Exception):
 
     def __init__(self, status: str, reason: str):
         if not re.fullmatch(CANNOT, status):
-            raise ValueError(
-                f"{status!r} is no status for what cannot run here; say `not on`, `not for` or `needs`, and what"
-            )
+            remedy = "say `not on`, `not for` or `needs`, and what"
+            raise ValueError(f"{status!r} is no status for what cannot run here; {remedy}")
         super().__init__(reason)
         self.status, self.reason = status, reason
 
@@ -93,9 +92,8 @@ def checked(made: Any) -> Backend:
     """Return what a factory made; Malformed where it lacks a member of the protocol, or has a wrong mode or versions."""
     members = [name for name in (*Backend.__annotations__, *vars(Backend)) if not name.startswith("_")]
     if lacking := [name for name in members if getattr(made, name, None) is None]:
-        raise Malformed(
-            f"the factory returned a {type(made).__name__} without {', '.join(lacking)}; bench/backend.py has the protocol"
-        )
+        returned = f"the factory returned a {type(made).__name__} without {', '.join(lacking)}"
+        raise Malformed(f"{returned}; bench/backend.py has the protocol")
     if made.mode not in MODES:
         raise Malformed(f"its mode is {made.mode!r}; one of {', '.join(MODES)} is needed")
     if not isinstance(made.versions, Mapping):

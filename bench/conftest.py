@@ -76,10 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SELECTION] = _selection(config)
         if not config.option.collectonly:
             resumed = config.option.resume
-            with (
-                sole_writer(resumed.parent if resumed else config.option.results),
-                cores.reserved(cores.usable_cores()),
-            ):
+            folder = resumed.parent if resumed else config.option.results
+            with sole_writer(folder), cores.reserved(cores.usable_cores()):
                 pass  # found out here, because an exit from a fixture is told amid the tests' own output
     except UsageError as error:
         pytest.exit(escaped(str(error)), returncode=USAGE)
@@ -94,10 +92,8 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         raise UsageError("a race needs the machine to itself; leave out -n")
     if unkept := [name for name in _given(config) if name in CANNOT_KEEP]:
-        raise UsageError(
-            f"{', '.join(unkept)} cannot be kept, because the samples are measured before; leave it out"
-            " (--rigorous measures more of them)"
-        )
+        remedy = "leave it out (--rigorous measures more of them)"
+        raise UsageError(f"{', '.join(unkept)} cannot be kept, because the samples are measured before; {remedy}")
     if config.getoption("benchmark_histogram", None) and not find_spec("pygal"):
         raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
     if config.option.quick and config.option.rigorous:
@@ -105,9 +101,8 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
     extra = [name for name in _given(config) if name in IN_A_RECORD]
     extra += [f"--backend {name}" for name in config.option.backend if name in backends.MODES]
     if config.option.resume and extra:
-        raise UsageError(
-            f"--resume goes on with what the record races, and where it lies; leave out {', '.join(extra)}"
-        )
+        kept = "--resume goes on with what the record races, and where it lies"
+        raise UsageError(f"{kept}; leave out {', '.join(extra)}")
 
 
 def _selection(config: pytest.Config) -> Selection:

@@ -106,6 +106,31 @@ def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
     return {key: nudge(array) for key, array in arrays.items()}
 
 
+Asked = tuple[str, str, int]  # size, dtype and seed of a problem
+
+
+def posed(
+    workload: str, asked: Asked, arrays: list[Arrays], rate: float, wanted_steps: int, flops: float, numbers_moved: int
+) -> Problem:
+    """Return the problem whose start, batch and held-out examples are `arrays`."""
+    (size, dtype, seed), (num_steps, timed_steps) = asked, steps(flops, wanted_steps)
+    params, batch, held_out = (cast(group, dtype) for group in arrays)
+    return Problem(
+        workload=workload,
+        size=size,
+        dtype=dtype,
+        seed=seed,
+        params=params,
+        batch=batch,
+        held_out=held_out,
+        learning_rate=float(rate),
+        num_steps=num_steps,
+        timed_steps=timed_steps,
+        flops=flops,
+        bytes_moved=float(array_dtype(dtype).itemsize * numbers_moved),
+    )
+
+
 def steps(flops: float, wanted: int) -> tuple[int, int]:
     """Return (num_steps, timed_steps) for a problem whose step takes `flops`, so that all machines are asked for the same.
 

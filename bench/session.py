@@ -259,9 +259,8 @@ def _temporary() -> str:
     """Return the folder for temporary files; UsageError for one that a compiler cannot use."""
     folder = tempfile.gettempdir()
     if any(c.isspace() or c in "'\"$" for c in folder):
-        raise UsageError(
-            f"compilers cannot use the folder {folder!r} for temporary files; set TMPDIR to one without spaces"
-        )
+        remedy = "set TMPDIR to one without spaces"
+        raise UsageError(f"compilers cannot use the folder {folder!r} for temporary files; {remedy}")
     return folder
 
 

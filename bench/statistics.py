@@ -6,6 +6,7 @@ the median of the log ratios of its rounds; over the generations the interval is
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -35,11 +36,11 @@ class Estimate(NamedTuple):
 
     @property
     def low(self) -> float | None:
-        return None if (ends := self.interval()) is None else ends[0]
+        return (self.interval() or (None, None))[0]
 
     @property
     def high(self) -> float | None:
-        return None if (ends := self.interval()) is None else ends[1]
+        return (self.interval() or (None, None))[1]
 
     @property
     def half_width(self) -> float | None:
@@ -87,16 +88,11 @@ def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
 
     Of several samples in a generation, every one of a is paired with every one of b, and the medians are averaged.
     """
-    ours, theirs = _by_generation(a), _by_generation(b)
-    medians = [[_paired_median(x, y) for x in ours[g] for y in theirs[g]] for g in ours if g in theirs]
-    return np.array([np.mean(pairs) for pairs in medians])
-
-
-def _by_generation(samples: Iterable[Samples]) -> dict[int, list[np.ndarray]]:
-    found: dict[int, list[np.ndarray]] = {}
-    for s in samples:
-        found.setdefault(s.generation, []).append(per_call(s))
-    return found
+    medians: dict[int, list[float]] = {}
+    for ours, theirs in product(a, b):
+        if ours.generation == theirs.generation:
+            medians.setdefault(ours.generation, []).append(_paired_median(per_call(ours), per_call(theirs)))
+    return np.array([np.mean(pairs) for pairs in medians.values()])
 
 
 def _paired_median(a: np.ndarray, b: np.ndarray) -> float:

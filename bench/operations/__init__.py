@@ -32,11 +32,10 @@ class Operation:
         if isinstance(output, tuple) and len(output) == 2 and isinstance(output[1 - self.losses], Mapping):
             return output[self.losses], output[1 - self.losses]
         kinds = ", ".join(type(x).__name__ for x in output) if isinstance(output, tuple) else type(output).__name__
+        returned = f"({kinds})" if isinstance(output, tuple) else f"a {kinds}"
         arrays = self.returns.strip("()").split(", ")[1 - self.losses]
-        raise Malformed(
-            f"{self.name} returned {f'({kinds})' if isinstance(output, tuple) else f'a {kinds}'};"
-            f" return the tuple {self.returns}, in which {arrays} is a dict with the keys of the params"
-        )
+        remedy = f"return the tuple {self.returns}, in which {arrays} is a dict with the keys of the params"
+        raise Malformed(f"{self.name} returned {returned}; {remedy}")
 
 
 def _found() -> dict[str, Operation]:

@@ -37,5 +37,6 @@ def _stand_in(pool: Pool, resources: Resources, dtype: str, failed: Failures) ->
     if not DEVICES[resources.device].is_the_cpu:
         return None
     entrant = Entrant(f"limits@{resources}", REFERENCE, resources, dtype)
+    ask = messages.Load(REFERENCE, resources, dtype)
     pool.start(entrant)
-    return entrant if pool.in_turn([entrant], pool.load, failed) else None
+    return entrant if pool.in_turn([entrant], lambda e: pool.ask(e, ask), failed) else None

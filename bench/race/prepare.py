@@ -46,7 +46,8 @@ def prepare(
     def load(entrant: Entrant) -> None:
         process = pool.of(entrant)
         if process.loaded is None:
-            process.loaded = loaded[entrant.label] = pool.load(entrant)
+            ask = messages.Load(entrant.backend, entrant.resources, entrant.dtype)
+            process.loaded = loaded[entrant.label] = pool.ask(entrant, ask)
 
     def compile_(entrant: Entrant) -> None:
         load(entrant)

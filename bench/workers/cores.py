@@ -106,24 +106,22 @@ def reserved(usable: Sequence[int]) -> Iterator[None]:
             try:
                 lock.bind(f"\0{LOCK}{number}")
             except OSError:
-                raise UsageError(
-                    f"another race is using core {number} of this machine; wait for it, or give each its own cores by taskset"
-                ) from None
+                remedy = "wait for it, or give each its own cores by taskset"
+                raise UsageError(f"another race is using core {number} of this machine; {remedy}") from None
         yield
 
 
 @contextmanager
 def pinned(numbers: Sequence[int]) -> Iterator[None]:
     """Keep the calling thread on the processors `numbers`, so that a process started meanwhile is born there."""
-    if not numbers:
-        yield
-        return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, numbers)
+    if numbers:
+        os.sched_setaffinity(0, numbers)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        if numbers:
+            os.sched_setaffinity(0, before)
 
 
 def pin_all_threads(numbers: Collection[int]) -> None:

@@ -86,10 +86,6 @@ class Pool:
         process = self._processes.get(entrant.key)
         return process is not None and process.alive
 
-    def load(self, entrant: Entrant) -> messages.Loaded:
-        """Let the entrant's process import its library."""
-        return self.ask(entrant, messages.Load(entrant.backend, entrant.resources, entrant.dtype))
-
     def ask(self, entrant: Entrant, request: messages.Request) -> Any:
         """Return the answer of the entrant's process; Failed where there is none."""
         return self.of(entrant).ask(request, self.deadline)

@@ -25,13 +25,11 @@ LONGEST = 2000  # characters of an error that are kept
 
 def trouble(error: Exception, ask: Any) -> Trouble:
     """Return the status and the reason for `error` during `ask`."""
-    said = f"{type(error).__name__}: {error}"[:2000]
+    said = f"{type(error).__name__}: {error}"[:LONGEST]
     if isinstance(error, Unsupported) and isinstance(ask, Load | Prepare):
         return Trouble(error.status, error.reason)
-    if isinstance(error, Unsupported):
-        return Trouble("failed", str(TooLate(error)))
-    if isinstance(error, TooLate):
-        return Trouble("failed", str(error))
+    if isinstance(error, Unsupported | TooLate):
+        return Trouble("failed", str(TooLate(error) if isinstance(error, Unsupported) else error))
     if isinstance(error, Malformed):
         return Trouble("disagrees", str(error))
     if any(isinstance(e, MemoryError) or "out of memory" in str(e).lower() for e in _chain(error)):

@@ -28,9 +28,8 @@ def pose(name: str, dtype: str = "float32", seed: int = 0) -> Problem:
         raise UsageError(f"{name!r} is not text in this locale; give it a plain name, or set LC_ALL=C.UTF-8")
     workload, _, size = name.partition("/")
     if workload not in WORKLOADS:
-        raise UsageError(
-            f"no workload {workload!r} in {name!r}; choose <workload>/<size> with a workload of {', '.join(WORKLOADS)}"
-        )
+        remedy = f"choose <workload>/<size> with a workload of {', '.join(WORKLOADS)}"
+        raise UsageError(f"no workload {workload!r} in {name!r}; {remedy}")
     if dtype not in DTYPES:
         raise UsageError(f"no dtype {dtype!r}; choose from {', '.join(DTYPES)}")
     return WORKLOADS[workload].make(size, dtype, seed)

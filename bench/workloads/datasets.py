@@ -16,8 +16,7 @@ def iris() -> tuple[Array, Array]:
 
     features, labels = load_iris(return_X_y=True)
     features = features.copy()
-    features[34] = [4.9, 3.1, 1.5, 0.1]
-    features[37] = [4.9, 3.1, 1.5, 0.1]
+    features[[34, 37]] = [4.9, 3.1, 1.5, 0.1]
     return features, labels
 
 
@@ -34,6 +33,5 @@ def check_fits(what: str, *shapes: tuple[int, ...]) -> None:
     """Raise UsageError unless this machine's memory holds three copies of float64 arrays of these shapes."""
     needed, there = 3 * 8 * sum(map(math.prod, shapes)), psutil.virtual_memory().total
     if needed > there:
-        raise UsageError(
-            f"{what!r} needs {needed / 2**30:.3g} GiB, and this machine has {there / 2**30:.3g}; choose a smaller size"
-        )
+        sizes = f"{needed / 2**30:.3g} GiB, and this machine has {there / 2**30:.3g}"
+        raise UsageError(f"{what!r} needs {sizes}; choose a smaller size")

@@ -23,7 +23,7 @@ import re
 import numpy as np
 
 from bench.errors import UsageError
-from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
+from bench.problem import Array, Arrays, Asked, Problem, posed
 from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
@@ -51,28 +51,31 @@ _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
-    rng = np.random.default_rng(seed)
+    rng, asked = np.random.default_rng(seed), (size, dtype, seed)
     if size == "iris":
-        features, _ = datasets.iris()
         params = {"U": rng.random((150, 2)), "V": rng.random((4, 2))}
-        return _problem(size, dtype, seed, _centred(features), params, 0.01, 1000)
+        return _problem(asked, _centred(datasets.iris()[0]), params, 0.01, 1000)
     if size == "digits":
-        features, _ = datasets.digits()
         params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
-        return _problem(size, dtype, seed, _centred(features), params, 3e-3, 400)
+        return _problem(asked, _centred(datasets.digits()[0]), params, 3e-3, 400)
     if file := files.named(size, "r"):
         path, rank = file
         A = files.matrix(path).arrays["A"]
-        _check(size, A.shape[0], A.shape[1], rank)
+        m, n = A.shape
+        _check(size, m, n, rank)
         _check_scale(path, A)
-        return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
+        norm = _largest_singular_values(A, 1)[0] if min(A.shape) > LARGE else np.linalg.norm(A, 2)
+        return _scaled_problem(asked, A, rank, float(norm), rng)
     if match := _SIZE.fullmatch(size):
         m, n, rank = map(int, match.groups())
         _check(size, m, n, rank)
-        return _drawn(size, dtype, seed, m, n, rank)
-    raise UsageError(
-        f"no factorisation size {size!r}; choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in datasets.csv:r3"
-    )
+        rng = np.random.default_rng([seed, m, n, rank])
+        # Signs multiply exactly in any order of summation, so the bits of A depend on no BLAS.
+        left, right = (2.0 * rng.integers(0, 2, (rows, rank)) - 1 for rows in (m, n))
+        A = (left @ right.T + rng.standard_normal((m, n))) / np.sqrt(m * n)
+        return _scaled_problem(asked, A, rank, (1 + np.sqrt(rank / m)) * (1 + np.sqrt(rank / n)), rng)
+    sizes = "iris, digits, rows x columns r rank as in 1000x100r10, or a file as in datasets.csv:r3"
+    raise UsageError(f"no factorisation size {size!r}; choose {sizes}")
 
 
 def quality(problem: Problem, params: Arrays) -> dict[str, float]:
@@ -124,9 +127,8 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
     if not m or not n:
         raise UsageError(f"factorisation {size!r} has no entries; give at least one row and one column")
     if not 1 <= rank <= min(m, n):
-        raise UsageError(
-            f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
-        )
+        wrong = f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix"
+        raise UsageError(f"{wrong}; the rank must lie in 1..{min(m, n)}")
     residual = (m, n)
     datasets.check_fits(size, (m, n), (m, rank), (n, rank), residual)
 
@@ -137,53 +139,21 @@ def _check_scale(path: str, A: Array) -> None:
     if not A.any():
         raise UsageError(f"the matrix in {path} is zero, and there is nothing to factorise; give another")
     if not ROOM * float(info.tiny) < squares < float(info.max) / ROOM:
-        raise UsageError(
-            f"the squares of the numbers in {path} sum to {squares:.3g}, which float32 does not hold;"
-            " scale the matrix and save it again"
-        )
+        wrong = f"the squares of the numbers in {path} sum to {squares:.3g}, which float32 does not hold"
+        raise UsageError(f"{wrong}; scale the matrix and save it again")
 
 
-def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Problem:
-    """Return a drawn problem; signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
-    rng = np.random.default_rng([seed, m, n, rank])
-    left, right = (2.0 * rng.integers(0, 2, (rows, rank)) - 1 for rows in (m, n))
-    A = (left @ right.T + rng.standard_normal((m, n))) / np.sqrt(m * n)
-    norm = (1 + np.sqrt(rank / m)) * (1 + np.sqrt(rank / n))
-    return _scaled_problem(size, dtype, seed, A, rank, norm, rng)
-
-
-def _scaled_problem(
-    size: str, dtype: str, seed: int, A: Array, rank: int, norm: float, rng: np.random.Generator
-) -> Problem:
+def _scaled_problem(asked: Asked, A: Array, rank: int, norm: float, rng: np.random.Generator) -> Problem:
     """Return a problem that starts small beside the solution, with the rate 0.2 / norm: stable is below 0.5 / norm."""
-    params = {
-        key: 0.3 * np.sqrt(norm / rows) * rng.standard_normal((rows, rank))
-        for key, rows in zip("UV", A.shape, strict=True)
-    }
-    return _problem(size, dtype, seed, A, params, 0.2 / norm, 100)
+    scales = {"U": 0.3 * np.sqrt(norm / A.shape[0]), "V": 0.3 * np.sqrt(norm / A.shape[1])}
+    start = {key: scales[key] * rng.standard_normal((rows, rank)) for key, rows in zip("UV", A.shape, strict=True)}
+    return _problem(asked, A, start, 0.2 / norm, 100)
 
 
-def _problem(size: str, dtype: str, seed: int, A: Array, params: Arrays, rate: float, num_steps: int) -> Problem:
-    (m, n), rank = A.shape, params["U"].shape[1]
-    flops = 6.0 * m * n * rank
-    num_steps, timed_steps = steps(flops, num_steps)
-    return Problem(
-        workload="factorisation",
-        size=size,
-        dtype=dtype,
-        seed=seed,
-        params=cast(params, dtype),
-        batch=cast({"A": A}, dtype),
-        learning_rate=float(rate),
-        num_steps=num_steps,
-        timed_steps=timed_steps,
-        flops=flops,
-        bytes_moved=float(array_dtype(dtype).itemsize * (m * n + 2 * rank * (m + n))),
-    )
-
-
-def _spectral_norm(A: Array) -> float:
-    return float(_largest_singular_values(A, 1)[0]) if min(A.shape) > LARGE else float(np.linalg.norm(A, 2))
+def _problem(asked: Asked, A: Array, start: Arrays, rate: float, wanted_steps: int) -> Problem:
+    (m, n), rank = A.shape, start["U"].shape[1]
+    flops, moved = 6.0 * m * n * rank, m * n + 2 * rank * (m + n)
+    return posed("factorisation", asked, [start, {"A": A}, {}], rate, wanted_steps, flops, moved)
 
 
 def _largest_singular_values(A: Array, count: int) -> Array:

@@ -22,7 +22,7 @@ import re
 import numpy as np
 
 from bench.errors import UsageError
-from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
+from bench.problem import Array, Arrays, Asked, Problem, posed
 from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
@@ -48,34 +48,36 @@ _SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})", re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
+    asked = (size, dtype, seed)
     if size == "iris":
         return iris(dtype, seed)
     if size == "digits":
-        features, labels = datasets.digits()
-        return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
+        return _problem(asked, *datasets.digits(), 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
     if file := files.named(size, "h"):
         path, hidden = file
         data = files.labelled(path).arrays
         features, labels = data["x"], data["y"]
         (rows, d), classes = features.shape, int(labels.max()) + 1
         _check(size, rows, d, hidden, classes)
-        return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden, rows * 4 // 5, classes)
+        return _scaled_problem(asked, _standardised(features), labels, hidden, rows * 4 // 5, classes)
     if match := _SIZE.fullmatch(size):
         n, d, hidden, classes = map(int, match.groups())
         _check(size, n + max(1, n // 4) if n else 0, d, hidden, classes)
         if classes > d:
             raise UsageError(f"mlp {size!r} has more classes than features; choose {classes} features or more")
-        return _drawn(size, dtype, seed, n, d, hidden, classes)
-    raise UsageError(
-        f"no mlp size {size!r}; choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in datasets.npz:h32"
-    )
+        x = np.random.default_rng([seed, n, d, hidden, classes]).standard_normal((n + max(1, n // 4), d))
+        # Class k owns the features k, k + classes, ...  Their sum is no product, so the labels depend on no BLAS.
+        scores = np.stack([x[:, k::classes].sum(axis=1) for k in range(classes)], axis=1)
+        return _scaled_problem(asked, x, scores.argmax(axis=1), hidden, n, classes)
+    drawn = "examples x features - hidden - classes as in 1000x100-64-10"
+    raise UsageError(f"no mlp size {size!r}; choose iris, digits, {drawn}, or a file as in datasets.npz:h32")
 
 
 def iris(dtype: str, seed: int, split: int = 0) -> Problem:
     """Return the lab report's second exercise; `split` is the shuffle that divides the rows into training and test."""
     features, labels = datasets.iris()
     start = _normal_start(4, 12, 3, seed)
-    return _problem("iris", dtype, seed, _standardised(features), labels, 100, start, 0.01, 100, split)
+    return _problem(("iris", dtype, seed), _standardised(features), labels, 100, start, 0.01, 100, split)
 
 
 def logits(params: Arrays, x: Array) -> Array:
@@ -153,53 +155,22 @@ def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
     }
 
 
-def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classes: int) -> Problem:
-    """Return a drawn problem with a quarter held out.  Class k owns the features k, k + classes, ...; no product, no BLAS."""
-    rng = np.random.default_rng([seed, n, d, hidden, classes])
-    x = rng.standard_normal((n + max(1, n // 4), d))
-    scores = np.stack([x[:, k::classes].sum(axis=1) for k in range(classes)], axis=1)
-    return _scaled_problem(size, dtype, seed, x, scores.argmax(axis=1), hidden, n, classes)
-
-
-def _scaled_problem(size: str, dtype: str, seed: int, x: Array, y: Array, hidden: int, n: int, classes: int) -> Problem:
-    """Return a problem whose start is scaled by the fan-in (He et al. 2015), and the rate by the batch, whose losses are summed."""
-    d = x.shape[1]
+def _scaled_problem(asked: Asked, x: Array, y: Array, hidden: int, n: int, classes: int) -> Problem:
+    """Return a problem whose start is scaled by the fan-in (He et al. 2015), and its rate by the summed batch."""
+    d, seed = x.shape[1], asked[2]
     start = _normal_start(d, hidden, classes, seed)
     start["W1"] *= np.sqrt(2 / d)
     start["W2"] *= np.sqrt(2 / hidden)
-    return _problem(size, dtype, seed, x, y, n, start, 0.1 / n, 100)
+    return _problem(asked, x, y, n, start, 0.1 / n, 100)
 
 
 def _problem(
-    size: str,
-    dtype: str,
-    seed: int,
-    x: Array,
-    y: Array,
-    n: int,
-    params: Arrays,
-    rate: float,
-    num_steps: int,
-    split: int = 0,
+    asked: Asked, x: Array, y: Array, n: int, start: Arrays, rate: float, wanted_steps: int, split: int = 0
 ) -> Problem:
     """Return the problem with its rows shuffled by `split`, whatever the seed of the start; the first n train."""
-    (d, hidden), classes = params["W1"].shape, params["b2"].size
+    (d, hidden), classes = start["W1"].shape, start["b2"].size
     order = np.random.default_rng(split).permutation(len(x))
     x, y = x[order], y[order].astype(np.int64)
-    flops = 2.0 * n * hidden * (2 * d + 3 * classes)
-    num_steps, timed_steps = steps(flops, num_steps)
-    size_of_params = sum(p.size for p in params.values())
-    return Problem(
-        workload="mlp",
-        size=size,
-        dtype=dtype,
-        seed=seed,
-        params=cast(params, dtype),
-        batch=cast({"x": x[:n], "y": y[:n]}, dtype),
-        held_out=cast({"x": x[n:], "y": y[n:]}, dtype),
-        learning_rate=float(rate),
-        num_steps=num_steps,
-        timed_steps=timed_steps,
-        flops=flops,
-        bytes_moved=float(array_dtype(dtype).itemsize * (n * d + 2 * size_of_params)),
-    )
+    arrays = [start, {"x": x[:n], "y": y[:n]}, {"x": x[n:], "y": y[n:]}]
+    flops, moved = 2.0 * n * hidden * (2 * d + 3 * classes), n * d + 2 * sum(p.size for p in start.values())
+    return posed("mlp", asked, arrays, rate, wanted_steps, flops, moved)
