@@ -41,6 +41,12 @@ class Backend(Protocol):
 
     Arrays and losses have the problem's dtype; params, batch and grads are flat dicts with its keys.  What the functions
     return may still be computing: only `wait` blocks.  They leave their arguments untouched.
+
+    A backend may have more members, and the harness asks whether they are there:
+    `matmul(a, b)`, `copy(a)`: of square matrices, and of an array, for the limits of the machine.
+    `compilations()`: the programs compiled in this process so far; a compiled mode that compiled none is refused.
+    `peak_device_bytes()`: the most device memory since the last call, or in this process where `peak_of_the_process` is true;
+    None on the CPU.  On a GPU it is needed: nothing else would show that the backend computed there.
     """
 
     versions: Mapping[str, str]  # the libraries that compute, and their versions: {"torch": "2.13.0+cpu"}
@@ -65,27 +71,6 @@ class Backend(Protocol):
         self, problem: Problem, num_steps: int
     ) -> Callable[[DeviceArrays, DeviceArrays], tuple[DeviceArrays, Any]]:
         """Return (params, batch) -> (params, losses); losses[i] is the loss before step i, shape [num_steps]."""
-
-
-class Extras(Protocol):
-    """What a backend may offer beside `Backend`; the harness asks for each member whether it is there."""
-
-    def matmul(self, a: Any, b: Any) -> Any:
-        """Return the product of two square matrices, for the machine's limit."""
-
-    def copy(self, a: Any) -> Any:
-        """Return a copy of an array, for the machine's bandwidth."""
-
-    def compilations(self) -> int:
-        """Return how many programs were compiled in this process so far; a compiled mode that compiled none is refused."""
-
-    def peak_device_bytes(self) -> int | None:
-        """Return the most device memory since the last call, or in this process; None on the CPU.
-
-        On a GPU a backend must have this member: nothing else would show that it computed there.
-        """
-
-    peak_of_the_process: bool  # whether that is of the whole process, so that each problem needs its own
 
 
 def checked(made: Any) -> Backend:

@@ -29,17 +29,8 @@ SELECTION = pytest.StashKey[Selection]()
 RECORD = pytest.StashKey[Record]()
 
 CANNOT_KEEP = {
-    f"--benchmark-{what}"
-    for what in (
-        "timer",
-        "min-time",
-        "max-time",
-        "min-rounds",
-        "calibration-precision",
-        "warmup",
-        "disable-gc",
-        "disable",
-    )
+    f"--benchmark-{x}"
+    for x in ("timer", "min-time", "max-time", "min-rounds", "calibration-precision", "warmup", "disable-gc", "disable")
 }  # options of pytest-benchmark about how it measures: here it replays what was measured
 IN_A_RECORD = {"--problem", "--device", "--threads", "--dtype", "--quick", "--rigorous", "--sweep", "--allocator", "-k"}
 IN_A_RECORD |= {"--core", "--seed", "--results", "--no-by-hand"}

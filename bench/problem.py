@@ -39,8 +39,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.workload}/{self.size}"
 
     @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {key: array.shape for key, array in (self.params | self.batch).items()}
+    def shapes(self) -> dict[str, list[int]]:
+        return {key: list(array.shape) for key, array in (self.params | self.batch).items()}
 
     @property
     def checksum(self) -> str:

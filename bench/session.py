@@ -125,9 +125,8 @@ class Pipeline:
         rounds = Rounds(self.pool, self._tolerances_of(problem), record.settings)
         self._add_raced(problem, rounds.race(generation, racing, earlier))
         if last:  # before the race is saved, because a run that is killed must not be complete without its limits
-            raced = [
-                e for e in record.entrants if (e.dtype, e.outcome.status) == (problem.dtype, "ok") and not e.control
-            ]
+            good = [e for e in record.entrants if e.outcome.status == "ok" and not e.control]
+            raced = [e for e in good if e.dtype == problem.dtype]
             record.limits += machine_limits.measure(self.pool, raced, record.limits)
             self._refuse_impossible()
         record.host_states.append(watch.state(generation))

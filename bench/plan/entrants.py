@@ -64,11 +64,8 @@ def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
         return Outcome()
     nearest, samples = max(timed, key=lambda pair: pair[0].flops)
     step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
-    if step <= limit:
-        return Outcome()
-    return Outcome(
-        "skipped", f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
-    )
+    told = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
+    return Outcome("skipped", told) if step > limit else Outcome()
 
 
 def _smaller(record: Record, entrant: Entrant, problem: Problem) -> Iterator[tuple[ProblemFacts, Cell]]:

@@ -3,6 +3,7 @@
 import shlex
 import subprocess
 import sys
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from bench.workers.environment import steering
 ROUNDS = 6
 """Turns of an entrant in a race: the median of six outvotes two that were disturbed (docs/measured.md)."""
 SLOWEST_STEP = 1.0  # seconds that a step may take on the ladder of sizes; a size that would take longer is skipped
+
+AS_SELECTED = ("seed", "problems", "backends", "resources", "dtypes", "allocators", "core")
 
 
 def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
@@ -34,15 +37,9 @@ def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
             rounds=ROUNDS,
             warm_up_seconds=WARM_UP[pace],
             slowest_step_seconds=SLOWEST_STEP if selection.sweep else None,
-            seed=selection.seed,
             operations=selection.timed,
-            problems=list(selection.problems),
-            backends=list(selection.backends),
-            resources=selection.resources,
-            dtypes=list(selection.dtypes),
-            allocators=list(selection.allocators),
-            core=selection.core,
             quick=pace == "quick",
+            **{name: copy(getattr(selection, name)) for name in AS_SELECTED},
         ),
         entrants=entering,
         problems=[facts(problem) for problem in problems],
@@ -61,16 +58,7 @@ def _program() -> list[str]:
 def facts(problem: Problem) -> ProblemFacts:
     """Return what a record keeps of a problem."""
     return ProblemFacts(
-        name=problem.name,
-        dtype=problem.dtype,
-        seed=problem.seed,
-        checksum=problem.checksum,
-        shapes={key: list(shape) for key, shape in problem.shapes.items()},
-        learning_rate=problem.learning_rate,
-        num_steps=problem.num_steps,
-        timed_steps=problem.timed_steps,
-        flops=problem.flops,
-        bytes_moved=problem.bytes_moved,
+        **{name: getattr(problem, name) for name in ProblemFacts.__struct_fields__ if hasattr(problem, name)}
     )
 
 

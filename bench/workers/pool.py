@@ -21,6 +21,7 @@ from bench.workers.process import Failed, Process
 
 T = TypeVar("T")
 Failures = dict[str, Failed]  # by the entrant's label
+Done = list[tuple[Entrant, T]]  # who did it, and what came of it
 
 
 class Pool:
@@ -90,9 +91,7 @@ class Pool:
         """Return the answer of the entrant's process; Failed where there is none."""
         return self.of(entrant).ask(request, self.deadline)
 
-    def in_turn(
-        self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures
-    ) -> list[tuple[Entrant, T]]:
+    def in_turn(self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures) -> Done[T]:
         """Do `work` for one entrant after another; one that fails is left out and put into `failed`."""
         found = []
         for entrant in entrants:
@@ -107,7 +106,7 @@ class Pool:
 
     def side_by_side(
         self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures, alone: bool = True
-    ) -> list[tuple[Entrant, T]]:
+    ) -> Done[T]:
         """Do `work` for every entrant, one at a time on each core; one that fails is left out and put into `failed`.
 
         Entrants on a device follow one another on every core, unless `alone` is false, because compilers time kernels on it.
@@ -123,12 +122,12 @@ class Pool:
 
     def _on_places(
         self, groups: list[list[Entrant]], places: list[list[int]], work: Callable[[Entrant], T], failed: Failures
-    ) -> list[tuple[Entrant, T]]:
+    ) -> Done[T]:
         free: SimpleQueue[list[int]] = SimpleQueue()
         for place in places:
             free.put(place)
 
-        def on_one_place(group: list[Entrant]) -> list[tuple[Entrant, T]]:
+        def on_one_place(group: list[Entrant]) -> Done[T]:
             place = free.get()  # there is one, because there are as many threads as places
 
             def pinned(entrant: Entrant) -> T:

@@ -28,19 +28,8 @@ from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
-SWEEP_SIZES = (
-    "iris",
-    "300x50r5",
-    "1000x100r10",
-    "digits",
-    "1000x500r16",
-    "10000x100r10",
-    "2000x1000r32",
-    "50000x300r10",
-    "4000x2000r64",
-    "4096x4096r128",
-    "4096x4096r256",
-)
+SMALLER_SIZES = ("iris", "300x50r5", "1000x100r10", "digits", "1000x500r16", "10000x100r10", "2000x1000r32")
+SWEEP_SIZES = (*SMALLER_SIZES, "50000x300r10", "4000x2000r64", "4096x4096r128", "4096x4096r256")
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
 LARGE = 1024  # rows and columns beyond which no full singular value decomposition is made
@@ -86,9 +75,8 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
 
 def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], allowed: Allowed) -> EndState:
     """Compare the reconstruction errors; one below the lower bound is infinitely wrong."""
-    errors, theirs = (
-        [quality(problem, params)["reconstruction_error"] for params in trained] for trained in (ours, reference)
-    )
+    errors = [quality(problem, params)["reconstruction_error"] for params in ours]
+    theirs = [quality(problem, params)["reconstruction_error"] for params in reference]
     # The bound is a difference of squares of A, so it is known to some roundings of ||A||^2.
     slack = 1e-10 * float(np.sum(np.square(problem.batch["A"], dtype=np.float64)))
     bound = allowed.lower_bound or 0.0
