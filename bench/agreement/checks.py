@@ -114,9 +114,9 @@ def _fault(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Itera
         yield f"{bad}{what} holds {np.count_nonzero(~np.isfinite(array))} of {array.size} numbers that are not finite"
 
 
-def _compared(name: str, error: float, tolerance: float) -> Check:
-    what = _EXPLAINED.get(name, f"{name} against that of the reference in float64, Euclidean norm")
-    return Check(name, error if np.isfinite(error) else None, tolerance, error <= tolerance, what)
+def _compared(name: str, error: float, tolerance: float, what: str = "") -> Check:
+    what = what or _EXPLAINED.get(name, f"{name} against that of the reference in float64, Euclidean norm")
+    return Check(name, float(error) if np.isfinite(error) else None, tolerance, error <= tolerance, what)
 
 
 def _end_state(tolerances: Tolerances, computed: Computed) -> Check:
@@ -124,8 +124,7 @@ def _end_state(tolerances: Tolerances, computed: Computed) -> Check:
     errors = tolerances.of("trajectory"), tolerances.of("trained params")
     allowed = Allowed(*errors, reference.least_loss, reference.lower_bound)
     found = WORKLOADS[problem.workload].end_state(problem, computed.trained, reference.trained, allowed)
-    known = float(found.error) if np.isfinite(found.error) else None
-    return Check("end state", known, found.tolerance, found.error <= found.tolerance, found.what)
+    return _compared("end state", found.error, found.tolerance, found.what)
 
 
 def _behaviour(computed: Computed) -> list[Check]:

@@ -24,7 +24,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         told = [signum for signum in TOLD_TO_END if signal.getsignal(signum) is not signal.SIG_IGN]  # as nohup sets it
-        self._before = {signum: signal.signal(signum, self._at_once) for signum in told}
+        self._before = {signum: signal.signal(signum, self._end) for signum in told}
         self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._patiently)
         return self
 
@@ -38,16 +38,13 @@ class Interrupts:
         if self._asked:
             self._end()
 
-    def _at_once(self, signum: int, frame: object) -> None:
-        self._end()
-
     def _patiently(self, signum: int, frame: object) -> None:
         self.end_if_asked()
         self._asked = True
         with contextlib.suppress(OSError):  # by os.write, because a signal may have come in the middle of a print
             os.write(2, b"\ninterrupted: finishing the race at hand (Ctrl-C again to stop at once)\n")
 
-    def _end(self) -> None:
+    def _end(self, *of_the_signal: object) -> None:
         for signum in self._before:
             signal.signal(signum, signal.SIG_IGN)
         raise Interrupted

@@ -26,10 +26,13 @@ def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
     """Return a new record and its problems; UsageError for anything that cannot be raced, before anything is measured."""
     problems, entering = selection.posed(), entrants(selection)
     pace, now, given = selection.pace, datetime.now(UTC), selection.generations
+    spec = sys.modules["__main__"].__spec__  # with `python -m`, the program's own file is called __main__.py
+    module = ["python", "-m", spec.name.removesuffix(".__main__")] if spec else []
+    program = module or [Path(sys.argv[0]).name]
     record = Record(
         id=now.strftime("%Y-%m-%dT%H%M%SZ"),
         started=now.isoformat(timespec="seconds"),
-        command=escaped(shlex.join([*_program(), *sys.argv[1:]])),
+        command=escaped(shlex.join([*program, *sys.argv[1:]])),
         commit=commit(),
         host=host.describe(),
         settings=Settings(
@@ -47,12 +50,6 @@ def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
     )
     record.lay_out()
     return record, problems
-
-
-def _program() -> list[str]:
-    """Return the program as a person types it: with `python -m`, its own file is called __main__.py."""
-    spec = sys.modules["__main__"].__spec__
-    return [Path(sys.argv[0]).name] if spec is None else ["python", "-m", spec.name.removesuffix(".__main__")]
 
 
 def facts(problem: Problem) -> ProblemFacts:

@@ -17,19 +17,19 @@ def measure(pool: Pool, entrants: Sequence[Entrant], known: Sequence[Limits]) ->
     They are measured by the first live entrant with these resources that is no outside backend, or by a NumPy of its own.
     """
     found, failed = [], Failures()
+
+    def probe(entrant: Entrant) -> messages.Probed:
+        pool.ask(entrant, messages.Pin(pool.cores.of(entrant.resources.threads)))
+        return pool.ask(entrant, messages.Probe(*DEVICES[entrant.device].probe))
+
     there = {(limits.resources, limits.dtype) for limits in known}
     for resources, dtype in dict.fromkeys((e.resources, e.dtype) for e in entrants):
         able = [e for e in entrants if (e.resources, e.dtype) == (resources, dtype) and e.backend in backends.MODES]
         asked = next((e for e in able if pool.is_up(e)), None) or _stand_in(pool, resources, dtype, failed)
         if asked is not None and (resources, dtype) not in there:
-            for _, probed in pool.in_turn([asked], lambda entrant: _probe(pool, entrant), failed):
+            for _, probed in pool.in_turn([asked], probe, failed):
                 found.append(Limits(resources, dtype, probed.matmul_flops_per_second, probed.copy_bytes_per_second))
     return found
-
-
-def _probe(pool: Pool, entrant: Entrant) -> messages.Probed:
-    pool.ask(entrant, messages.Pin(pool.cores.of(entrant.resources.threads)))
-    return pool.ask(entrant, messages.Probe(*DEVICES[entrant.device].probe))
 
 
 def _stand_in(pool: Pool, resources: Resources, dtype: str, failed: Failures) -> Entrant | None:

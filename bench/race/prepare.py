@@ -68,13 +68,14 @@ def _first_calls(
 ) -> tuple[dict[str, float], bool]:
     """Return the seconds of each operation's first call, and whether its programs had been compiled before."""
     timed, mode = operations(pool, entrant, asked), _mode(pool, entrant)
+    cause = sanity_checks.steered(entrant, mode, environment)
     try:
         prepared: messages.Prepared = pool.ask(entrant, messages.Prepare(pool.file(problem), timed))
     except Failed as failure:
-        told = failure.outcome.reason + sanity_checks.steered(entrant, mode, environment)
-        raise Failed(failure.outcome.status, told, failure.output) from None
+        raise Failed(failure.outcome.status, failure.outcome.reason + cause, failure.output) from None
     if mode != "eager" and timed and prepared.compilations == 0:
-        raise Failed("failed", sanity_checks.uncompiled(entrant, mode, environment))
+        told = "its compiler is switched off: it compiled no program"
+        raise Failed("failed", told + (cause or "; switch it on"))
     return prepared.first_call_seconds, pool.compiles(entrant, problem)
 
 

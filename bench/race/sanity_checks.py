@@ -61,12 +61,6 @@ def broken_rule(tally: messages.Tallied, resources: Resources) -> str:
     return ""
 
 
-def uncompiled(entrant: Entrant, mode: str, environment: Mapping[str, str]) -> str:
-    """Return the sentence for a compiled mode that compiled nothing, with the variables that may have switched it off."""
-    remedy = steered(entrant, mode, environment) or "; switch it on"
-    return f"its compiler is switched off: it compiled no program{remedy}"
-
-
 def steered(entrant: Entrant, mode: str, environment: Mapping[str, str]) -> str:
     """Return `; NAME=value may be the cause, unset it` with the variables that change the entrant's library; '' without any."""
     library = backends.LIBRARIES.get(entrant.library)

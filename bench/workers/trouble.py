@@ -2,7 +2,6 @@
 
 import importlib.util
 import traceback
-from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def trouble(error: Exception, ask: Any) -> Trouble:
         return Trouble("failed", str(TooLate(error) if isinstance(error, Unsupported) else error))
     if isinstance(error, Malformed):
         return Trouble("disagrees", str(error))
-    if any(isinstance(e, MemoryError) or "out of memory" in str(e).lower() for e in _chain(error)):
+    if _out_of_memory(error):
         return Trouble("out of memory", said)
     if isinstance(ask, Load) and (reason := _hidden(ask.backend)):
         return Trouble("failed", reason)
@@ -73,8 +72,7 @@ def _where(error: Exception) -> str:
     return f"{Path(last.filename).name}, line {last.lineno}, in {last.name}"
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield the error, and those during whose handling it was raised."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _out_of_memory(error: BaseException | None) -> bool:
+    """Return whether the error says so, or one during whose handling it was raised."""
+    told = isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    return error is not None and (told or _out_of_memory(error.__cause__ or error.__context__))

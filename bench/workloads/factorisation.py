@@ -33,7 +33,6 @@ SWEEP_SIZES = (*SMALLER_SIZES, "50000x300r10", "4000x2000r64", "4096x4096r128", 
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
 LARGE = 1024  # rows and columns beyond which no full singular value decomposition is made
-
 ROOM = 100  # so many times the squares of a matrix, or as much less, float32 must still hold
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
@@ -43,10 +42,10 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     rng, asked = np.random.default_rng(seed), (size, dtype, seed)
     if size == "iris":
         params = {"U": rng.random((150, 2)), "V": rng.random((4, 2))}
-        return _problem(asked, _centred(datasets.iris()[0]), params, 0.01, 1000)
+        return _problem(asked, datasets.iris()[0], params, 0.01, 1000, centred=True)
     if size == "digits":
         params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
-        return _problem(asked, _centred(datasets.digits()[0]), params, 3e-3, 400)
+        return _problem(asked, datasets.digits()[0], params, 3e-3, 400, centred=True)
     if file := files.named(size, "r"):
         path, rank = file
         A = files.matrix(path).arrays["A"]
@@ -107,18 +106,13 @@ def lower_bound(problem: Problem) -> float:
     return float(np.sum(A**2) - np.sum(_largest_singular_values(A, rank) ** 2))
 
 
-def _centred(A: Array) -> Array:
-    return A - A.mean(axis=0)
-
-
 def _check(size: str, m: int, n: int, rank: int) -> None:
     if not m or not n:
         raise UsageError(f"factorisation {size!r} has no entries; give at least one row and one column")
     if not 1 <= rank <= min(m, n):
         wrong = f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix"
         raise UsageError(f"{wrong}; the rank must lie in 1..{min(m, n)}")
-    residual = (m, n)
-    datasets.check_fits(size, (m, n), (m, rank), (n, rank), residual)
+    datasets.check_fits(size, (m, n), (m, rank), (n, rank), (m, n))  # with the residual
 
 
 def _check_scale(path: str, A: Array) -> None:
@@ -138,7 +132,8 @@ def _scaled_problem(asked: Asked, A: Array, rank: int, norm: float, rng: np.rand
     return _problem(asked, A, start, 0.2 / norm, 100)
 
 
-def _problem(asked: Asked, A: Array, start: Arrays, rate: float, wanted_steps: int) -> Problem:
+def _problem(asked: Asked, A: Array, start: Arrays, rate: float, wanted_steps: int, centred: bool = False) -> Problem:
+    A = A - A.mean(axis=0) if centred else A
     (m, n), rank = A.shape, start["U"].shape[1]
     flops, moved = 6.0 * m * n * rank, m * n + 2 * rank * (m + n)
     return posed("factorisation", asked, [start, {"A": A}, {}], rate, wanted_steps, flops, moved)

@@ -116,8 +116,7 @@ def _check(size: str, rows: int, d: int, hidden: int, classes: int) -> None:
     for what, count in {"examples": rows, "features": d, "hidden": hidden, "classes": classes - 1}.items():
         if count < 1:
             raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
-    activations = (rows, hidden + classes)
-    datasets.check_fits(size, (rows, d), (d, hidden), (hidden, classes), activations)
+    datasets.check_fits(size, (rows, d), (d, hidden), (hidden, classes), (rows, hidden + classes))  # with activations
 
 
 def _standardised(features: Array) -> Array:
