@@ -26,9 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.agree", description="Do the backends agree, and how closely."
-    )
+    parser = argparse.ArgumentParser("python -m bench.agree", description="Do the backends agree, and how closely.")
     add_options(parser.add_argument)
     tries = f"try every promise of the protocol, too; by itself on {', '.join(CONFORMANCE_PROBLEMS)}, in float32 and float64"
     parser.add_argument("--conformance", action="store_true", help=tries)
@@ -39,13 +37,8 @@ def _agree(options: argparse.Namespace) -> int:
     problems, dtypes = options.problem, options.dtype
     if options.conformance:
         problems, dtypes = problems or CONFORMANCE_PROBLEMS, dtypes or CONFORMANCE_DTYPES
-    selection = Selection(
-        options.backend if options.no_by_hand else with_twins(options.backend),
-        problems,
-        options.device,
-        dtypes=dtypes,
-        deadline=options.deadline,
-    )
+    named = options.backend if options.no_by_hand else with_twins(options.backend)
+    selection = Selection(named, problems, options.device, dtypes=dtypes, deadline=options.deadline)
     with progress.reporter() as say:
         record = session.agreement(selection, say, options.conformance)
     summary = verdict.agreement_summary(record)

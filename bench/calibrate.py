@@ -144,14 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.calibrate", description="The harness's own error rates.")
     added = f"races to add (default: 5, which is {5 * len(BACKENDS) * len(PROBLEMS) * COPIES // 2} comparisons)"
-    parser.add_argument("--races", type=int, default=5, metavar="N", help=added)
-    where: dict[str, Any] = {
-        "type": folder,
-        "default": RESULTS / "local",
-        "metavar": "DIR",
-        "help": "default: results/local/",
-    }
-    parser.add_argument("--results", **where)
+    add = parser.add_argument
+    add("--races", type=int, default=5, metavar="N", help=added)
+    add("--results", type=folder, default=RESULTS / "local", metavar="DIR", help="default: results/local/")
     options = parser.parse_args(arguments)
     if options.races < 1:
         raise UsageError(f"--races {options.races} adds nothing; give 1 or more")

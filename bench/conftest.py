@@ -138,12 +138,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     who = [params["entrant"] for params in chosen]
     selected = {(params["problem"], params["operation"]) for params in chosen}
     selection.timed = {p: [op for op in ops if (p, op) in selected] for p, ops in selection.timed.items()}
-    selection.problems = [x for x in selection.problems if any(params["problem"] == x for params in chosen)]
-    selection.backends = [x for x in selection.backends if any(e.backend == x for e in who)]
-    selection.devices = [x for x in selection.devices if any(e.device == x for e in who)]
-    selection.threads = [x for x in selection.threads if any(e.resources.threads == x for e in who)]
-    selection.allocators = [x for x in selection.allocators if any(e.allocator == x for e in who)]
-    selection.dtypes = [x for x in selection.dtypes if any(e.dtype == x for e in who)]
+    kept = {"backends": {e.backend for e in who}, "devices": {e.device for e in who}, "dtypes": {e.dtype for e in who}}
+    kept |= {"threads": {e.resources.threads for e in who}, "allocators": {e.allocator for e in who}}
+    for what, names in (kept | {"problems": {problem for problem, _ in selected}}).items():
+        setattr(selection, what, [x for x in getattr(selection, what) if x in names])
 
 
 @pytest.fixture(scope="session")

@@ -70,22 +70,15 @@ def epsilon(dtype: str) -> float:
 
 def cast(arrays: Arrays, dtype: str) -> Arrays:
     """Return the arrays with floats in `dtype`; integers (labels) stay as they are."""
-    return {
-        key: np.array(a, dtype=array_dtype(dtype) if a.dtype.kind == "f" else a.dtype, order="C")
-        for key, a in arrays.items()
-    }
+    wanted = {key: array_dtype(dtype) if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
+    return {key: np.array(a, dtype=wanted[key], order="C") for key, a in arrays.items()}
 
 
 def in_dtype(problem: Problem, dtype: str) -> Problem:
     """Return `problem` with every float converted."""
     wider = array_dtype(dtype).itemsize / array_dtype(problem.dtype).itemsize
-    return problem.replace(
-        dtype=dtype,
-        bytes_moved=wider * problem.bytes_moved,
-        params=cast(problem.params, dtype),
-        batch=cast(problem.batch, dtype),
-        held_out=cast(problem.held_out, dtype),
-    )
+    arrays = {group: cast(getattr(problem, group), dtype) for group in ("params", "batch", "held_out")}
+    return problem.replace(dtype=dtype, bytes_moved=wider * problem.bytes_moved, **arrays)
 
 
 NUDGE = 8  # a start may be moved by so many units in the last place and still pose the same question; a power of 2

@@ -117,7 +117,6 @@ class Pipeline:
         """Prepare, check, race and record one problem."""
         record, watch = self.record, Watch(self.pool.cores.racing)
         earlier = next((r for r in record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
-        self._tell(generation, problem)
         ready = self._prepare(generation, problem)
         if earlier is None:
             self._check(ready, problem)
@@ -138,13 +137,21 @@ class Pipeline:
         for dtype in self.record.settings.dtypes:
             with self.pool.generation(0):
                 for problem in self._left(0, dtype):
-                    self._tell(0, problem)
                     self._check(self._prepare(0, problem), problem, promises)
                     self.end_if_asked()
 
     def _prepare(self, generation: int, problem: Problem) -> list[Entrant]:
-        record, asked = self.record, self.record.settings.operations[problem.name]
-        entering = [e for e in record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
+        """Prepare the entrants that may race this problem; why others may not goes into their cells."""
+        record, asked, entering = self.record, self.record.settings.operations[problem.name], []
+        of = f"{generation + 1} of {max(1, record.settings.generations)}"
+        self.say(f"generation {of}: {escaped(problem.name)}, {problem.dtype}")
+        for entrant in (e for e in record.entrants if e.dtype == problem.dtype):
+            cell, outcome = self._cell(entrant.label, problem), enters(record, entrant, problem)
+            if outcome.status in ("pending", "ok"):
+                entering.append(entrant)
+            elif outcome != cell.outcome:
+                cell.outcome = outcome
+                cell.samples.clear()
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)
         return prepared.ready
@@ -224,16 +231,6 @@ class Pipeline:
 
     # What the record says.
 
-    def _enters(self, entrant: Entrant, problem: Problem) -> bool:
-        """Return whether the entrant races this problem; why not goes into its cell."""
-        cell, outcome = self._cell(entrant.label, problem), enters(self.record, entrant, problem)
-        if outcome.status in ("pending", "ok"):
-            return True
-        if outcome != cell.outcome:
-            cell.outcome = outcome
-            cell.samples.clear()
-        return False
-
     def _good_cells(self) -> list[tuple[Entrant, Cell]]:
         good = [cell for cell in self.record.cells if cell.outcome.status == "ok"]
         return [(self.record.entrant(cell.entrant, cell.dtype), cell) for cell in good]
@@ -248,10 +245,6 @@ class Pipeline:
     def _tolerances_of(self, problem: Problem) -> Tolerances:
         key = (problem.name, problem.dtype)
         return self._tolerances.setdefault(key, Tolerances(Reference(problem)))
-
-    def _tell(self, generation: int, problem: Problem) -> None:
-        of = f"{generation + 1} of {max(1, self.record.settings.generations)}"
-        self.say(f"generation {of}: {escaped(problem.name)}, {problem.dtype}")
 
 
 def _temporary() -> str:

@@ -1,5 +1,7 @@
 """The lab report in numbers: how alike learnt factor and PCA scores are, and how far a split moves the accuracies."""
 
+from itertools import product
+
 import numpy as np
 
 import backends
@@ -26,7 +28,7 @@ def lab_report(backend: str, problem: Problem, params: Arrays, svd_error: float)
     mapped = U @ np.linalg.lstsq(U, scores, rcond=None)[0]
     return LabReport(
         backend=backend,
-        labels=[int(label) for label in datasets.iris()[1]],
+        labels=datasets.iris()[1].tolist(),
         pca_scores=scores.tolist(),
         learnt=U.tolist(),
         r_squared=float(1 - np.sum((scores - mapped) ** 2) / np.sum((scores - scores.mean(axis=0)) ** 2)),
@@ -40,9 +42,8 @@ def lab_report(backend: str, problem: Problem, params: Arrays, svd_error: float)
 def _split_accuracies() -> list[list[float]]:
     """Return [training, test] accuracy of the second exercise for every split and start, by the reference."""
     numpy, found = backends.load(REFERENCE, "cpu", "float32"), []
-    for split in range(SPLITS):
-        for seed in range(STARTS):
-            problem = mlp.iris("float32", seed, split)
-            params, _ = numpy.trainer(problem, problem.num_steps)(problem.params, problem.batch)
-            found.append(list(mlp.quality(problem, dict(params)).values()))
+    for split, seed in product(range(SPLITS), range(STARTS)):
+        problem = mlp.iris("float32", seed, split)
+        params, _ = numpy.trainer(problem, problem.num_steps)(problem.params, problem.batch)
+        found.append(list(mlp.quality(problem, dict(params)).values()))
     return found

@@ -4,7 +4,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,10 +127,8 @@ def pinned(numbers: Sequence[int]) -> Iterator[None]:
 def pin_all_threads(numbers: Collection[int]) -> None:
     """Pin every thread of this process, those of a library too, to the processors `numbers`; none where there are none."""
     for thread in os.listdir("/proc/self/task") if numbers else ():
-        try:
+        with suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread), numbers)
-        except ProcessLookupError:
-            continue
 
 
 @contextmanager

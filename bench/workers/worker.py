@@ -55,14 +55,10 @@ class Worker:
         seconds, made = clock.timed(lambda: backends.load(ask.backend, self.device, ask.dtype))
         self.backend = checked(made)
         pin_all_threads(self._cores)  # again, because a library may have started threads
-        return messages.Loaded(
-            import_seconds=seconds,
-            mode=self.backend.mode,
-            # torch.__version__ is a kind of str of its own, which no message can hold.
-            versions={library: str(version) for library, version in self.backend.versions.items()},
-            peak_of_the_process=getattr(self.backend, "peak_of_the_process", False),
-            operations=[operation.name for operation in offered(self.backend)],
-        )
+        # torch.__version__ is a kind of str of its own, which no message can hold.
+        versions = {library: str(version) for library, version in self.backend.versions.items()}
+        whole, names = getattr(self.backend, "peak_of_the_process", False), [x.name for x in offered(self.backend)]
+        return messages.Loaded(seconds, self.backend.mode, versions, whole, names)
 
     def pin(self, ask: messages.Pin) -> messages.Done:
         pin_all_threads(ask.cores)
@@ -173,12 +169,10 @@ class Worker:
         device_peak_bytes, given = device_peak(), self.problem.params | self.problem.batch
         # Each is fetched once, because a library may keep what it has fetched.
         fetched = iter([self.backend.wait(self.backend.put(self.backend.get(trained))) for _ in range(5)])
-        return messages.Transferred(
-            device_peak_bytes,
-            put_seconds=_fastest(lambda: self.backend.wait(self.backend.put(given)), 5),
-            get_seconds=_fastest(lambda: self.backend.get(next(fetched)), 5),
-            device_seconds=None if DEVICES[self.device].is_the_cpu else self._queued_seconds(params),
-        )
+        put_seconds = _fastest(lambda: self.backend.wait(self.backend.put(given)), 5)
+        get_seconds = _fastest(lambda: self.backend.get(next(fetched)), 5)
+        device_seconds = None if DEVICES[self.device].is_the_cpu else self._queued_seconds(params)
+        return messages.Transferred(device_peak_bytes, put_seconds, get_seconds, device_seconds)
 
     def probe(self, ask: messages.Probe) -> messages.Probed:
         """Take the best of several tries: a limit is what the machine can do, not what it usually does."""
