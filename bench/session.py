@@ -141,17 +141,10 @@ class Pipeline:
                     self.end_if_asked()
 
     def _prepare(self, generation: int, problem: Problem) -> list[Entrant]:
-        """Prepare the entrants that may race this problem; why others may not goes into their cells."""
-        record, asked, entering = self.record, self.record.settings.operations[problem.name], []
+        record, asked = self.record, self.record.settings.operations[problem.name]
         of = f"{generation + 1} of {max(1, record.settings.generations)}"
         self.say(f"generation {of}: {escaped(problem.name)}, {problem.dtype}")
-        for entrant in (e for e in record.entrants if e.dtype == problem.dtype):
-            cell, outcome = self._cell(entrant.label, problem), enters(record, entrant, problem)
-            if outcome.status in ("pending", "ok"):
-                entering.append(entrant)
-            elif outcome != cell.outcome:
-                cell.outcome = outcome
-                cell.samples.clear()
+        entering = [e for e in record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)
         return prepared.ready
@@ -230,6 +223,15 @@ class Pipeline:
                 cell.outcome = Outcome("unsteady", reason)
 
     # What the record says.
+
+    def _enters(self, entrant: Entrant, problem: Problem) -> bool:
+        """Return whether the entrant races this problem; why not goes into its cell."""
+        cell, outcome = self._cell(entrant.label, problem), enters(self.record, entrant, problem)
+        may = outcome.status in ("pending", "ok")
+        if not may and outcome != cell.outcome:
+            cell.outcome = outcome
+            cell.samples.clear()
+        return may
 
     def _good_cells(self) -> list[tuple[Entrant, Cell]]:
         good = [cell for cell in self.record.cells if cell.outcome.status == "ok"]
