@@ -7,6 +7,6 @@ from pathlib import Path
 GIVEN = frozenset(os.environ)  # the variables' names, before a library that this process imports has added its own
 
 
-# A person's backend may lie in the working folder, which moves to the end of the path: numpy.py there must hide no library.
+# The working folder goes to the end of the path: a person's backend may lie there, and numpy.py must hide no library.
 if Path.cwd() != Path(__file__).parents[1]:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path.cwd()] + [os.getcwd()]

@@ -21,7 +21,7 @@ CANNOT = r"not on \w{1,20}|not for \w{1,40}|needs [\w.,<>= -]{1,40}"  # the patt
 class Unsupported(Exception):
     """This backend cannot run here: the status of the cell (`not on cpu`), and the sentence beside it.
 
-    A factory, `loss`, `value_and_grad` and `trainer` may raise it.  A function that they returned has failed if it does.
+    A factory, `loss`, `value_and_grad` and `trainer` may raise it.  A function that they return fails if it does.
     """
 
     def __init__(self, status: str, reason: str):
@@ -39,13 +39,13 @@ class Malformed(Exception):
 class Backend(Protocol):
     """One library, in one mode, on one device, in one dtype.  `bench/workloads/<workload>.py` has the formulas.
 
-    Arrays and losses have the problem's dtype; params, batch and grads are flat dicts with its keys.  What the functions
+    Arrays and losses have the problem's dtype; params, batch and grads are flat dicts with its keys.  What functions
     return may still be computing: only `wait` blocks.  They leave their arguments untouched.
 
     A backend may have more members, and the harness asks whether they are there:
     `matmul(a, b)`, `copy(a)`: of square matrices, and of an array, for the limits of the machine.
     `compilations()`: the programs compiled in this process so far; a compiled mode that compiled none is refused.
-    `peak_device_bytes()`: the most device memory since the last call, or in this process where `peak_of_the_process` is true;
+    `peak_device_bytes()`: the most device memory since the last call, or in this process if `peak_of_the_process`;
     None on the CPU.  On a GPU it is needed: nothing else would show that the backend computed there.
     """
 

@@ -1,6 +1,6 @@
 """The harness on trial: how often its verdicts are wrong, `python -m bench.calibrate [--races N] [--results DIR]`.
 
-Identical code is raced against itself, and against itself with more work, as everything else is.  Every race is added to
+Identical code is raced against itself, and against itself with more work, as all else is.  Every race is added to
 calibration.json, so that a calibration can be ended at any time and gone on with.
 """
 

@@ -12,7 +12,7 @@ SHORTEST_SAMPLE = 1e-3  # seconds; shorter calls are batched into one sample
 def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) -> tuple[int, list[Any]]:
     """Return the nanoseconds of `wait(call(start, batch))` on every start, one after another, and the outputs.
 
-    All outputs are kept until the clock has stopped, so that nothing can be skipped.  No garbage is collected meanwhile.
+    All outputs are kept until the clock has stopped, so that nothing can be skipped.  No garbage is collected.
     """
     with _uncollected():
         began = perf_counter_ns()
@@ -21,7 +21,7 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the seconds that `call()` took, and its result; collecting garbage would slow an import by up to a quarter."""
+    """Return the seconds that `call()` took, and its result; garbage collection would slow an import by a quarter."""
     with _uncollected():
         began = perf_counter_ns()
         result = call()
@@ -38,7 +38,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:
-    """Return the seconds that `sample` adds to each call, beyond a bare loop over the same calls; the best of `repeats`."""
+    """Return the seconds that `sample` adds to each call, beyond a bare loop over them; the best of `repeats`."""
 
     def call(start: Any, batch: Any) -> None:
         return None

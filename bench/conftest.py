@@ -67,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SELECTION] = _selection(config)
         if not config.option.collectonly:
             resumed = config.option.resume
-            folder = resumed.parent if resumed else config.option.results
-            with sole_writer(folder), cores.reserved(cores.usable_cores()):
+            place = resumed.parent if resumed else config.option.results
+            with sole_writer(place), cores.reserved(cores.usable_cores()):
                 pass  # found out here, because an exit from a fixture is told amid the tests' own output
     except UsageError as error:
         pytest.exit(escaped(str(error)), returncode=USAGE)

@@ -125,9 +125,9 @@ def posed(
 
 
 def steps(flops: float, wanted: int) -> tuple[int, int]:
-    """Return (num_steps, timed_steps) for a problem whose step takes `flops`, so that all machines are asked for the same.
+    """Return (num_steps, timed_steps) for a problem whose step takes `flops`: all machines are asked for the same.
 
-    A timed call does about 0.3 Gflop, with 1 Mflop for the calls of each step, and the whole descent 15 Gflop.  A descent
+    A timed call does about 0.3 Gflop, with 1 Mflop for the calls of each step, and a descent 15 Gflop.  A descent
     is a whole number of timed calls, so that one compiled program serves both: if `wanted` allows, three of two steps.
     """
     cost = flops + 1e6

@@ -46,7 +46,7 @@ def run(
 ) -> Record:
     """Return the record of a race, which is kept in `results` as it grows, or where it lies when it is resumed.
 
-    `say` is told how far the race is, followed by what `beside` says of the record.  UsageError where it cannot begin or be
+    `say` is told how far the race is, and what `beside` says of the record.  UsageError where it cannot begin or be
     kept; Interrupted after Ctrl-C.
     """
     with sole_writer(resume.parent if resume else results), cores.reserved(cores.usable_cores()):
@@ -69,7 +69,7 @@ def run(
 
 
 def agreement(selection: Selection, say: Callable[[str], None], promises: bool = False) -> Record:
-    """Return a record of checked answers, with `promises` of every promise of the protocol; nothing is timed or kept."""
+    """Return a record of checked answers, and with `promises` of those of the protocol; nothing is timed or kept."""
     selection.generations = 0
     record, problems = new_record(selection)
     with Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:

@@ -96,7 +96,7 @@ def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
 
 
 def _paired_median(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the median log ratio of samples of the same turn, there and back one by one: a disturbance spoils one alone."""
+    """Return the median log ratio of samples of the same turn, there and back apart: a disturbance spoils one alone."""
     rounds = min(len(a), len(b))
     return float(np.median(np.log(a[:rounds] / b[:rounds])))
 
@@ -146,7 +146,7 @@ def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: 
     """Return whether a is faster or slower than b, from `ratio(a, b)`.
 
     `level`: the whole 90 % interval lies within `margin` around 1 (two one-sided tests at 5 %, Schuirmann 1987).
-    `faster`, `slower`: the interval leaves out 1, and the ratio lies farther from 1 than the interval of the control, which is
+    `faster`, `slower`: the interval leaves out 1, and the ratio lies farther from 1 than the control's interval, which is
     the same code raced against itself.  `unknown`: neither.
     """
     if estimate is None or estimate.error is None:
@@ -162,7 +162,7 @@ def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: 
 
 
 def between_processes(samples: Sequence[Samples]) -> float | None:
-    """Return the share of the variance of a generation's mean log time that lies between processes, beyond that of its rounds.
+    """Return the share of the variance of generations' mean log times that lies between processes, beyond their rounds'.
 
     By one-way analysis of variance; None below three generations.
     """
@@ -175,7 +175,7 @@ def between_processes(samples: Sequence[Samples]) -> float | None:
 
 
 def generations_for(half_width: float, estimate: Estimate) -> int | None:
-    """Return how many generations an interval of this relative half-width takes, by the scatter of `estimate`; or None."""
+    """Return how many generations an interval of this relative half-width takes, by `estimate`'s scatter; or None."""
     if estimate.error is None:
         return None
     deviation = estimate.error * np.sqrt(estimate.freedom + 1)

@@ -70,7 +70,7 @@ def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
 
 
 def timed_call_agrees(tolerances: Tolerances, operation: str, loss: float, distance: float) -> bool:
-    """Return whether a timed call, from a start that was moved a little, ended where the reference does, to half the digits.
+    """Return whether a timed call, from a start moved a little, ended where the reference does, to half the digits.
 
     `loss` is its last loss, `distance` how far its answer lies from its start; the checks compared the rest.
     """

@@ -9,7 +9,7 @@ from bench.agreement.answers import Answers
 from bench.problem import Array, Arrays, epsilon
 
 RESOLVED = epsilon("float32")
-"""A loss below this part of its descent's largest is compared with that part: an exact factorisation leaves rounding alone."""
+"""A loss below this part of its descent's largest counts as that part: an exact factorisation leaves rounding alone."""
 
 
 def norm(arrays: Mapping[str, Array]) -> float:
@@ -18,7 +18,7 @@ def norm(arrays: Mapping[str, Array]) -> float:
 
 
 def distance(arrays: Mapping[str, Array], start: Arrays) -> float:
-    """Return the Euclidean distance of the arrays from the start: of the right answer the same from every turned start."""
+    """Return the Euclidean distance of the arrays from the start, of a right answer the same from every turned start."""
     return norm({key: np.subtract(a, start[key], dtype=np.float64) for key, a in arrays.items()})
 
 

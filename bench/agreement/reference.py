@@ -42,7 +42,7 @@ class Reference:
 
     @cached_property
     def halfway(self) -> Problem:
-        """The problem from where the float64 descent has made half its gain; at the end the gradient may be rounding alone."""
+        """The problem from where the float64 descent has made half its gain; at its end a gradient is rounding alone."""
         problem = in_dtype(self.problem, "float64")
         _, losses = descend(_NUMPY, functions(_NUMPY, problem), problem)
         steps = max(1, int(np.argmax(losses <= (losses[0] + losses[-1]) / 2)))

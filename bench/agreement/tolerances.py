@@ -31,7 +31,7 @@ class Tolerances:
     def of(self, check: str) -> float:
         """Return MARGIN roundings, KINKS branches or FLOOR units, whichever is most.
 
-        A rounding is the distance of NumPy in float32 from float64, scaled to the dtype: nothing finer is there for float64.
+        A rounding is the distance of NumPy in float32 from float64, scaled to the dtype: nothing is finer than float64.
         """
         unit = epsilon(self.problem.dtype)
         rounding = self._rounding[check] * unit / epsilon("float32")
@@ -46,7 +46,7 @@ class Tolerances:
 
     @cached_property
     def _branches(self) -> list[dict[str, float]]:
-        """The distances of runs from starts, and points halfway, that rounding could have made, in the problem's own dtype."""
+        """The distances of runs from starts and points halfway that rounding could have made, in the problem's dtype."""
         reference, dtype = self.reference, str(array_dtype(self.problem.dtype))
         rng, truth = np.random.default_rng(0), reference.truth
 

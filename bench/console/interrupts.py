@@ -14,7 +14,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Inside `with`, the first Ctrl-C waits for `end_if_asked`; a second one, and each of TOLD_TO_END, raises Interrupted.
+    """Inside `with`, the first Ctrl-C waits for `end_if_asked`; a second, and each of TOLD_TO_END, raises Interrupted.
 
     From then on this process ignores these signals, so that it ends undisturbed.
     """

@@ -28,7 +28,7 @@ class Device:
     least_warm_up_seconds: float  # untimed calls that begin a turn, whatever was asked for
     is_the_cpu: bool
     """Whether the cores compute.  Elsewhere entrants get ready one by one, on every core, with a new compile cache each
-    generation, because compilers time kernels; memory and transfers are measured; a process ends with its first failure."""
+    generation, as compilers time kernels; memory and transfers are measured; a process ends with its first failure."""
 
 
 def _found() -> dict[str, Device]:

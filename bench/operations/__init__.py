@@ -14,7 +14,7 @@ from bench.problem import Problem
 class Operation:
     """One function of a backend, called with (params, batch).
 
-    Timed calls start from turned params (see `Workload.turned`): arrays that it returns must turn with them, as gradients do.
+    Timed calls start from turned params (`Workload.turned`): arrays that it returns must turn with them, as gradients do.
     """
 
     name: str

@@ -13,7 +13,7 @@ from bench.statistics import spread
 
 
 def entrants(selection: Selection) -> list[Entrant]:
-    """Return every backend with all resources that it can use, and, if anything is timed, a control for each resources."""
+    """Return every backend with all resources that it can use and, if anything is timed, their controls."""
     everywhere = [(backend, resources) for resources in selection.resources for backend in selection.backends]
     # A backend that can run on no device that was asked for still gets its row, which says so.
     places = [(b, r) for b, r in everywhere if may_run(b, r.device) or len(selection.devices) == 1]
@@ -46,7 +46,7 @@ def _label(name: str, resources: Resources, second_allocator: str) -> str:
 def enters(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
     """Return the outcome with which the entrant's cell begins: pending or ok where the entrant may race.
 
-    It may not where its library cannot run, this cell has failed, or a smaller problem of the workload says it is too much.
+    It may not if its library cannot run, this cell has failed, or a smaller problem says that this is too much.
     """
     outcome = record.cell(entrant.label, problem.name, problem.dtype).outcome
     if entrant.outcome.status not in ("pending", "ok"):

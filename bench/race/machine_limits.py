@@ -14,7 +14,7 @@ from bench.workers.pool import Failures, Pool
 def measure(pool: Pool, entrants: Sequence[Entrant], known: Sequence[Limits]) -> list[Limits]:
     """Return the limits of all resources in every dtype of `entrants`, but for those that are `known`.
 
-    They are measured by the first live entrant with these resources that is no outside backend, or by a NumPy of its own.
+    They are measured by the first live entrant with these resources, but no outside backend; or by a NumPy of its own.
     """
     found, failed = [], Failures()
 

@@ -80,7 +80,7 @@ def _first_calls(
 
 
 def operations(pool: Pool, entrant: Entrant, asked: Sequence[str]) -> list[str]:
-    """Return what the entrant is timed at, `train` first; a compiled loop differs from the compiled step in `train` alone."""
+    """Return what the entrant is timed at; a compiled loop differs from the compiled step in `train` alone."""
     loaded = pool.of(entrant).loaded
     offered, whole = loaded.operations if loaded else [], _mode(pool, entrant) == "compiled loop"
     can = [name for name, operation in OPERATIONS.items() if name in offered and (operation.takes_steps or not whole)]

@@ -45,8 +45,8 @@ class _Core(NamedTuple):
 def choose(usable: Sequence[int], threads: int = 1, asked: int | None = None) -> Cores:
     """Return where a race of backends with up to `threads` threads is run; UsageError where that cannot be.
 
-    It begins with `asked`, or else the last physical core of the fastest kind, on the memory node that has most of them.  Further
-    threads get physical cores like it first, then other cores, then second processors.  Without a topology each is a core.
+    It begins with `asked`, or the last physical core of the fastest kind, on the memory node with most of them.  More
+    threads get physical cores like it first, then others, then second processors.  Without a topology each is a core.
     """
     if not usable:
         if asked is not None:

@@ -26,7 +26,7 @@ USUAL_LAYOUT = Layout()
 
 
 def layout(seed: int, generation: int) -> Layout:
-    """Return the layout of a generation: in it identical code is laid out alike, and what that does is in the interval."""
+    """Return the layout of a generation: identical code is laid out alike in it, and the interval has what that does."""
     rng = np.random.default_rng([seed, generation])
     return Layout(int(rng.integers(PLACES)), int(rng.integers(2**32)))
 

@@ -24,7 +24,7 @@ ROOM = 14
 
 
 def give_room(step_bytes: float, processes: int) -> None:
-    """Touch pages now and free them, so that the heap keeps them for the calls; half the memory at most for all `processes`.
+    """Touch pages and free them, so that the heap keeps them for the calls; all `processes` get half of the memory at most.
 
     Otherwise a heap that keeps freed memory grows now and then into pages that nobody has touched (docs/measured.md).
     """

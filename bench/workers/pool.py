@@ -28,7 +28,7 @@ class Pool:
     """One process for each entrant, started when it first enters a generation."""
 
     def __init__(self, folder: Path, cores: Cores, deadline: float, seed: int) -> None:
-        """`folder`: for problems and compiled programs.  `deadline`: seconds that an entrant may take over one problem."""
+        """`folder`: for problems and compiled programs; `deadline`: seconds of an entrant over one problem."""
         self.cores, self.deadline = cores, deadline
         self._folder, self._seed, self.file = folder, seed, ProblemFiles(folder).path
         self._layout, self._order, self._all_cores = Layout(), [0], usable_cores()
@@ -66,7 +66,7 @@ class Pool:
     def _cache(self, entrant: Entrant) -> Path:
         """Return the folder for what the entrant compiles: its own, or cold would not be cold.
 
-        On a device it is new in each generation: compilers time kernels there, and one choice would be no part of the spread.
+        On a device it is new in each generation: compilers time kernels, and one choice would be no part of the spread.
         """
         if entrant.key not in self._caches or not DEVICES[entrant.device].is_the_cpu:
             self._caches[entrant.key] = Path(tempfile.mkdtemp(dir=self._folder))
@@ -109,7 +109,7 @@ class Pool:
     ) -> Done[T]:
         """Do `work` for every entrant, one at a time on each core; one that fails is left out and put into `failed`.
 
-        Entrants on a device follow one another on every core, unless `alone` is false, because compilers time kernels on it.
+        Entrants on a device follow one another on every core, unless `alone` is false: compilers time kernels on it.
         Entrants with more threads follow those with fewer.
         """
         done: dict[tuple[str, str], T] = {}

@@ -59,7 +59,7 @@ class Process:
     def ask(self, request: messages.Request, deadline: float) -> Any:
         """Return the answer; Failed where there is none.
 
-        From Prepare on, all requests about one problem may take `deadline` seconds together; Pin has a deadline of its own.
+        From Prepare on, all requests about one problem take at most `deadline` seconds together; Pin has its own.
         """
         left = self._channel.left
         if isinstance(request, messages.Load | messages.Prepare | messages.Pin):

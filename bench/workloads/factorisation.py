@@ -89,7 +89,7 @@ def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], all
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
-    """Return `count` starts [count, ...] of the same descent: U Q and V Q, with Q a random reflection; at rank 1, the sign."""
+    """Return `count` starts [count, ...] of the same descent: U Q and V Q, with Q a random reflection."""
     v = rng.standard_normal((count, params["U"].shape[1], 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)
     Q = np.eye(v.shape[1]) - 2 * v @ v.swapaxes(1, 2)
@@ -116,7 +116,7 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
 
 
 def _check_scale(path: str, A: Array) -> None:
-    """Raise UsageError unless float32, which measures tolerances, holds the sum of the squares of A with room to spare."""
+    """Raise UsageError unless float32, by which tolerances are measured, holds the sum of A's squares with room."""
     info, squares = np.finfo(np.float32), float(np.vdot(A, A))
     if not A.any():
         raise UsageError(f"the matrix in {path} is zero, and there is nothing to factorise; give another")

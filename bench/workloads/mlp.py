@@ -26,7 +26,7 @@ from bench.problem import Array, Arrays, Asked, Problem, posed
 from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
-DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")  # flops much as of factorisation's
+DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")
 SWEEP_SIZES = ("iris", "300x50-32-10", *DEFAULT_SIZES[1:], "2048x784-256-10", "4096x784-512-10", "8192x784-1024-10")
 GPU_SWEEP_SIZES = ("32768x784-2048-10", "65536x784-4096-10")
 
