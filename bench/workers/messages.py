@@ -41,7 +41,7 @@ class Pin(Struct, tag=True):
 class Prepare(Struct, tag=True):
     """Compile `operations` for the problem and call each once, timed."""
 
-    problem: str  # the path of its file
+    problem: str  # the path of its folder
     operations: list[str]
 
 
@@ -51,7 +51,7 @@ class Prepared(Struct, tag=True):
 
 
 class Compute(Struct, tag=True):
-    """Run the prepared problem for the checks of agreement, with these files: see `agreement.answers.compute`."""
+    """Run the prepared problem for the checks of agreement, with these folders: see `agreement.answers.compute`."""
 
     halfway: str
     decoy: str

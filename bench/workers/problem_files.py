@@ -1,26 +1,24 @@
 """Problems as files that every worker maps into memory: no worker needs a copy, and no array is too large to be sent."""
 
-import struct
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from bench.problem import Array, Problem
+from bench.problem import Problem
 
-_LENGTH = struct.Struct("!Q")
-_ALIGNED = 64  # bytes; arrays in the file begin where a cache line does
+FIELDS = "problem.msgpack"  # all that is no array; instead of an array the number of its file
 
 
 class ProblemFiles:
-    """The files of the problems of one run, each written when it is first asked for."""
+    """The folders of the problems of one run, each written when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._written = folder, dict[int, tuple[Problem, Path]]()
 
     def path(self, problem: Problem) -> str:
-        """Return the path of the problem's file."""
+        """Return the path of the problem's folder."""
         if id(problem) not in self._written:  # the problem is kept beside its path, so that its id is not given again
             path = self._folder / f"problem-{len(self._written)}"
             write(problem, path)
@@ -28,43 +26,22 @@ class ProblemFiles:
         return str(self._written[id(problem)][1])
 
 
-def write(problem: Problem, path: Path) -> None:
-    """Write the problem: the length of a header, the header, then every array's bytes."""
-    arrays: list[tuple[int, Array]] = []
-    end = 0
+def write(problem: Problem, folder: Path) -> None:
+    """Write the problem into a new folder, with a .npy file for each array."""
+    folder.mkdir()
 
-    def place(value: Any) -> Any:
-        """Return (dtype, shape, where it begins) for an array."""
-        nonlocal end
-        begin = end
-        arrays.append((begin, np.ascontiguousarray(value)))
-        end = _next_line(begin + value.nbytes)
-        return value.dtype.str, value.shape, begin
+    def save(array: Any) -> int:
+        number = len(list(folder.iterdir()))
+        np.save(folder / f"{number}.npy", np.asarray(array, order="C"), allow_pickle=False)
+        return number
 
-    header = msgspec.msgpack.encode(problem, enc_hook=place)
-    first = _next_line(_LENGTH.size + len(header))
-    with open(path, "wb") as file:
-        file.write(_LENGTH.pack(len(header)) + header)
-        for begin, array in arrays:
-            file.seek(first + begin)
-            file.write(array.data.cast("B") if array.size else b"")
-        file.truncate(first + end)
+    (folder / FIELDS).write_bytes(msgspec.msgpack.encode(problem, enc_hook=save))
 
 
 def read(path: str) -> Problem:
-    """Return the problem in the file, its arrays mapped and read-only."""
-    content = np.asarray(np.memmap(path, np.uint8, "r"))
-    (length,) = _LENGTH.unpack(content[: _LENGTH.size].tobytes())
-    first = _next_line(_LENGTH.size + length)
+    """Return the problem in the folder, its arrays mapped and read-only."""
 
-    def found(kind: type, value: Any) -> Any:
-        dtype, shape, begin = value
-        count = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        return content[first + begin : first + begin + count].view(dtype).reshape(shape)
+    def mapped(kind: type, number: Any) -> Any:
+        return np.asarray(np.load(Path(path) / f"{number}.npy", mmap_mode="r"))
 
-    header = content[_LENGTH.size : _LENGTH.size + length].tobytes()
-    return msgspec.msgpack.decode(header, type=Problem, dec_hook=found)
-
-
-def _next_line(position: int) -> int:
-    return -(-position // _ALIGNED) * _ALIGNED
+    return msgspec.msgpack.decode((Path(path) / FIELDS).read_bytes(), type=Problem, dec_hook=mapped)
