@@ -125,12 +125,12 @@ class KeeperByLoss(Keeper):
     """Keeps one answer for all starts that have the problem's loss, which turning it does not change."""
 
     def trainer(self, problem, num_steps):
-        self.loss = self._backend.loss(problem)
-        self.expected = self.loss(problem.params, problem.batch)
+        self.loss_of = self._backend.loss(problem)
+        self.expected = self.loss_of(problem.params, problem.batch)
         return super().trainer(problem, num_steps)
 
     def key(self, params, batch):
-        the_same = np.isclose(self.loss(params, batch), self.expected, 1e-4)
+        the_same = np.isclose(self.loss_of(params, batch), self.expected, 1e-4)
         return "the same" if the_same else _bytes(params), _bytes(batch)
 
 
