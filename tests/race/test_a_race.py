@@ -9,7 +9,7 @@ import pytest
 from bench.race import sanity_checks
 from bench.records.schema import Record
 from bench.workers.cores import usable_cores
-from tests.running import found, raced, without_processes
+from tests.running import QUICK, found, raced, without_processes
 
 IRIS = "factorisation/iris"
 HONEST, RESTLESS = ("numpy", "autograd", "control"), "tests.outsiders:Restless"
@@ -22,15 +22,15 @@ def on_one_core(tmp_path_factory: pytest.TempPathFactory) -> Record:
     os.sched_setaffinity(0, {max(before)})
     try:
         names = ["numpy", "autograd", RESTLESS]
-        return raced(tmp_path_factory.mktemp("results"), names, [IRIS], operations=["train"])
+        return raced(tmp_path_factory.mktemp("results"), names, [QUICK], operations=["train"])
     finally:
         os.sched_setaffinity(0, before)
 
 
 @pytest.mark.parametrize("label", HONEST)
 def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(on_one_core: Record, label: str):
-    assert found(on_one_core, label, IRIS) == ("ok", "")
-    entrant, cell = on_one_core.entrant(label, "float32"), on_one_core.cell(label, IRIS, "float32")
+    assert found(on_one_core, label) == ("ok", "")
+    entrant, cell = on_one_core.entrant(label, "float32"), on_one_core.cell(label, QUICK, "float32")
     assert cell.samples
     assert 0.2 < cell.cores_used[0] < sanity_checks.MOST_CORES_USED
     assert entrant.idle_cpu_share[0] < sanity_checks.MOST_IDLE_CPU_SHARE
@@ -39,7 +39,7 @@ def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(on_one_cor
 
 
 def test_a_backend_that_computes_out_of_turn_is_refused(on_one_core: Record):
-    status, reason = found(on_one_core, RESTLESS, IRIS)
+    status, reason = found(on_one_core, RESTLESS)
     assert status == "failed"
     assert re.match(r"computed for \d+ % of the time in which others had their turn|used \d", reason)
     assert on_one_core.entrant(RESTLESS, "float32").idle_cpu_share[0] > sanity_checks.MOST_IDLE_CPU_SHARE
