@@ -49,7 +49,6 @@ def _agree(options: argparse.Namespace) -> int:
         problems,
         options.device,
         dtypes=dtypes,
-        operations=[],
         deadline=options.deadline,
     )
     with progress.reporter() as say:

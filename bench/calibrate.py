@@ -171,7 +171,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     with printing():
         print("\n".join(summary(found)))
         print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
-    return max(codes)
+    return verdicts.worst(codes)
 
 
 def _add_race(found: Calibration, results: Path, say: Callable[[str], None]) -> int:

@@ -137,7 +137,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test for each operation, problem and entrant."""
     selection = metafunc.config.stash[SELECTION]
     entering = [entrant for entrant in entrants(selection) if not entrant.control]
-    grid = [(op, e, p) for op in selection.operations for p in selection.problems for e in entering]
+    grid = [(op, e, p) for op in OPERATIONS for p in selection.problems if op in selection.timed[p] for e in entering]
     several = len(selection.dtypes) > 1
     ids = [f"{op}-{problem}-{e.label}{'-' + e.dtype if several else ''}" for op, e, problem in grid]
     metafunc.parametrize(("operation", "entrant", "problem"), grid, ids=ids)
@@ -151,7 +151,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if selection is None or not chosen or config.option.resume:
         return
     who = [params["entrant"] for params in chosen]
-    selection.operations = [x for x in selection.operations if any(params["operation"] == x for params in chosen)]
+    selected = {(params["problem"], params["operation"]) for params in chosen}
+    selection.timed = {p: [op for op in ops if (p, op) in selected] for p, ops in selection.timed.items()}
     selection.problems = [x for x in selection.problems if any(params["problem"] == x for params in chosen)]
     selection.backends = [x for x in selection.backends if any(e.backend == x for e in who)]
     selection.devices = [x for x in selection.devices if any(e.device == x for e in who)]

@@ -144,7 +144,7 @@ class Pipeline:
 
     def _prepare(self, generation: int, problem: Problem) -> list[Entrant]:
         entering = [e for e in self.record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
-        record, asked = self.record, self.record.settings.operations
+        record, asked = self.record, self.record.settings.operations[problem.name]
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)
         return prepared.ready

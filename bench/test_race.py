@@ -28,7 +28,7 @@ def test_race(benchmark, operation: str, cell: Cell, record: Record) -> None:
     """Replay the seconds per call: every sample of every generation is one round."""
     samples = [x for s in cell.samples if s.operation == operation for x in per_call(s)]
     if not samples:
-        pytest.skip(_left_out(operation, record))
+        pytest.skip(_left_out(operation, cell.problem, record))
     steps = record.facts(cell.problem, cell.dtype).timed_steps
     # The heading of the table says the rest, so that its rows fit 80 columns.
     benchmark.group = f"{operation} {cell.problem} {cell.dtype}"
@@ -43,7 +43,7 @@ def test_race(benchmark, operation: str, cell: Cell, record: Record) -> None:
     benchmark.pedantic(next_sample, rounds=len(samples))
 
 
-def _left_out(operation: str, record: Record) -> str:
-    if operation not in record.settings.operations:
-        return f"{operation} was not raced: this record is of {' and '.join(record.settings.operations)}"
+def _left_out(operation: str, problem: str, record: Record) -> str:
+    if operation not in record.settings.operations[problem]:
+        return f"{operation} was not raced on {problem}"
     return f"{operation} of a compiled loop is that of its compiled step"

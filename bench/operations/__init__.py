@@ -39,9 +39,10 @@ class Operation:
         if isinstance(output, tuple) and len(output) == 2 and isinstance(output[1 - self.losses], Mapping):
             return output[self.losses], output[1 - self.losses]
         kinds = ", ".join(type(x).__name__ for x in output) if isinstance(output, tuple) else type(output).__name__
+        arrays = self.returns.strip("()").split(", ")[1 - self.losses]
         raise Malformed(
             f"{self.name} returned {f'({kinds})' if isinstance(output, tuple) else f'a {kinds}'};"
-            f" return the tuple {self.returns}, with a dict with the keys of the params"
+            f" return the tuple {self.returns}, in which {arrays} is a dict with the keys of the params"
         )
 
 

@@ -36,7 +36,7 @@ def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
             warm_up_seconds=WARM_UP[pace],
             slowest_step_seconds=SLOWEST_STEP if selection.sweep else None,
             seed=selection.seed,
-            operations=list(selection.operations),
+            operations=selection.timed,
             problems=list(selection.problems),
             backends=list(selection.backends),
             resources=selection.resources,

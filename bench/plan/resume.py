@@ -30,7 +30,7 @@ def selection_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLI
     if extra := [name for name in named if name not in s.backends]:
         raise UsageError(f"{path} does not race {', '.join(extra)}; start a new race for it")
     devices, threads = [r.device for r in s.resources], [r.threads for r in s.resources]
-    chosen = Selection(s.backends, s.problems, devices, threads, s.dtypes, s.operations, deadline=deadline)
+    chosen = Selection(s.backends, s.problems, devices, threads, s.dtypes, timed=s.operations, deadline=deadline)
     chosen.generations, chosen.seed, chosen.allocators, chosen.core = s.generations, s.seed, s.allocators, s.core
     return chosen
 
@@ -47,7 +47,7 @@ def unfinished(path: Path, selection: Selection) -> tuple[Record, list[Problem]]
     if _race(record) != _race(now):
         raise UsageError(f"{path} was begun with other entrants, data or steps, or by another version; run anew")
     for race in record.races:
-        if any(op not in plan for op in selection.operations for plan in (race.rounds, race.calls)):
+        if any(op not in plan for op in selection.timed[race.problem] for plan in (race.rounds, race.calls)):
             raise UsageError(f"{path} has a race without its plan of rounds and calls; it was altered, run anew")
     record.environment |= now.environment
     if now.commit != record.commit:

@@ -31,6 +31,7 @@ DEFAULT_ALLOCATOR: Allocator = "default"
 DEADLINE = 600.0
 """Seconds; the slowest cell of the default race, a compiled scan of torch, takes about a tenth of it."""
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]
+"""Where no problem is named, these are also the ones on which single calls are timed, and not training alone."""
 
 
 @dataclass
@@ -43,6 +44,8 @@ class Selection:
     threads: Sequence[int] = ()
     dtypes: Sequence[str] = ()
     operations: Sequence[str] = tuple(OPERATIONS)
+    timed: dict[str, list[str]] = field(default_factory=dict)
+    """The operations that are timed, by problem."""
     pace: str = "default"
     sweep: bool = False
     """Whether the problems are a ladder of sizes, of which those that take too long are skipped."""
@@ -56,7 +59,7 @@ class Selection:
     """Seconds that a backend may take over one problem in one generation; an option gives them as text."""
 
     def __post_init__(self) -> None:
-        quick = self.pace == "quick"
+        quick, everywhere = self.pace == "quick", bool(self.problems) or self.pace == "rigorous"
         self.devices = _once(self.devices) or devices.available()
         self.threads = _once(self.threads) or [1]
         self.dtypes = _once(self.dtypes) or ["float32"]
@@ -71,6 +74,14 @@ class Selection:
         cores.choose(usable_cores(), max(self.threads), self.core)
         for name in self.backends:
             check_backend(name)
+        self.timed = self.timed or {
+            problem: [
+                name
+                for name in self.operations
+                if everywhere or OPERATIONS[name].takes_steps or problem in QUICK_PROBLEMS
+            ]
+            for problem in self.problems
+        }
         self.deadline = _positive_seconds(self.deadline)
 
     @property

@@ -46,7 +46,7 @@ class Rounds:
 
     def __init__(self, pool: Pool, tolerances: Tolerances, settings: Settings) -> None:
         self.pool, self.tolerances, self.settings = pool, tolerances, settings
-        self.problem = tolerances.problem
+        self.problem, self.asked = tolerances.problem, settings.operations[tolerances.problem.name]
         self.failed: Failures = {}
 
     def race(self, generation: int, racing: Sequence[Entrant], earlier: Race | None) -> Raced:
@@ -54,7 +54,7 @@ class Rounds:
 
         Where an entrant got less than its core, the race is repeated once.  Where it did again, its samples are left out.
         """
-        racing = self._begin([e for e in racing if operations(self.pool, e, self.settings.operations)])
+        racing = self._begin([e for e in racing if operations(self.pool, e, self.asked)])
         calls = earlier.calls if earlier else self._calls(racing)
         seed = _seed(self.settings.seed, generation, self.problem.name)
         watch = Watch(self.pool.cores.racing)
@@ -70,7 +70,7 @@ class Rounds:
             self.problem.name,
             self.problem.dtype,
             seed,
-            dict.fromkeys(self.settings.operations, self.settings.rounds),
+            dict.fromkeys(self.asked, self.settings.rounds),
             calls,
             attempts=attempts,
             starved=without,
@@ -115,9 +115,8 @@ class Rounds:
 
     def _calls(self, racing: Sequence[Entrant]) -> dict[str, dict[str, int]]:
         """Return, by operation and entrant, the calls that make a sample of `clock.SHORTEST_SAMPLE`."""
-        asked = self.settings.operations
-        piloted = self._ask_each(racing, lambda e: messages.Pilot(operations(self.pool, e, asked)))
-        calls: dict[str, dict[str, int]] = {operation: {} for operation in asked}
+        piloted = self._ask_each(racing, lambda e: messages.Pilot(operations(self.pool, e, self.asked)))
+        calls: dict[str, dict[str, int]] = {operation: {} for operation in self.asked}
         for entrant, found in piloted:
             for operation, seconds in found.call_seconds.items():
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
@@ -139,7 +138,7 @@ class Rounds:
 
     def _calls_of(self, entrant: Entrant, calls: dict[str, dict[str, int]]) -> dict[str, int]:
         """Return the calls in a sample of each of its operations."""
-        timed = operations(self.pool, entrant, self.settings.operations)
+        timed = operations(self.pool, entrant, self.asked)
         return {operation: calls[operation].get(entrant.label, 1) for operation in timed}
 
     def _ask_each(

@@ -218,7 +218,8 @@ class Settings(Strict, kw_only=True):
     slowest_step_seconds: Positive | None = None
     """A size whose step would take longer is skipped; None where sizes were chosen one by one."""
     seed: Count
-    operations: list[str]
+    operations: dict[str, list[str]]
+    """By problem."""
     problems: list[str]
     backends: list[str]
     resources: list[Resources]

@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.errors import UsageError
 from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
-from bench.workloads import datasets
+from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
@@ -50,7 +50,6 @@ ROOM = 100
 """The loss may be so many times the squares of a matrix, or smaller by as much, and float32 must still hold it."""
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
-_FILE = re.compile(r"(.+\.\w+):r(\d{1,18})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
@@ -63,9 +62,9 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         features, _ = datasets.digits()
         params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
         return _problem(size, dtype, seed, _centred(features), params, 3e-3, 400)
-    if match := _FILE.fullmatch(size):
-        path, rank = match[1], int(match[2])
-        A = datasets.matrix_file(path)
+    if file := files.named(size, "r"):
+        path, rank = file
+        A = files.matrix(path).arrays["A"]
         _check(size, A.shape[0], A.shape[1], rank)
         _check_scale(path, A)
         return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
@@ -134,7 +133,8 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
         )
-    datasets.check_fits(size, [(m, n), (m, rank), (n, rank)], besides=[(m, n)])
+    residual = (m, n)
+    datasets.check_fits(size, (m, n), (m, rank), (n, rank), residual)
 
 
 def _check_scale(path: str, A: Array) -> None:

@@ -11,7 +11,8 @@ Sizes     `iris`       100 + 50 flowers, standardised, 12 hidden units: the lab 
           `digits`     1200 + 597 images, 64 hidden units.
           `NxD-H-K`    drawn: N examples of D features, H hidden units, K classes set by a linear teacher.
           `FILE:hH`    a person's own x [n, d] and y [n], from an .npz file, with H hidden units; the labels y are
-                       integers, each of 0, 1, ..., classes-1 at least once.
+                       integers, each of 0, 1, ..., classes-1 at least once.  A fifth of the rows is held out, drawn
+                       by a fixed shuffle.
 Cost      Five products (x W1, H W2, H^T D, D W2^T, x^T G): 2 n (2 d hidden + 3 hidden classes) flops.
           A step cannot avoid reading x once and reading and writing the parameters.
 """
@@ -22,7 +23,7 @@ import numpy as np
 
 from bench.errors import UsageError
 from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
-from bench.workloads import datasets
+from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")
@@ -40,7 +41,6 @@ SWEEP_SIZES = (
 GPU_SWEEP_SIZES = ("32768x784-2048-10", "65536x784-4096-10")
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})", re.ASCII)
-_FILE = re.compile(r"(.+\.\w+):h(\d{1,6})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
@@ -49,8 +49,10 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     if size == "digits":
         features, labels = datasets.digits()
         return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
-    if match := _FILE.fullmatch(size):
-        (features, labels), hidden = datasets.labelled_file(match[1]), int(match[2])
+    if file := files.named(size, "h"):
+        path, hidden = file
+        data = files.labelled(path).arrays
+        features, labels = data["x"], data["y"]
         (rows, d), classes = features.shape, int(labels.max()) + 1
         _check(size, rows, d, hidden, classes)
         return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden, rows * 4 // 5, classes)
@@ -125,7 +127,8 @@ def _check(size: str, rows: int, d: int, hidden: int, classes: int) -> None:
     for what, count in {"examples": rows, "features": d, "hidden": hidden, "classes": classes - 1}.items():
         if count < 1:
             raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
-    datasets.check_fits(size, [(rows, d), (d, hidden), (hidden, classes)], besides=[(rows, hidden + classes)])
+    activations = (rows, hidden + classes)
+    datasets.check_fits(size, (rows, d), (d, hidden), (hidden, classes), activations)
 
 
 def _standardised(features: Array) -> Array:
