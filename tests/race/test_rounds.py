@@ -1,6 +1,6 @@
 """A race: on one core entrants take turns, in rounds there and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,15 +60,23 @@ def answer(request: messages.Request) -> Any:
     return messages.Done()
 
 
-def settings(**changed: Any) -> Settings:
-    usual = {"operations": list(OPERATIONS), "problems": [], "backends": [], "resources": [], "dtypes": []}
-    return Settings(
-        **{"generations": 1, "rounds": 6, "warm_up_seconds": 0.3, "seed": 0, "allocators": []} | usual | changed
+def raced(
+    workers: Workers, generation: int = 0, rounds: int = 6, operations: Sequence[str] = tuple(OPERATIONS)
+) -> Raced:
+    of = tolerances("factorisation")
+    settings = Settings(
+        generations=2,
+        rounds=rounds,
+        warm_up_seconds=0.3,
+        seed=0,
+        operations={of.problem.name: list(operations)},
+        problems=[of.problem.name],
+        backends=["numpy"],
+        resources=[Resources()],
+        dtypes=["float32"],
+        allocators=["default"],
     )
-
-
-def raced(workers: Workers, generation: int = 0, **changed: Any) -> Raced:
-    return Rounds(workers, tolerances("factorisation"), settings(**changed)).race(generation, THREE, None)
+    return Rounds(workers, of, settings).race(generation, THREE, None)
 
 
 def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_first_of_a_turn():
