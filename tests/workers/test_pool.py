@@ -1,6 +1,7 @@
 """Which entrant has which process, on which cores, with which folder for what it compiles."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def at_work(pool: Pool, of: list[Entrant], together: int) -> list[list[str]]:
             running.append(entrant.label)
             seen.append(sorted(running))
         met.wait()
+        time.sleep(0.02)  # another that may be at work begins meanwhile
         with lock:
             running.remove(entrant.label)
         return entrant.label

@@ -26,7 +26,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("name", DEFAULT_PROBLEMS)
-def test_a_built_in_problem_has_its_golden_digest(name):
+def test_a_built_in_problem_has_its_golden_checksum(name):
     assert pose(name).checksum == GOLDEN[name]
 
 
