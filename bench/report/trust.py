@@ -1,74 +1,69 @@
-"""How far the numbers can be trusted: the control, the calibration of the harness, and what should give pause."""
+"""How far the numbers can be trusted: the checks, the control, the calibration of the harness, and what to be careful of."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from math import inf
 
 import numpy as np
 
-from bench.console.escape import escaped as inert
+from bench.operations import OPERATIONS
 from bench.problem import epsilon
-from bench.records.schema import OPERATIONS, Operation, Record
-from bench.report import sweep, units
-from bench.report.findings import Findings, fastest, gated, name
-from bench.statistics import FEWEST_GENERATIONS, Interval
+from bench.records.calibration import Calibration, Rate, Trial
+from bench.records.schema import Check, Entrant, Record
+from bench.records.warnings import warnings as of_the_run
+from bench.report import answer, units
+from bench.report.cells import Name, Ratio, Text
+from bench.report.document import Items, Section, Table, single_intervals
+from bench.report.findings import Group, name
+from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
-CONTROL_LEEWAY = 0.03
+CONTROL_REACH = MARGIN
 STEAL_SHARE = 0.01
 LOAD = 2.0
 CLOCK_CHANGE = 0.10
 IDLE_CPU_SHARE = 0.05
 ENOUGH_GENERATIONS = 8
 
-PLAIN = epsilon("float32") / epsilon("tf32")
-"""Of its tolerance in tf32 the error that products in float32 leave: the tolerance is in proportion to the unit of rounding."""
+FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
+"""The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
 
 
-class Control(NamedTuple):
-    problem: str
-    operation: Operation
-    interval: Interval
+def controls(g: Group) -> list[tuple[str, str, Estimate]]:
+    """Return (problem, operation, ratio) of the same code against itself."""
+    found = [(p, o, g.control_ratio(p, o)) for p in g.problems for o in OPERATIONS if g.control in g.entrants]
+    return [(p, o, estimate) for p, o, estimate in found if estimate is not None]
 
 
-def controls(f: Findings) -> list[Control]:
-    """The ratios of the same code against itself."""
-    found = [(p, o, f.control_interval(p, o)) for p in f.problems for o in OPERATIONS]
-    return [Control(p, o, interval) for p, o, interval in found if interval is not None]
+def half_width(g: Group) -> float | None:
+    """Return the median relative half-width of the intervals against the base; None without any."""
+    against = answer.base(g)
+    found = [g.ratio(e, against, p) for p in g.problems for e in g.racers if e is not against] if against else []
+    widths = [e.half_width for e in found if e is not None and e.half_width is not None]
+    return float(np.median(widths)) if widths else None
 
 
-def control_floor(f: Findings) -> float | None:
-    """The farthest from 1, relative, that the end of a control's `train` interval reached."""
-    return max((_reach(c.interval) for c in controls(f) if c.operation == "train"), default=None)
-
-
-def _reach(interval: Interval) -> float:
-    """Relative: 0.03 for 1.03 and for 1 / 1.03."""
-    return float(np.expm1(interval.reach))
-
-
-def half_width(f: Findings) -> float | None:
-    """Median relative half-width of the 95 % intervals against the reference, or else the fastest, over the cells."""
-    intervals = []
-    for problem in f.problems:
-        base = f.reference or fastest(f, problem)
-        if base is not None:
-            intervals += [f.ratio(e, base, problem) for e in f.racers if e is not base]
-    return _median([i.half_width for i in intervals if i is not None and i.half_width is not None])
-
-
-def generations(f: Findings) -> int | None:
-    """The fewest that any timed cell has; None when none was timed."""
-    counts = [len(f.samples(e, p, o)) for p in f.problems for e in f.entrants for o in OPERATIONS]
+def generations(g: Group) -> int | None:
+    """Return the fewest that any timed cell has; None when none was timed."""
+    counts = [len(g.samples(e, p, o)) for p in g.problems for e in g.entrants for o in OPERATIONS]
     return min((n for n in counts if n), default=None)
 
 
-def _median(values: list[float]) -> float | None:
-    return float(np.median(values)) if values else None
+def checked(g: Group) -> list[tuple[Entrant, str, Check]]:
+    """Return every check of every entrant on every problem."""
+    cells = [(e, p, cell) for p in g.problems for e in g.entrants if (cell := g.cell(e, p)) is not None]
+    return [(e, p, check) for e, p, cell in cells for check in cell.checks]
 
 
-def caveats(record: Record, all_findings: Sequence[Findings]) -> list[str]:
-    """What is to be known before any number is read: that the run did not end, or was too short for narrow intervals."""
-    fewest = min((n for f in all_findings if (n := generations(f)) is not None), default=0)
+def share(check: Check) -> float:
+    """Return how much of the tolerance the error uses up; more than any where no error is allowed, or none was found."""
+    if check.error == 0:
+        return 0.0
+    return inf if check.error is None or check.tolerance <= 0 else check.error / check.tolerance
+
+
+def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
+    """Return what is to be known before any number is read: that the run did not end, or was too short."""
+    fewest = min((n for g in groups if (n := generations(g)) is not None), default=0)
     found = []
     if record.status != "complete":
         planned = units.plural(record.settings.generations, "generation")
@@ -80,67 +75,132 @@ def caveats(record: Record, all_findings: Sequence[Findings]) -> list[str]:
     return found
 
 
-def warnings(record: Record, all_findings: Sequence[Findings]) -> list[str]:
-    """What the run itself warned of, then what its numbers show, each in a sentence."""
-    found = [*map(inert, record.told()), *caveats(record, all_findings), *_of_the_weather(record)]
-    for f in all_findings:
-        found += [f"{f.title}: {text}" for text in [*_of_the_race(f), *_of_the_entrants(f)]]
+def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
+    """Return what the run itself warned of, then what its numbers show, each in a sentence."""
+    found = [*of_the_run(record), *_of_the_host(record)]
+    for g in groups:
+        found += [f"{g.title}: {text}" for text in [*_of_the_race(g), *_of_the_entrants(g)]]
     return found
 
 
-def _of_the_weather(record: Record) -> list[str]:
-    found = []
-    host_states = record.host_states
-    steal = max((w.steal_share for w in host_states), default=0.0)
+def _of_the_host(record: Record) -> list[str]:
+    found, states = [], record.host_states
+    steal = max((s.steal_share for s in states), default=0.0)
     if steal > STEAL_SHARE:
         found.append(f"The host took up to {units.percent(steal)} of the processor's time away (steal).")
-    load = max((w.load for w in host_states), default=0.0)
+    load = max((s.load for s in states), default=0.0)
     # As they get ready, the backends themselves keep every core busy.
     if load > max(LOAD, record.host.cores):
         found.append(f"The load rose to {units.number(load)}: something else was running.")
-    clocks = [c for w in host_states for c in w.megahertz if c > 0]
+    clocks = [c for s in states for c in s.megahertz if c > 0]
     if clocks and max(clocks) > min(clocks) * (1 + CLOCK_CHANGE):
         found.append(f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.")
     return found
 
 
-def _of_the_race(f: Findings) -> list[str]:
+def _of_the_race(g: Group) -> list[str]:
+    if generations(g) is None:
+        return []
     found = []
-    fewest = generations(f)
-    limits = sweep.limits(f)
-    if fewest is not None and (limits is None or limits.matmul_rate(f.dtype) is None):
+    if g.record.limits_of(g.resources, g.dtype) is None:
         found.append(
-            "no library's matrix product was measured, so nobody would see a time that is too good to be true;"
-            " race numpy beside the others."
+            "no matrix product was measured, so a time that is too good to be true would pass; race numpy, too."
         )
-    if fewest is not None and not controls(f):
+    if not g.control:
         found.append("no control raced, so nothing says how far identical code strays from itself.")
-    astray = [c for c in controls(f) if c.operation == "train" and _reach(c.interval) > CONTROL_LEEWAY]
-    for c in astray:
-        found.append(
-            f"the control came to {units.times(c.interval)} on {c.problem}: its interval reaches {units.percent(_reach(c.interval))}"
-            f" from 1, where {units.percent(CONTROL_LEEWAY)} is the usual."
-        )
+    for problem, operation, estimate in controls(g):
+        reach = float(np.expm1(estimate.reach))
+        if OPERATIONS[operation].takes_steps and reach > CONTROL_REACH:
+            found.append(f"the interval of the control on {problem} reaches {units.percent(reach)} from 1.")
     return found
 
 
-def _of_the_entrants(f: Findings) -> list[str]:
-    found = []
-    unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.status == "ok"]
-    if unpinned:
-        found.append(f"not pinned to a core, so noisier: {units.listed(unpinned)}.")
-    if f.dtype == "tf32" and (plain := _in_float32(f)):
-        found.append(f"as exact as float32, so that their products were not rounded to tf32: {units.listed(plain)}.")
-    crowded = [e.label for e in f.entrants if e.device == "cpu" and max(e.busy_threads, default=0) > max(1, e.threads)]
-    if crowded:
-        found.append(f"more threads were busy than the core is for, so that they shared it: {units.listed(crowded)}.")
-    restless = [e.label for e in f.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
-    if restless:
-        found.append(f"busy while others had their turn: {units.listed(restless)}.")
-    return found
+def _of_the_entrants(g: Group) -> list[str]:
+    on_cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
+    unpinned = [e.label for e in on_cpu if not e.cores]
+    crowded = [e.label for e in on_cpu if max(e.busy_threads, default=0) > e.resources.threads]
+    restless = [e.label for e in g.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
+    exact = [f"{name(e)} on {p}" for e, p, c in checked(g) if c.name == "gradient at the start, by norm"
+             and share(c) < FLOAT32_SHARE] if g.dtype == "tf32" else []  # fmt: skip
+    told = {
+        "not pinned to a core, so noisier": unpinned,
+        "more threads were busy than were given": crowded,
+        "busy while others had their turn": restless,
+        "as exact as float32, so not rounded to tf32": exact,
+    }
+    return [f"{what}: {units.listed(who)}." for what, who in told.items() if who]
 
 
-def _in_float32(f: Findings) -> list[str]:
-    """Told by the gradient's error, not by the flag that was set."""
-    first = [g for g in gated(f, f.problems) if g.gate.name == "gradient at the start, by norm"]
-    return [f"{name(g.entrant)} on {g.problem}" for g in first if g.share < PLAIN]
+def section(
+    record: Record, groups: Sequence[Group], calibration: Calibration | str | None, before: Sequence[Section]
+) -> Section:
+    """Return the section on trust; it counts the single intervals in the sections `before`."""
+    controls = [table for g in groups if (table := _control_table(g))]
+    single = single_intervals([*before, Section("", controls)])
+    expected = (
+        f"This report shows {single} single 95 % intervals. About {round((1 - CONFIDENCE) * single)} of them are expected to"
+        " miss the true value. Intervals that hold together miss less often."
+    )
+    warned = [f"Warning: {text}" for text in warnings(record, groups)] or ["No warning."]
+    said = [*map(_of_group, groups), expected if single else ""]
+    return Section("Checks and trust", [*filter(None, said), Items(calibrated(calibration)), Items(warned), *controls])
+
+
+def _of_group(g: Group) -> str:
+    """Return how near a check came to its tolerance, and how wide the intervals are."""
+    found, width = checked(g), half_width(g)
+    failed = [
+        f"{units.code(name(e))} on {units.code(p)} fails {c.name} ({c.what})" for e, p, c in found if not c.passed
+    ]
+    said = "no check was tried."
+    if failed:
+        said = f"{units.plural(len(failed), 'check')} failed: {units.listed(failed)}."
+    elif found:
+        entrant, problem, worst = max(found, key=lambda each: share(each[2]))
+        where = f"{units.code(name(entrant))} on {units.code(problem)}, {worst.name}"
+        said = f"all {len(found)} checks passed. The nearest came to {units.percent(share(worst))} of its tolerance: {where}."
+    noise = "" if width is None else f" The median half-width of the intervals is {units.percent(width)}."
+    return f"{g.title}: {said}{noise}"
+
+
+def calibrated(calibration: Calibration | str | None) -> list[str]:
+    """Return how often the harness is wrong, in sentences; a text says why that is not known."""
+    if isinstance(calibration, str):
+        return [calibration]
+    if calibration is None or not calibration.races:
+        return ["The harness was not calibrated on this machine: `python -m bench.calibrate --results DIR` does it."]
+    host = calibration.host
+    opening = (
+        f"The harness was tried on identical code and on slowed code, in {units.plural(calibration.races, 'race')}"
+        f" on {host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}."
+    )
+    added = (
+        f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region."
+    )
+    return [opening, *(_tried(trial) for trial in calibration.trials), added]
+
+
+def _tried(trial: Trial) -> str:
+    found = [f"intervals that miss {_rate(trial.missed)}", f"false verdicts {_rate(trial.false_verdicts)}"]
+    found += [f"false `level` {_rate(trial.false_level)}"] if trial.false_level.trials else []
+    found += [f"{percent} % slower, noticed {_rate(rate)}" for percent, rate in trial.detected.items()]
+    if trial.half_widths:
+        found.append(f"median half-width {units.percent(float(np.median(trial.half_widths)))}")
+    return f"{units.code(trial.backend)} on {units.code(trial.problem)}, {units.seconds(trial.call_seconds)} a call: {'; '.join(found)}."
+
+
+def _rate(rate: Rate) -> str:
+    if not rate.trials:
+        return "not tried"
+    low, high = rate.interval()
+    return f"{rate.times} of {rate.trials} [{units.percent(low)}, {units.percent(high)}]"
+
+
+def _control_table(g: Group) -> Table | None:
+    found = controls(g)
+    if not found or g.control is None:
+        return None
+    rows = [[Name(p), Text(o), Ratio(estimate)] for p, o, estimate in found]
+    note = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these intervals reach."
+    title = f"Control: {g.control.backend} against itself ({g.title})"
+    return Table(title, ["problem", "operation", "ratio"], rows, note, shown="folded")

@@ -1,0 +1,78 @@
+"""One line on a run, its exit code, and the lines that explain it."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from bench.console.exit import DISAGREEMENT, FAILED, GOOD
+from bench.records.schema import Entrant, Outcome, Record
+from bench.report import trust, units
+from bench.report.findings import grouped, groups_of, name
+
+OF_THE_PROCESS = ("crashed", "timed out", "out of memory")
+
+
+def exit_code(record: Record) -> int:
+    """Return 1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
+    outcomes = _outcomes(record)
+    if any(outcome.status == "disagrees" for outcome in outcomes):
+        return DISAGREEMENT
+    ran = any(outcome.status == "ok" for outcome in outcomes)
+    return FAILED if any(outcome.failed for outcome in outcomes) or not ran else GOOD
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Return the gravest code: a disagreement or a regression comes before a failed cell, and both before none."""
+    return max(codes, key=(GOOD, FAILED, DISAGREEMENT).index, default=GOOD)
+
+
+def summary(record: Record) -> str:
+    """Return how many cells agree and were timed, how many not and why, and what makes the run no final one."""
+    groups, outcomes = groups_of(record), _outcomes(record)
+    empty = [outcome.status for outcome in outcomes if outcome.status != "ok"]
+    said = [f"{units.plural(len(outcomes), 'cell')}, {len(outcomes) - len(empty)} good", *_counted(empty)]
+    told = len(trust.warnings(record, groups))
+    return " ".join(
+        [f"{record.id}: {', '.join(said)}; {units.plural(told, 'warning')}.", *trust.caveats(record, groups)]
+    )
+
+
+def agreement_summary(record: Record) -> str:
+    """Return how many cells agree, and why others do not."""
+    statuses = [outcome.status for outcome in _outcomes(record)]
+    ok = statuses.count("ok")
+    said = [f"{units.plural(ok, 'cell')} of {len(statuses)} {'agrees' if ok == 1 else 'agree'}"]
+    return ", ".join(said + _counted(status for status in statuses if status != "ok")) + "."
+
+
+def progress(record: Record) -> str:
+    """Return how wide the intervals are by now; '' until there are any."""
+    widths = [width for g in groups_of(record) if (width := trust.half_width(g)) is not None]
+    return f"; intervals are +-{units.percent(max(widths))} by now" if widths else ""
+
+
+def reasons(record: Record) -> list[str]:
+    """Return why cells have no numbers, a line for each reason, failures first."""
+    empty = [cell for g in groups_of(record) for cell in g.empty_cells()]
+    empty.sort(key=lambda cell: not cell[2].failed)
+    why = grouped(empty, lambda cell: (name(cell[0]), cell[2].status, _why(cell[0], cell[2])))
+    problems = {key: list(dict.fromkeys(problem for _, problem, _ in cells)) for key, cells in why.items()}
+    alike = grouped(problems, lambda key: (key[1], key[2], units.listed(problems[key])))
+    return [
+        f"{units.listed([who for who, *_ in keys])} {status} on {where}: {reason}"
+        for (status, reason, where), keys in alike.items()
+    ]
+
+
+def _why(entrant: Entrant, outcome: Outcome) -> str:
+    """Return the reason, and the last line that the process printed where that is what failed."""
+    printed = entrant.last_output.strip().splitlines() if outcome.status in OF_THE_PROCESS else []
+    last = f"; it last printed: {units.clip(printed[-1], 200)}" if printed else ""
+    return (outcome.reason or "no reason was given") + last
+
+
+def _outcomes(record: Record) -> list[Outcome]:
+    return [g.outcome(e, p) for g in groups_of(record) for e in g.entrants for p in g.problems]
+
+
+def _counted(statuses: Iterable[str]) -> list[str]:
+    return [f"{n} {'disagree' if s == 'disagrees' and n > 1 else s}" for s, n in Counter(statuses).items()]
