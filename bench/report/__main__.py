@@ -5,23 +5,32 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.console import exit
 from bench.errors import UsageError
 from bench.records import calibration, store
 from bench.records.calibration import Calibration
 from bench.records.schema import Record
-from bench.report import compare, run, sections, trust, verdict
-from bench.report.document import Items, Section, pictures
+from bench.report import compare, markdown, run, sections, trust, verdict
+from bench.report.document import Items, Picture, Section
 from bench.report.findings import groups_of
-from bench.report.markdown import for_readme, into, markdown, to_paste
 from bench.report.terminal import show
 
 ROOT = Path(__file__).parents[2]
-PUBLISHED = ROOT / "results"
+PUBLISHED, README = ROOT / "results", ROOT / "README.md"
 LOCAL = PUBLISHED / "local"
-README = ROOT / "README.md"
+MOST_WARNINGS = 5
+WHERE = (
+    "Files are written to results/local/, which git ignores, whichever folder the record lies in. Another folder is written to"
+    " only where --results names it; --readme names results/."
+)
+FLAGS = {
+    "--full": "print every section, not the answer alone",
+    "--markdown": "print ten lines to paste into an issue, and write nothing",
+    "--readme": "write the tables of README.md, and its pictures and the report of its record to results/",
+    "--force": "show two records of unlike machines side by side, without verdicts",
+    "--fail-on-regression": "exit with 1 when a cell of both records is slower in RECORD_B",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,25 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.report",
-        description="What a record says, or how a second differs from it.",
-        epilog="Files are written to results/local/, which git ignores, whichever folder the record lies in. Another"
-        " folder is written to only where --results names it.",
+        prog="python -m bench.report", description="What a record says, or how a second differs from it.", epilog=WHERE
     )
-    add = parser.add_argument
-    add("record", nargs="?", type=Path, metavar="RECORD", help="default: the newest complete one of --results DIR,"
-        " or else of results/local/, or else of results/")  # fmt: skip
-    add("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
-    add("--results", type=exit.folder, metavar="DIR", help="write the report to DIR (default: results/local/)")
-    add("--full", action="store_true", help="print every section, not the answer alone")
-    add("--markdown", action="store_true", help="print ten lines to paste into an issue, and write nothing")
-    add("--readme", action="store_true", help="write the tables and pictures of README.md, and the report in results/")
-    add("--force", action="store_true", help="show two records of unlike machines side by side, without verdicts")
-    add(
-        "--fail-on-regression",
-        action="store_true",
-        help="exit with 1 when a cell of both records is slower in RECORD_B",
-    )
+    newest = "default: the newest complete one of DIR, or else of results/local/, or else of results/"
+    parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
+    parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
+    where = "write the report to DIR (default: results/local/)"
+    parser.add_argument("--results", type=exit.folder, metavar="DIR", help=where)
+    for flag, what in FLAGS.items():
+        parser.add_argument(flag, action="store_true", help=what)
     options = parser.parse_args(arguments)
     if options.record_b is None and (options.force or options.fail_on_regression):
         raise UsageError("--force and --fail-on-regression are for two records; give RECORD and RECORD_B")
@@ -63,56 +62,55 @@ def _main(options: argparse.Namespace) -> int:
         return _compare(options)
     path = options.record or (_of_readme() if options.readme else _newest(options.results))
     record = store.read(path)
-    if options.markdown:
-        with exit.printing():
-            print(to_paste(record))
-        return verdict.exit_code(record)
-    return _report(path, record, options)
+    if not options.markdown:
+        return _report(path, record, options)
+    with exit.printing():
+        print(markdown.to_paste(record))
+    return verdict.exit_code(record)
 
 
 def _newest(results: Path | None) -> Path:
     """Return the newest complete record of the folder, or of the person's own, or of the published ones."""
-    if results is None and LOCAL.is_dir() and any(LOCAL.glob("*.json")):
-        results = LOCAL
-    return store.newest(results or PUBLISHED, exit.warn)
+    own = LOCAL if any(LOCAL.glob("*.json")) else PUBLISHED
+    return store.newest(results or own, exit.warn)
 
 
 def _of_readme() -> Path:
-    """Return the record that README names."""
-    found = re.search(r"\((results/[^)]+\.json)\)", README.read_text())
-    if not found:
-        raise UsageError(f"{README} names no record; give RECORD")
-    return ROOT / found[1]
+    """Return the record that README links."""
+    if found := re.search(r"\((results/[^)]+\.json)\)", README.read_text()):
+        return ROOT / found[1]
+    raise UsageError("README.md links no record; give RECORD")
 
 
 def _calibration(path: Path) -> Calibration | str | None:
     """Return what lies beside the record, or else the published one; where it cannot be read, a sentence that says so."""
-    for folder in (path.parent, PUBLISHED):
-        try:
-            if found := calibration.read(folder):
-                return found
-        except UsageError as error:
-            return f"The harness's own error rates are not known: {error}."
-    return None
+    try:
+        return calibration.read(path.parent) or calibration.read(PUBLISHED)
+    except UsageError:
+        return "The harness's own error rates are not known: its calibration is of another version of the suite."
 
 
 def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
     # Here, not above: nothing else needs matplotlib, which takes long to import.
     from bench.report.pictures import draw
 
-    shown, groups = sections.report(record, _calibration(path), draw), groups_of(record)
-    summary, code, title = verdict.summary(record), verdict.exit_code(record), sections.title(record)
+    trials, groups = _calibration(path), groups_of(record)
+    shown = sections.report(record, trials, draw)
     folder = options.results or (PUBLISHED if options.readme else LOCAL)
-    first = {"lead": sections.lead(record), "caveats": trust.caveats(record, groups)}
-    written = _write(folder / "report", title, shown, facts=run.facts(record), summary=summary, good=not code, **first)
+    summary, code = verdict.summary(record), verdict.exit_code(record)
+    written = _write(
+        folder / "report", sections.title(record), record, shown, trust.caveats(record, groups), summary, code
+    )
     if options.readme:
         with store.writing(README.parent):
-            store.write(README, into(README.read_text(), for_readme(record, shown)).encode())
-        written.append(README)
-    told = [Section("Verdict", [summary]), *_chosen(shown, options.full)]
+            text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
+            store.write(README, text.encode())
+        written.parts[0].sentences.append(str(README))
+    told = _chosen(shown, options.full)
     if not options.full and (warned := trust.warnings(record, groups)):
-        told.append(Section("Warnings", [Items(warned)]))
-    show(title, [*told, _files(written)], summary, code)
+        more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] if len(warned) > MOST_WARNINGS else []
+        told.append(Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])]))
+    show(sections.title(record), [*told, written], summary, code)
     return code
 
 
@@ -120,42 +118,47 @@ def _chosen(shown: Sequence[Section], full: bool) -> list[Section]:
     return [section.visible(short=not full) for section in shown if full or section.short]
 
 
-def _write(to: Path, title: str, shown: Sequence[Section], **told: Any) -> list[Path]:
-    """Write the page, the same as Markdown, and its pictures; return what a person opens."""
+def _write(
+    to: Path, title: str, record: Record, shown: Sequence[Section], caveats: Sequence[str], summary: str, code: int
+) -> Section:
+    """Write the page, the same as Markdown, and its pictures; return where they are."""
     from bench.report.page import page
     from bench.report.pictures import dark
 
-    text = markdown(title, [section.visible(short=False) for section in shown])
-    files = {f"{to.name}.html": page(title, shown, **told), f"{to.name}.md": text.encode()}
-    for panel in (panel for picture in pictures(shown) for panel in picture.panels):
-        files[f"{panel.name}-light.svg"], files[f"{panel.name}-dark.svg"] = panel.svg.encode(), dark(panel.svg).encode()
+    html = page(title, shown, facts=run.facts(record), caveats=caveats, summary=summary, good=code == exit.GOOD)
+    text = markdown.markdown(title, [section.visible(short=False) for section in shown])
+    files = {f"{to.name}.html": html, f"{to.name}.md": text.encode()}
+    pictures = [part for section in shown for part in section.parts if isinstance(part, Picture)]
+    for panel in (panel for picture in pictures for panel in picture.panels):
+        files |= {f"{panel.name}-light.svg": panel.svg.encode(), f"{panel.name}-dark.svg": dark(panel.svg).encode()}
     with store.writing(to.parent):
         for file, content in files.items():
             store.write(to.parent / file, content)
-    return [(to.parent / file).resolve() for file in files]
-
-
-def _files(written: Sequence[Path]) -> Section:
-    """Return the paths of what a person reads, whole; pictures lie beside it."""
-    return Section("Written", [Items([str(path) for path in written if path.suffix != ".svg"])])
+    drawn = [f"{to.parent.resolve()}/*.svg, {len(files) - 2} of them"] if len(files) > 2 else []
+    return Section("Written", [Items([*(str((to.parent / file).resolve()) for file in list(files)[:2]), *drawn])])
 
 
 def _compare(options: argparse.Namespace) -> int:
     a, b = store.read(options.record), store.read(options.record_b)
-    if not options.force:
-        compare.refuse_unlike(a, b)
-    judged = not compare.differences(a, b)
-    if options.fail_on_regression and not judged:
+    if (unlike := "; ".join(compare.differences(a, b))) and not options.force:
+        raise UsageError(
+            f"the records differ in {unlike}; run both on one machine, or see them side by side with --force"
+        )
+    if options.fail_on_regression and unlike:
         raise UsageError(
             "--fail-on-regression needs verdicts, and unlike records get none; compare records of one machine"
         )
-    found = compare.changes(a, b, judged)
-    shown, title, summary = compare.sections(a, b, found, judged), f"{b.id} against {a.id}", compare.summary(found)
-    code = compare.exit_code(b, found, options.fail_on_regression)
+    found = compare.changes(a, b, judged=not unlike)
+    shown, title = compare.sections(a, b, found), f"{b.id} against {a.id}"
+    summary, code = compare.summary(found), compare.exit_code(b, found, options.fail_on_regression)
     whole = [*shown, Section("All that follows is of B alone", []), *sections.report(b, _calibration(options.record_b))]
-    told = {"lead": [summary, *compare.noticeable(found)], "caveats": [], "facts": run.facts(b), "summary": summary}
-    written = _write((options.results or LOCAL) / "comparison", title, whole, good=not code, **told)
-    show(title, [*_chosen(shown, options.full), _files(written)], " ".join(told["lead"]), code)
+    written = _write((options.results or LOCAL) / "comparison", title, b, whole, [], summary, code)
+    show(
+        title,
+        [*_chosen(shown, options.full), written],
+        " ".join([summary, *compare.noticeable(found)[:1]]),
+        code,
+    )
     return code
 
 

@@ -51,20 +51,22 @@ def ways(g: Group, problems: Sequence[str]) -> list[Way]:
 def rivals(g: Group, problems: Sequence[str]) -> list[Way]:
     """Return the fastest of the ways that were timed on all of `problems`, and those of which it is not surely faster."""
     complete = [w for w in ways(g, problems) if len(w.problems) == len(problems)]
-    first, *others = [w.entrant for w in complete] or [None]
-    unclear = [first and g.overall(first, e, problems, len(others)).verdict != "faster" for e in others]
-    return [*complete[:1], *(w for w, not_faster in zip(complete[1:], unclear, strict=True) if not_faster)]
+    others = complete[1:]
+    against = [g.overall(complete[0].entrant, w.entrant, problems, len(others)) for w in others]
+    return [*complete[:1], *(w for w, c in zip(others, against, strict=True) if c.verdict != "faster")]
 
 
-def section(g: Group, pictures: Sequence[Part] = ()) -> Section:
-    """Return the two sentences, the table, the advice and the chart."""
-    found, title = ways(g, field(g)), "The answer: which way of writing the loop"
-    if not found:
-        return Section(title, ["No way with autodiff was timed beside another backend, so none is faster."], short=True)
-    bullets = advice(g)
-    return Section(
-        title, [" ".join(lead(g)), _table(g, found), *([Items(bullets)] if bullets else []), *pictures], short=True
-    )
+def section(g: Group, lead: Sequence[str], pictures: Sequence[Part] = ()) -> Section:
+    """Return what leads the report, the table, the advice and the chart."""
+    found, bullets = ways(g, field(g)), advice(g)
+    parts: list[Part] = [
+        *lead,
+        *([_table(g, found)] if found else []),
+        *([Items(bullets)] if bullets else []),
+        *pictures,
+    ]
+    nothing = "No way with autodiff was timed beside another backend, so none is said to be faster."
+    return Section("The answer: which way of writing the loop", parts or [nothing], short=True)
 
 
 def lead(g: Group) -> list[str]:
@@ -89,18 +91,18 @@ def _table(g: Group, found: Sequence[Way]) -> Table:
     headers = [
         "backend",
         f"time / {against}",
-        "all problems within",
         "first call",
-        "pays after",
+        "pays after (steps)",
+        "all problems within",
         "mode",
         "line of code",
     ]
     note = (
         f"Time per step over that of {against}: geometric mean over the problems, with 95 % intervals that hold together"
-        " for all rows. `first call`: with cold caches. `pays after`: steps until it has paid for itself. Both are medians"
+        " for all rows. `first call`: with cold caches. `pays after`: steps until that has paid for itself. Both are medians"
         " over the problems."
     )
-    return Table(f"Ways of writing the loop ({g.title})", headers, [_row(g, w) for w in found], note, wide=2)
+    return Table(f"Ways of writing the loop ({g.title})", headers, [_row(g, w) for w in found], note, wide=3)
 
 
 def _row(g: Group, w: Way) -> list[Cell]:
@@ -111,9 +113,9 @@ def _row(g: Group, w: Way) -> list[Cell]:
     return [
         Name(name(e), "prototype" if prototype(e) else ""),
         Ratio(w.overall.estimate, verdict=w.overall.verdict),
-        _range(g, w),
         Seconds(startup.lower_median(calls)) if calls else Status("ok"),
         Text("no compiling") if e.mode == "eager" else steps,
+        _range(g, w),
         Text(e.mode),
         Name(mode.code if mode else "your own"),
     ]
@@ -136,8 +138,8 @@ def advice(g: Group) -> list[str]:
     seconds = {p: g.median(g.reference, p) or 0.0 for p in field(g)}
     small, large = [p for p, s in seconds.items() if s < SMALL], [p for p, s in seconds.items() if s > LARGE]
     told = [
-        _best(g, small, f"Steps below {units.seconds(SMALL)} in NumPy, run often"),
-        _best(g, large, f"Steps above {units.seconds(LARGE)} in NumPy"),
+        _best(g, small, f"Small steps (below {1e6 * SMALL:g} us in NumPy)"),
+        _best(g, large, f"Large steps (above {1e3 * LARGE:g} ms in NumPy)"),
         _where_by_hand_pays(g, small),
     ]
     return [sentence for sentence in told if sentence]
@@ -153,7 +155,7 @@ def _best(g: Group, problems: Sequence[str], when: str) -> str:
         filter(None, [called(first.a), units.listed([units.code(name(w.entrant)) for w in found[1:]], most=2)])
     )
     if first.verdict == "faster":
-        return f"{when}: use {choice}; {units.number(first.value)} times the time of {against}."
+        return f"{when}: use {choice}, {units.number(first.value)} times {against}'s time."
     if first.verdict == "slower":
         return f"{when}: write the gradient by hand in {against}; every way with autodiff is slower."
     return f"{when}: no way with autodiff is faster than {against}; {choice} comes nearest ({first.verdict})."

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from bench.report import units
-from bench.statistics import NEVER, Estimate, Verdict
+from bench.statistics import NEVER, Verdict
 
 SHADES = 8
 
@@ -15,24 +15,20 @@ class Cell:
     """What stands in one place of a table: a value, and fainter what explains it."""
 
     value: Any
-    note: str = ""
+    aside: str = ""
 
-    @property
-    def main(self) -> str:
+    def written(self) -> str:
+        """Return the value as text."""
         return str(self.value)
-
-    @property
-    def aside(self) -> str:
-        return self.note
-
-    @property
-    def text(self) -> str:
-        return " ".join(filter(None, [self.main, self.aside]))
 
     @property
     def key(self) -> float | None:
         """Return the number that the column is sorted by; None where there is none, which comes last."""
         return None
+
+    @property
+    def text(self) -> str:
+        return " ".join(filter(None, [self.written(), self.aside]))
 
 
 class Text(Cell):
@@ -43,58 +39,49 @@ class Name(Cell):
     """The name of a backend or a problem, or a line of code."""
 
 
+@dataclass(frozen=True)
 class Status(Cell):
-    """Why there is no number; `note` is the reason, which a table has no room for."""
+    """Why there is no number; tables have no room for the reason, but the page can show it."""
 
-    @property
-    def main(self) -> str:
+    reason: str = ""
+
+    def written(self) -> str:
         return "not measured" if self.value == "ok" else str(self.value)
-
-    @property
-    def aside(self) -> str:
-        return ""
 
 
 class Number(Cell):
     """A number; its classes say how it is written."""
 
-    written: ClassVar[Callable[[float], str]] = staticmethod(units.number)
+    form: Callable[[float], str] = staticmethod(units.number)
 
-    @property
-    def main(self) -> str:
-        return type(self).written(self.value)
+    def written(self) -> str:
+        return type(self).form(self.value)
 
     @property
     def key(self) -> float | None:
-        return None if self.value is None else float(self.value)
+        return self.value
 
 
 class Seconds(Number):
-    written = staticmethod(units.seconds)
+    form = staticmethod(units.seconds)
 
 
 class Bytes(Number):
-    written = staticmethod(units.bytes_)
+    form = staticmethod(units.bytes_)
 
 
 class Share(Number):
-    written = staticmethod(units.percent)
+    form = staticmethod(units.percent)
 
 
 class Count(Number):
-    written = staticmethod(units.count)
+    form = staticmethod(units.count)
 
 
 class Steps(Number):
     """Steps after which something has paid for itself; NEVER where it does not."""
 
-    written = staticmethod(lambda x: "never" if x == NEVER else units.count(x))
-
-
-class FirstCall(Number):
-    """Seconds with cold caches, and in the note those with warm ones."""
-
-    written = staticmethod(lambda x: "-" if x is None else units.seconds(x))
+    form = staticmethod(lambda x: "never" if x == NEVER else units.count(x))
 
 
 @dataclass(frozen=True)
@@ -106,21 +93,16 @@ class Heat(Seconds):
 
 @dataclass(frozen=True)
 class Ratio(Cell):
-    """The estimate of a ratio of two times and, where it was judged, its verdict."""
+    """The estimate of a ratio of two times, its interval and, where it was judged, its verdict."""
 
     verdict: Verdict | None = None
 
-    @property
-    def estimate(self) -> Estimate:
-        return self.value
+    def __post_init__(self) -> None:
+        said = " ".join(filter(None, [units.ends(self.value), self.verdict]))
+        object.__setattr__(self, "aside", said)  # frozen, and not made yet
 
-    @property
-    def main(self) -> str:
+    def written(self) -> str:
         return units.number(self.value.value)
-
-    @property
-    def aside(self) -> str:
-        return " ".join(filter(None, [units.ends(self.value), self.verdict]))
 
     @property
     def key(self) -> float:
@@ -130,8 +112,7 @@ class Ratio(Cell):
 class Range(Cell):
     """The two ends between which all of several ratios lie."""
 
-    @property
-    def main(self) -> str:
+    def written(self) -> str:
         return " to ".join(map(units.number, self.value))
 
     @property

@@ -35,14 +35,15 @@ def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
     """Return the cost of every mode; None where none raced beside its by-hand twin."""
     if not g.twins:
         return None
-    note = f"In brackets the 95 % interval of each ratio. `level`: no difference beyond {units.percent(MARGIN)}."
+    note = (
+        f"{MEANING} In brackets the 95 % interval of each ratio. `level`: no difference beyond {units.percent(MARGIN)}."
+    )
     problems = by_work(g)
     grid = Table(
         f"Time with autodiff / by hand ({g.title})", ["backend", *problems], _rows(g, problems), note, shown="in full"
     )
-    told = Items([sentence for row in costs(g, problems) if (sentence := _sentence(g, row))])
-    parts: list[Part] = [" ".join(lead(g)), grid, *smallest_and_largest(g), *pictures, told, MEANING]
-    return Section("What autodiff costs", [part for part in parts if part], short=True)
+    told: Part = Items([sentence for row in costs(g, problems) if (sentence := _sentence(g, row))], shown="in full")
+    return Section("What autodiff costs", [grid, *smallest_and_largest(g), *pictures, told], short=True)
 
 
 def smallest_and_largest(g: Group) -> list[Table]:

@@ -6,25 +6,27 @@ from typing import Literal, NamedTuple
 from bench.report.cells import Cell, Ratio
 from bench.statistics import CONFIDENCE
 
+Shown = Literal["everywhere", "in full", "folded", "in short"]
+"""`in full`: not in the short report of a terminal.  `folded`: the same, and behind a click on the page.  `in short`: there
+alone."""
+
 
 class Items(NamedTuple):
     """A list of sentences."""
 
     sentences: Sequence[str]
+    shown: Shown = "everywhere"
 
 
 class Table(NamedTuple):
-    """Rows of typed cells below their headers."""
+    """Rows of typed cells below their headers; a terminal has no room for the last `wide` columns."""
 
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     wide: int = 0
-    """How many of the last columns a terminal has no room for."""
-    shown: Literal["everywhere", "in full", "folded", "in short"] = "everywhere"
-    """`in full`: not in the short report of a terminal.  `folded`: the same, and behind a click on the page.  `in short`:
-    there alone."""
+    shown: Shown = "everywhere"
 
 
 class Panel(NamedTuple):
@@ -40,6 +42,7 @@ class Picture(NamedTuple):
 
     caption: str
     panels: Sequence[Panel]
+    shown: Shown = "in full"
 
 
 class Document(NamedTuple):
@@ -52,31 +55,26 @@ Part = str | Items | Table | Picture | Document
 
 
 class Section(NamedTuple):
-    """A heading and what stands below it."""
+    """A heading and what stands below it; the page shows it behind a click where it is `folded`."""
 
     title: str
     parts: Sequence[Part]
     folded: bool = False
-    """Whether the page shows it behind a click."""
     short: bool = False
     """Whether the short report of a terminal has it."""
 
     def visible(self, short: bool) -> "Section":
-        """Return the section with those of its tables that a short or a full report shows."""
+        """Return the section with those of its parts that a short or a full report shows."""
         hidden = ("in full", "folded") if short else ("in short",)
-        return self._replace(parts=[p for p in self.parts if not (isinstance(p, Table) and p.shown in hidden)])
+        return self._replace(parts=[p for p in self.parts if getattr(p, "shown", "everywhere") not in hidden])
 
 
 def tables(sections: Sequence[Section]) -> list[Table]:
     return [part for section in sections for part in section.parts if isinstance(part, Table)]
 
 
-def pictures(sections: Sequence[Section]) -> list[Picture]:
-    return [part for section in sections for part in section.parts if isinstance(part, Picture)]
-
-
 def single_intervals(sections: Sequence[Section]) -> int:
     """Return how many 95 % intervals the tables show that hold one by one, and not together with others."""
     cells = [cell for table in tables(sections) for row in table.rows for cell in row]
-    estimates = {cell.estimate for cell in cells if isinstance(cell, Ratio)}
+    estimates = {cell.value for cell in cells if isinstance(cell, Ratio)}
     return sum(e.error is not None and e.confidence == CONFIDENCE for e in estimates)

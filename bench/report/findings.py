@@ -160,13 +160,15 @@ class Group:
         return Comparison(a, b, "", found, verdict(found, control))
 
     def _overall(self, a: Entrant, b: Entrant, problems: Sequence[str]) -> Estimate | None:
-        samples = self._of(a, b)
-        pairs = [(samples(a, p, "train"), samples(b, p, "train")) for p in problems]
-        if not pairs:
-            return None
-        common = set.intersection(*({s.generation for s in side} for pair in pairs for side in pair))
-        logs = [log_ratios(*([s for s in side if s.generation in common] for side in pair)) for pair in pairs]
-        return of_logs(np.mean(logs, axis=0))
+        key = a.label, b.label, " ".join(problems), "mean"
+        if key not in self._ratios:
+            pairs = [[self._of(a, b)(e, p, "train") for e in (a, b)] for p in problems]
+            common = (
+                set.intersection(*({s.generation for s in side} for pair in pairs for side in pair)) if pairs else set()
+            )
+            logs = [log_ratios(*([s for s in side if s.generation in common] for side in pair)) for pair in pairs]
+            self._ratios[key] = of_logs(np.mean(logs, axis=0)) if common else None
+        return self._ratios[key]
 
     def empty_cells(self) -> list[tuple[Entrant, str, Outcome]]:
         """Return every cell that is not ok."""

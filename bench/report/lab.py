@@ -48,7 +48,7 @@ def _alike(report: LabReport) -> list[str]:
     angles = units.listed([f"{angle:.3f}" for angle in report.principal_angles_degrees]) or "unknown"
     return [
         f"U as {units.code(report.backend)} learnt it is the matrix of principal components, rotated and scaled."
-        f" The best linear map from it explains {100 * report.r_squared:.4f} % of their variance (R^2)."
+        f" The best linear map from it leaves {units.percent(max(0.0, 1 - report.r_squared))} of their variance unexplained."
         f" The principal angles between the two column spaces are {angles} degrees."
     ]
 

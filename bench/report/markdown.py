@@ -6,35 +6,35 @@ from collections.abc import Mapping, Sequence
 from bench.records.schema import Record
 from bench.report import answer, cost, run, units
 from bench.report.cells import Cell, Name, Ratio, Text
-from bench.report.document import Document, Items, Part, Picture, Section, Table, pictures, tables
+from bench.report.document import Document, Items, Part, Picture, Section, Table, tables
 from bench.report.findings import groups_of, name
-from bench.report.terminal import LONGEST_WORD, prose
+from bench.report.terminal import prose
 from bench.report.verdict import summary
 
 LONGEST_CELL = 160
 
 
-def markdown(title: str, sections: Sequence[Section], folder: str = "") -> str:
-    """Return the report; the same record gives the same bytes.  Pictures lie in `folder`."""
+def markdown(title: str, sections: Sequence[Section]) -> str:
+    """Return the report; the same record gives the same bytes."""
     blocks = [f"# {escaped(title)}"]
     for section in sections:
-        blocks += [f"## {escaped(section.title)}", *(_part(part, folder) for part in section.parts)]
+        blocks += [f"## {escaped(section.title)}", *map(_part, section.parts)]
     return "\n\n".join(filter(None, blocks)) + "\n"
 
 
-def _part(part: Part, folder: str) -> str:
+def _part(part: Part) -> str:
     match part:
-        case str():
-            return said(part)
-        case Items(sentences):
+        case Items(sentences, _):
             return "\n".join(f"- {said(text)}" for text in sentences)
         case Table():
             return "\n\n".join(filter(None, [f"**{escaped(part.title)}**", table(part), said(part.note)]))
         case Picture():
-            return picture(part, folder)
+            return picture(part)
         case Document(source):
             # Its headings stand below the section's own; its links are of the folder that it lies in.
             return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"^#", "##", source, flags=re.MULTILINE))
+        case _:
+            return said(part)
 
 
 def escaped(text: str) -> str:
@@ -48,10 +48,10 @@ def said(text: str) -> str:
     parts = text.split("`")
     if len(parts) % 2 == 0 or not all(part.strip() for part in parts[1::2]):
         return escaped(text)
-    return "".join(code(part) if i % 2 else escaped(part) for i, part in enumerate(parts))
+    return "".join(_code(part) if i % 2 else escaped(part) for i, part in enumerate(parts))
 
 
-def code(text: str) -> str:
+def _code(text: str) -> str:
     """Return a name or a command as code, which in a table must not end the cell."""
     return f"`{prose(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
@@ -59,30 +59,27 @@ def code(text: str) -> str:
 def table(table: Table, without: Sequence[str] = ()) -> str:
     """Return the table with all of its columns but those that are called as in `without`."""
     columns = [i for i, header in enumerate(table.headers) if header not in without]
-    rows = [[escaped(table.headers[i]) for i in columns], ["---"] * len(columns)]
-    rows += [[_cell(row[i]) for i in columns] for row in table.rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [[_cell(row[i]) for i in columns] for row in table.rows]
+    lines = [f"| {' | '.join(row)} |" for row in [[escaped(table.headers[i]) for i in columns], *rows]]
+    return "\n".join([lines[0], "|---" * len(columns) + "|", *lines[1:]])
 
 
 def _cell(cell: Cell) -> str:
-    if isinstance(cell, Name):
-        longest = LONGEST_CELL if len(cell.main) > LONGEST_WORD and " " in cell.main else LONGEST_WORD
-        return " ".join(filter(None, [code(units.clip(cell.main, longest)) if cell.main else "", escaped(cell.aside)]))
+    if isinstance(cell, Name) and cell.value:
+        return " ".join(filter(None, [_code(units.clip(cell.written(), LONGEST_CELL)), escaped(cell.aside)]))
     return escaped(units.clip(cell.text, LONGEST_CELL))
 
 
-def picture(picture: Picture, folder: str = "", width: int = 415) -> str:
+def picture(picture: Picture, folder: str = "") -> str:
     """Return the panels side by side, each in the reader's own theme; they wrap where there is no room."""
-    tags = [
+    return "\n".join(
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{folder}{panel.name}-dark.svg">'
-        f'<img src="{folder}{panel.name}-light.svg" width="{width}" alt="{attribute(panel.alt)}"></picture>'
+        f'<img src="{folder}{panel.name}-light.svg" width="415" alt="{_attribute(panel.alt)}"></picture>'
         for panel in picture.panels
-    ]
-    return "\n".join(tags)
+    )
 
 
-def attribute(text: str) -> str:
-    """Return `text` for an attribute of HTML."""
+def _attribute(text: str) -> str:
     return prose(text).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -90,35 +87,32 @@ def to_paste(record: Record) -> str:
     """Return some ten lines for an issue: machine, date, what was found, and how sure it is."""
     lines = [f"**{escaped(record.id)}**: {escaped(run.facts(record))}", ""]
     for g in groups_of(record)[:1]:
-        lines += [said(sentence) for sentence in [*answer.lead(g), *cost.lead(g)]]
+        lines += map(said, [*answer.lead(g), *cost.lead(g)])
         if found := answer.ways(g, answer.field(g)):
-            ratios = [Ratio(w.overall.estimate) for w in found]
-            rows = [[Text(g.title), *ratios]]
-            lines += [
-                "",
-                table(Table("", [f"time / {found[0].overall.b.backend}", *(name(w.entrant) for w in found)], rows)),
-            ]
+            headers = [f"time / {name(found[0].overall.b)}", *(name(w.entrant) for w in found)]
+            lines += ["", table(Table("", headers, [[Text(g.title), *(Ratio(w.overall.estimate) for w in found)]]))]
     return "\n".join([*lines, "", escaped(summary(record))])
 
 
-def for_readme(record: Record, sections: Sequence[Section]) -> dict[str, str]:
+def for_readme(record: Record, sections: Sequence[Section], promises: Sequence[str]) -> dict[str, str]:
     """Return what stands between the markers of README, by the name of the marker."""
-    g = groups_of(record)[0]
-    ways, costs = sections[:2]
+    g, (ways, costs) = groups_of(record)[0], sections[:2]
     compact = [table(t, without=("all problems within", "mode", "line of code")) for t in tables([ways])]
-    ends = [text for t in cost.smallest_and_largest(g) for text in (table(t), said(t.note))]
+    ends = [block for t in cost.smallest_and_largest(g) for block in (table(t), said(t.note))]
+    drawn = [[picture(p, "results/") for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
+    advice = "\n".join(f"- {said(sentence)}" for sentence in answer.advice(g))
     return {
-        "answer": "\n\n".join([*compact, *(_part(part, "results/") for part in ways.parts[:1] + ways.parts[2:])]),
-        "cost": "\n\n".join(
-            [" ".join(map(said, cost.lead(g))), *ends, *(picture(p, "results/") for p in pictures([costs]))]
-        ),
+        "answer": "\n\n".join([" ".join(map(said, answer.lead(g))), *compact, advice, *drawn[0]]),
+        "cost": "\n\n".join([" ".join(map(said, cost.lead(g))), *ends, *drawn[1]]),
         "record": f"Measured on {escaped(run.facts(record))}.",
+        "trust": "\n".join(f"- {said(sentence)}" for sentence in promises),
     }
 
 
 def into(readme: str, blocks: Mapping[str, str]) -> str:
     """Return README with each block between its markers, `<!-- name -->` and `<!-- /name -->`."""
-    for name, block in blocks.items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)"
-        readme = re.sub(pattern, lambda found, block=block: f"{found[1]}{block}{found[2]}", readme, flags=re.DOTALL)
+    for marker, block in blocks.items():
+        before, begin, rest = readme.partition(f"<!-- {marker} -->\n")
+        _, end, after = rest.partition(f"<!-- /{marker} -->")
+        readme = f"{before}{begin}{block}\n{end}{after}" if end else readme
     return readme

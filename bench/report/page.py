@@ -28,7 +28,7 @@ THEME = {"#222222": "currentColor", "#999999": "var(--line)", "#e5e5e5": "var(--
 def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
     """Return the page; the same record gives the same bytes.
 
-    `told`: `lead` and `caveats`, sentences that stand first; `facts` and `summary`; `good`, whether all is.
+    `told`: `facts`, `caveats` and `summary`, sentences; `good`, whether all is.
     """
     script = _file("page.js")
     written = _template().render(
@@ -82,7 +82,8 @@ def _said(text: str) -> Markup:
 
 def _cell(cell: cells.Cell) -> Markup:
     """Return the value, and fainter what explains it."""
-    main = Markup("<code>{}</code>" if isinstance(cell, cells.Name) else "{}").format(prose(cell.main))
+    main = escape(prose(cell.written()))
+    main = Markup("<code>{}</code>").format(main) if isinstance(cell, cells.Name) else main
     return main + (Markup(' <span class="aside">{}</span>').format(prose(cell.aside)) if cell.aside else "")
 
 
@@ -94,7 +95,7 @@ def _attributes(table: Table, column: int, cell: cells.Cell) -> Markup:
     made = Markup('class="{}"').format(" ".join(filter(None, classes)))
     if cell.key is not None:
         made += Markup(' data-key="{:.9g}"').format(min(cell.key, 1e300))
-    reason = cell.note if isinstance(cell, cells.Status) else ""
+    reason = cell.reason if isinstance(cell, cells.Status) else ""
     return made + (Markup(' title="{}"').format(prose(reason)) if reason else "")
 
 

@@ -120,27 +120,33 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
     if not rows:
         return None
     figure, (axes,) = _canvas(2.9)
+    spans: list[float] = []
     for row in rows:
         low, high = ([getattr(c.estimate, end) or c.value for c in row] for end in ("low", "high"))
         bars = [
             [c.value - x for c, x in zip(row, low, strict=True)],
             [x - c.value for c, x in zip(row, high, strict=True)],
         ]
+        spans += [*low, *high]
         axes.errorbar([g.work(c.problem) for c in row], [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a))
     axes.axhline(1, color=INK, linewidth=1)
     _ratio_axis(
         axes.yaxis, [x for row in rows for c in row for x in (c.estimate.interval() or [c.value]) if c.estimate]
     )
     _finish(axes, g, problems, [(row[0].a, row[-1].value) for row in rows], "time with autodiff / by hand")
-    finding = "autodiff costs less on larger steps" if _falls(rows) else "autodiff cost against the work of a step"
+    finding = (
+        "autodiff costs eager modes less on larger steps"
+        if _falls(rows)
+        else "autodiff cost against the work of a step"
+    )
     return _panel(figure, "cost", g, workload, f"{workload}: {finding}")
 
 
 def _falls(rows: Sequence[Sequence[Comparison]]) -> bool:
-    """Return whether every mode that autodiff slows on the smallest step pays less on the largest, beyond the intervals."""
-    slowed = [row for row in rows if row[0].verdict == "slower"]
-    ends = [(c.estimate.among(2 * len(slowed)) for c in (row[0], row[-1]) if c.estimate) for row in slowed]
-    return bool(ends) and all((small.low or 0) > (large.high or small.value) for small, large in ends)
+    """Return whether every eager mode pays less for autodiff on the largest step, by intervals that hold together."""
+    eager = [(row[0].estimate, row[-1].estimate) for row in rows if row[0].a.mode == "eager"]
+    joint = [tuple(e.among(2 * len(eager)) for e in ends if e) for ends in eager]
+    return bool(joint) and all((small.low or 0) > (large.high or small.value) for small, large in joint)
 
 
 def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
@@ -197,11 +203,10 @@ def _lab(g: Group) -> Panel | None:
             axes.plot(x, y, linestyle="none", marker=marker, markersize=3, color=colour, label=species)
         axes.set_title(what, loc="left")
     both[0].legend(fontsize=6, frameon=False)
-    title = f"The learnt factor is the PCA scores, turned and scaled: R\u00b2 = {report.r_squared:.6f}"
-    return _panel(figure, "lab", g, "scatter", title)
+    return _panel(figure, "lab", g, "scatter", "The learnt factor is the PCA scores, turned and scaled")
 
 
-def _lines(axes: Any, lines: Mapping[str, tuple[Entrant, Mapping[float, float]]]) -> None:
+def _lines(axes: Any, lines: Mapping[str, tuple[Entrant, Mapping[Any, float]]]) -> None:
     """Draw seconds against something, a line an entrant, on a log axis."""
     for e, found in lines.values():
         axes.plot(list(found), list(found.values()), **style(e))
@@ -220,11 +225,11 @@ def _finish(axes: Any, g: Group, problems: Sequence[str], tips: Sequence[tuple[E
         axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("flops of a step" if works else "threads")
     axes.set_ylabel(what)
-    room, placed = 0.075, -0.075
+    room, placed = 0.075, -1.0
     bottom, top = (axes.transScale.transform((1, y))[1] for y in axes.get_ylim())
-    for e, y in sorted(tips, key=lambda tip: tip[1]):
+    for i, (e, y) in enumerate(sorted(tips, key=lambda tip: tip[1])):
         end = (axes.transScale.transform((1, y))[1] - bottom) / (top - bottom)
-        placed = max(placed + room, end - room * len(tips) / 4)
+        placed = max(placed + room, min(end - room * (len(tips) - 1) / 2, 1 - room * (len(tips) - 1 - i)))
         axes.plot([1.03], [placed], **{**style(e), "linestyle": "none"}, clip_on=False, transform=axes.transAxes)
         axes.text(1.06, placed, label(name(e)), va="center", transform=axes.transAxes, fontsize=7)
 

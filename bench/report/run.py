@@ -7,7 +7,7 @@ import numpy as np
 from bench.records.schema import Entrant, Record
 from bench.report import units
 from bench.report.cells import Cell, Count, Name, Seconds, Status, Text
-from bench.report.document import Document, Section, Table
+from bench.report.document import Document, Part, Section, Table
 from bench.report.findings import name
 
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"
@@ -27,7 +27,7 @@ def facts(record: Record) -> str:
 def section(record: Record) -> Section:
     """Return what was run, the problems and the backends, folded on the page."""
     command = f"Repeat the run: {units.code(record.command)} at commit {units.code(record.commit)}."
-    parts = [command, AGAIN, _the_run(record), _data(record), _entrants(record)]
+    parts: list[Part] = [command, AGAIN, _the_run(record), _data(record), _entrants(record)]
     return Section("Data, environment and commands", parts, folded=True)
 
 

@@ -21,11 +21,6 @@ def title(record: Record) -> str:
     return f"Autodiff backends compared: {record.id}"
 
 
-def lead(record: Record) -> list[str]:
-    """Return the answer and what autodiff costs, in at most four sentences."""
-    return [sentence for g in groups_of(record)[:1] for sentence in [*answer.lead(g), *cost.lead(g)]]
-
-
 def report(
     record: Record, calibration: Calibration | str | None = None, draw: Draw = lambda what, groups: []
 ) -> list[Section]:
@@ -35,10 +30,9 @@ def report(
     many = len(first) > 1
     found: list[Section | None] = []
     for g in first:
-        found += [
-            _of(g, answer.section(g, draw("answer", [g])), many),
-            _of(g, cost.section(g, draw("cost", [g])), many),
-        ]
+        lead = [" ".join(said) for said in (answer.lead(g), cost.lead(g)) if said]
+        found += [_of(g, answer.section(g, lead, draw("answer", [g])), many)]
+        found += [_of(g, cost.section(g, draw("cost", [g])), many)]
     found += [times.section(g) for g in groups]
     for g in first:
         found += [_of(g, startup.section(g), many), _of(g, conditions.size(g, draw("size", [g])), many)]
@@ -84,7 +78,7 @@ def _checks(g: Group, problem: str) -> Table:
 class Error(Number):
     """An error or a tolerance: one digit tells enough."""
 
-    written = staticmethod(lambda x: f"{x:.0e}" if x else "0")
+    form = staticmethod(lambda x: f"{x:.0e}" if x else "0")
 
 
 def _error(check: Check) -> list[Cell]:

@@ -47,16 +47,14 @@ def terminal(title: str, sections: Sequence[Section], colour: bool = False) -> s
     bold: Callable[[str], str] = (lambda text: f"\033[1m{text}\033[0m") if colour else str
     blocks = [bold(_line(title))]
     for section in sections:
-        blocks.append(bold(f"{_line(section.title)}\n{'=' * min(len(section.title), WIDTH)}"))
+        blocks.append(bold(f"== {units.clip(escaped(section.title), WIDTH - 6)} =="))
         blocks += [drawn for part in section.parts if (drawn := _part(part, bold))]
     return "\n\n".join(blocks) + "\n"
 
 
 def _part(part: Part, bold: Callable[[str], str]) -> str:
     match part:
-        case str():
-            return wrapped(part)
-        case Items(sentences):
+        case Items(sentences, _):
             return "\n".join(wrapped(text, "- ") for text in sentences)
         case Table():
             lines = [*([bold(_line(part.title))] if part.title else []), _table(part)]
@@ -65,6 +63,8 @@ def _part(part: Part, bold: Callable[[str], str]) -> str:
             return wrapped(f"Picture on the page: {part.caption}")
         case Document(source):
             return source  # written by this project, in lines of a terminal's width or in tables of their own
+        case _:
+            return wrapped(part)
 
 
 def _line(text: str) -> str:

@@ -51,7 +51,7 @@ def _heat_map(g: Group, operation: str) -> Table:
 
 def empty(g: Group, e: Entrant, problem: str) -> Status:
     outcome = g.outcome(e, problem)
-    return Status(outcome.status, outcome.reason)
+    return Status(outcome.status, reason=outcome.reason)
 
 
 def _in_full(g: Group, problem: str) -> Table:

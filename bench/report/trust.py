@@ -17,13 +17,7 @@ from bench.report.findings import Group, name
 from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
-CONTROL_REACH = MARGIN
-STEAL_SHARE = 0.01
-LOAD = 2.0
-CLOCK_CHANGE = 0.10
-IDLE_CPU_SHARE = 0.05
-ENOUGH_GENERATIONS = 8
-
+STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
 FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
 """The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
 
@@ -79,54 +73,53 @@ def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
     """Return what the run itself warned of, then what its numbers show, each in a sentence."""
     found = [*of_the_run(record), *_of_the_host(record)]
     for g in groups:
-        found += [f"{g.title}: {text}" for text in [*_of_the_race(g), *_of_the_entrants(g)]]
+        which = f"{g.title}: " if len(groups) > 1 else ""
+        found += [f"{which}{text}" for text in [*_of_the_race(g), *_of_the_entrants(g)]]
     return found
 
 
 def _of_the_host(record: Record) -> list[str]:
-    found, states = [], record.host_states
-    steal = max((s.steal_share for s in states), default=0.0)
-    if steal > STEAL_SHARE:
-        found.append(f"The host took up to {units.percent(steal)} of the processor's time away (steal).")
-    load = max((s.load for s in states), default=0.0)
-    # As they get ready, the backends themselves keep every core busy.
-    if load > max(LOAD, record.host.cores):
-        found.append(f"The load rose to {units.number(load)}: something else was running.")
-    clocks = [c for s in states for c in s.megahertz if c > 0]
-    if clocks and max(clocks) > min(clocks) * (1 + CLOCK_CHANGE):
-        found.append(f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.")
-    return found
+    states = record.host_states
+    steal, load = (max((getattr(s, what) for s in states), default=0.0) for what in ("steal_share", "load"))
+    clocks = [c for s in states for c in s.megahertz if c > 0] or [1.0]
+    told = {
+        f"The host took up to {units.percent(steal)} of the processor's time away (steal).": steal > STEAL_SHARE,
+        # As they get ready, the backends themselves keep every core busy.
+        f"The load rose to {units.number(load)}: something else was running.": load > max(LOAD, record.host.cores),
+        f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.": max(clocks)
+        > CLOCK_CHANGE * min(clocks),
+    }
+    return [sentence for sentence, holds in told.items() if holds]
 
 
 def _of_the_race(g: Group) -> list[str]:
-    if generations(g) is None:
-        return []
-    found = []
-    if g.record.limits_of(g.resources, g.dtype) is None:
-        found.append(
-            "no matrix product was measured, so a time that is too good to be true would pass; race numpy, too."
-        )
-    if not g.control:
-        found.append("no control raced, so nothing says how far identical code strays from itself.")
+    found = (
+        []
+        if g.record.limits_of(g.resources, g.dtype)
+        else ["No matrix product was measured, so a time that is too good to be true would pass."]
+    )
+    found += [] if g.control else ["No control raced, so nothing says how far identical code strays from itself."]
     for problem, operation, estimate in controls(g):
         reach = float(np.expm1(estimate.reach))
-        if OPERATIONS[operation].takes_steps and reach > CONTROL_REACH:
-            found.append(f"the interval of the control on {problem} reaches {units.percent(reach)} from 1.")
-    return found
+        if OPERATIONS[operation].takes_steps and reach > MARGIN:
+            found.append(f"The interval of the control on {problem} reaches {units.percent(reach)} from 1.")
+    return found if generations(g) else []
 
 
 def _of_the_entrants(g: Group) -> list[str]:
     on_cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
-    unpinned = [e.label for e in on_cpu if not e.cores]
-    crowded = [e.label for e in on_cpu if max(e.busy_threads, default=0) > e.resources.threads]
-    restless = [e.label for e in g.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
-    exact = [f"{name(e)} on {p}" for e, p, c in checked(g) if c.name == "gradient at the start, by norm"
-             and share(c) < FLOAT32_SHARE] if g.dtype == "tf32" else []  # fmt: skip
+    by_norm = [(e, p, c) for e, p, c in checked(g) if g.dtype == "tf32" and c.name == "gradient at the start, by norm"]
     told = {
-        "not pinned to a core, so noisier": unpinned,
-        "more threads were busy than were given": crowded,
-        "busy while others had their turn": restless,
-        "as exact as float32, so not rounded to tf32": exact,
+        "Not pinned to a core, so noisier": [e.label for e in on_cpu if not e.cores],
+        "More threads were busy than were given": [
+            e.label for e in on_cpu if max(e.busy_threads, default=0) > e.resources.threads
+        ],
+        "Busy while others had their turn": [
+            e.label for e in g.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE
+        ],
+        "As exact as float32, so not rounded to tf32": [
+            f"{name(e)} on {p}" for e, p, c in by_norm if share(c) < FLOAT32_SHARE
+        ],
     }
     return [f"{what}: {units.listed(who)}." for what, who in told.items() if who]
 
@@ -168,30 +161,40 @@ def calibrated(calibration: Calibration | str | None) -> list[str]:
     if isinstance(calibration, str):
         return [calibration]
     if calibration is None or not calibration.races:
-        return ["The harness was not calibrated on this machine: `python -m bench.calibrate --results DIR` does it."]
-    host = calibration.host
-    opening = (
-        f"The harness was tried on identical code and on slowed code, in {units.plural(calibration.races, 'race')}"
-        f" on {host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}."
-    )
-    added = (
-        f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region."
-    )
-    return [opening, *(_tried(trial) for trial in calibration.trials), added]
+        return ["The harness was not calibrated on this machine: `python -m bench.calibrate` does it."]
+    host, added = calibration.host, units.seconds(calibration.clock_overhead_seconds)
+    where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
+    return [
+        f"The harness was tried on identical and on slowed code, in {units.plural(calibration.races, 'race')} on {where}.",
+        *map(_tried, calibration.trials),
+        f"The harness adds about {added} to a call inside the timed region.",
+    ]
+
+
+def promise(calibration: Calibration | str | None) -> list[str]:
+    """Return the harness's error rates over all that was tried, in a sentence; nothing where they are not known."""
+    if not isinstance(calibration, Calibration) or not calibration.races:
+        return []
+    false = [trial.false_verdicts for trial in calibration.trials]
+    noticed = [rate for trial in calibration.trials for percent, rate in trial.detected.items() if percent == "5"]
+    wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
+    return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
 
 
 def _tried(trial: Trial) -> str:
-    found = [f"intervals that miss {_rate(trial.missed)}", f"false verdicts {_rate(trial.false_verdicts)}"]
-    found += [f"false `level` {_rate(trial.false_level)}"] if trial.false_level.trials else []
-    found += [f"{percent} % slower, noticed {_rate(rate)}" for percent, rate in trial.detected.items()]
-    if trial.half_widths:
-        found.append(f"median half-width {units.percent(float(np.median(trial.half_widths)))}")
-    return f"{units.code(trial.backend)} on {units.code(trial.problem)}, {units.seconds(trial.call_seconds)} a call: {'; '.join(found)}."
+    rates = {
+        "intervals that miss": trial.missed,
+        "false verdicts": trial.false_verdicts,
+        "false `level`": trial.false_level,
+    }
+    rates |= {f"{percent} % slower, noticed": rate for percent, rate in trial.detected.items()}
+    found = [f"{what} {_rate(rate)}" for what, rate in rates.items() if rate.trials]
+    found += [f"median half-width {units.percent(float(np.median(trial.half_widths)))}"] if trial.half_widths else []
+    who = f"{units.code(trial.backend)} on {units.code(trial.problem)}, {units.seconds(trial.call_seconds)} a call"
+    return f"{who}: {'; '.join(found) or 'nothing tried'}."
 
 
 def _rate(rate: Rate) -> str:
-    if not rate.trials:
-        return "not tried"
     low, high = rate.interval()
     return f"{rate.times} of {rate.trials} [{units.percent(low)}, {units.percent(high)}]"
 
