@@ -12,7 +12,7 @@ from bench.records import calibration, store
 from bench.records.calibration import Calibration
 from bench.records.schema import Record
 from bench.report import compare, markdown, run, sections, trust, verdict
-from bench.report.document import Items, Picture, Section
+from bench.report.document import Items, Paths, Picture, Section
 from bench.report.findings import groups_of
 from bench.report.terminal import show
 
@@ -105,13 +105,23 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
         with store.writing(README.parent):
             text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
             store.write(README, text.encode())
-        written.parts[0].sentences.append(str(README))
+        written.append(str(README))
     told = _chosen(shown, options.full)
     if not options.full and (warned := trust.warnings(record, groups)):
         more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] if len(warned) > MOST_WARNINGS else []
         told.append(Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])]))
-    show(sections.title(record), [*told, written], summary, code)
+    show(sections.title(record), [*told, _told(written)], summary, code)
     return code
+
+
+def _told(written: Sequence[str]) -> Section:
+    """Return the whole path of every file; the pictures of a folder are one line."""
+    drawn = [path for path in written if path.endswith(".svg")]
+    lines = [path for path in written if path not in drawn]
+    return Section(
+        "Written",
+        [Paths([*lines, *([f"{Path(drawn[0]).parent}/report-*.svg ({len(drawn)} pictures)"] if drawn else [])])],
+    )
 
 
 def _chosen(shown: Sequence[Section], full: bool) -> list[Section]:
@@ -120,7 +130,7 @@ def _chosen(shown: Sequence[Section], full: bool) -> list[Section]:
 
 def _write(
     to: Path, title: str, record: Record, shown: Sequence[Section], caveats: Sequence[str], summary: str, code: int
-) -> Section:
+) -> list[str]:
     """Write the page, the same as Markdown, and its pictures; return where they are."""
     from bench.report.page import page
     from bench.report.pictures import dark
@@ -134,8 +144,7 @@ def _write(
     with store.writing(to.parent):
         for file, content in files.items():
             store.write(to.parent / file, content)
-    drawn = [f"{to.parent.resolve()}/*.svg, {len(files) - 2} of them"] if len(files) > 2 else []
-    return Section("Written", [Items([*(str((to.parent / file).resolve()) for file in list(files)[:2]), *drawn])])
+    return [str((to.parent / file).resolve()) for file in files]
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -155,7 +164,7 @@ def _compare(options: argparse.Namespace) -> int:
     written = _write((options.results or LOCAL) / "comparison", title, b, whole, [], summary, code)
     show(
         title,
-        [*_chosen(shown, options.full), written],
+        [*_chosen(shown, options.full), _told(written)],
         " ".join([summary, *compare.noticeable(found)[:1]]),
         code,
     )

@@ -92,7 +92,7 @@ def _table(g: Group, found: Sequence[Way]) -> Table:
         "backend",
         f"time / {against}",
         "first call",
-        "pays after (steps)",
+        "pays after",
         "all problems within",
         "mode",
         "line of code",

@@ -46,12 +46,19 @@ class Picture(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A text in Markdown that comes from this project, not from a record."""
+    """A text in Markdown that comes from this project, not from a record, and where it lies."""
 
+    path: str
     source: str
 
 
-Part = str | Items | Table | Picture | Document
+class Paths(NamedTuple):
+    """Files that were written; a terminal shows them whole."""
+
+    paths: Sequence[str]
+
+
+Part = str | Items | Table | Picture | Document | Paths
 
 
 class Section(NamedTuple):

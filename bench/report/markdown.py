@@ -30,11 +30,12 @@ def _part(part: Part) -> str:
             return "\n\n".join(filter(None, [f"**{escaped(part.title)}**", table(part), said(part.note)]))
         case Picture():
             return picture(part)
-        case Document(source):
+        case Document():
             # Its headings stand below the section's own; its links are of the folder that it lies in.
-            return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"^#", "##", source, flags=re.MULTILINE))
-        case _:
+            return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"^#", "##", part.source, flags=re.MULTILINE))
+        case str():
             return said(part)
+    return ""
 
 
 def escaped(text: str) -> str:

@@ -33,7 +33,7 @@ def section(record: Record) -> Section:
 
 def method() -> list[Section]:
     """Return how it is measured and why; nothing where the documentation was not installed."""
-    return [Section("Method", [Document(METHOD.read_text())], folded=True)] if METHOD.exists() else []
+    return [Section("Method", [Document("docs/method.md", METHOD.read_text())], folded=True)] if METHOD.exists() else []
 
 
 def _the_run(record: Record) -> Table:

@@ -12,7 +12,7 @@ from bench.console import exit
 from bench.console.escape import escaped
 from bench.report import units
 from bench.report.cells import Number
-from bench.report.document import Document, Items, Part, Picture, Section, Table
+from bench.report.document import Document, Items, Part, Paths, Picture, Section, Table
 
 WIDTH = 80
 FIRST_COLUMN, COLUMN = 34, 44  # with two spaces between them, any two columns fit 80
@@ -61,8 +61,10 @@ def _part(part: Part, bold: Callable[[str], str]) -> str:
             return "\n".join([*lines, *([wrapped(part.note)] if part.note else [])])
         case Picture():
             return wrapped(f"Picture on the page: {part.caption}")
-        case Document(source):
-            return source  # written by this project, in lines of a terminal's width or in tables of their own
+        case Document():
+            return f"{part.path} has it."
+        case Paths():
+            return "\n".join(f"- {escaped(path)}" for path in part.paths)
         case _:
             return wrapped(part)
 
