@@ -11,7 +11,7 @@ import pytest
 
 from bench.records.store import read
 from bench.report import sections, trust
-from bench.report.__main__ import _calibration, _of_readme
+from bench.report.__main__ import calibration_of, of_readme
 from bench.report.markdown import for_readme, into
 from bench.report.pictures import dark, draw
 
@@ -55,8 +55,8 @@ def test_readme_is_one_page():
 
 
 def test_its_tables_and_pictures_are_what_this_version_says_of_its_record():
-    path = _of_readme()
-    record, trials = read(path), _calibration(path)
+    path = of_readme()
+    record, trials = read(path), calibration_of(path)
     shown = sections.report(record, trials, draw)
     assert into(text("README.md"), for_readme(record, shown, trust.promise(trials))) == text("README.md")
     panels = [panel for s in shown for part in s.parts for panel in getattr(part, "panels", [])]

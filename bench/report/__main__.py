@@ -21,8 +21,8 @@ PUBLISHED, README = ROOT / "results", ROOT / "README.md"
 LOCAL = PUBLISHED / "local"
 MOST_WARNINGS = 5
 WHERE = (
-    "Files are written to results/local/, which git ignores, whichever folder the record lies in. Another folder is written to"
-    " only where --results names it; --readme names results/."
+    "Files are written to results/local/, which git ignores, whichever folder the record lies in. Another folder is written"
+    " to only where --results names it; --readme names results/."
 )
 FLAGS = {
     "--full": "print every section, not the answer alone",
@@ -39,9 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.report", description="What a record says, or how a second differs from it.", epilog=WHERE
-    )
+    description = "What a record says, or how a second differs from it."
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=description, epilog=WHERE)
     newest = "default: the newest complete one of DIR, or else of results/local/, or else of results/"
     parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
@@ -60,7 +59,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _main(options: argparse.Namespace) -> int:
     if options.record_b is not None:
         return _compare(options)
-    path = options.record or (_of_readme() if options.readme else _newest(options.results))
+    own = LOCAL if any(LOCAL.glob("*.json")) else PUBLISHED
+    path = options.record or (of_readme() if options.readme else store.newest(options.results or own, exit.warn))
     record = store.read(path)
     if not options.markdown:
         return _report(path, record, options)
@@ -69,20 +69,14 @@ def _main(options: argparse.Namespace) -> int:
     return verdict.exit_code(record)
 
 
-def _newest(results: Path | None) -> Path:
-    """Return the newest complete record of the folder, or of the person's own, or of the published ones."""
-    own = LOCAL if any(LOCAL.glob("*.json")) else PUBLISHED
-    return store.newest(results or own, exit.warn)
-
-
-def _of_readme() -> Path:
+def of_readme() -> Path:
     """Return the record that README links."""
     if found := re.search(r"\((results/[^)]+\.json)\)", README.read_text()):
         return ROOT / found[1]
     raise UsageError("README.md links no record; give RECORD")
 
 
-def _calibration(path: Path) -> Calibration | str | None:
+def calibration_of(path: Path) -> Calibration | str | None:
     """Return what lies beside the record, or else the published one; where it cannot be read, a sentence that says so."""
     try:
         return calibration.read(path.parent) or calibration.read(PUBLISHED)
@@ -94,80 +88,66 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
     # Here, not above: nothing else needs matplotlib, which takes long to import.
     from bench.report.pictures import draw
 
-    trials, groups = _calibration(path), groups_of(record)
+    trials, warned = calibration_of(path), trust.warnings(record, groups_of(record))
     shown = sections.report(record, trials, draw)
     folder = options.results or (PUBLISHED if options.readme else LOCAL)
-    summary, code = verdict.summary(record), verdict.exit_code(record)
-    written = _write(
-        folder / "report", sections.title(record), record, shown, trust.caveats(record, groups), summary, code
-    )
+    written = _write(folder / "report", sections.title(record), record, shown, verdict.summary(record))
     if options.readme:
+        text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
         with store.writing(README.parent):
-            text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
             store.write(README, text.encode())
-        written.append(str(README))
-    told = _chosen(shown, options.full)
-    if not options.full and (warned := trust.warnings(record, groups)):
-        more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] if len(warned) > MOST_WARNINGS else []
-        told.append(Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])]))
-    show(sections.title(record), [*told, _told(written)], summary, code)
+    more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] if len(warned) > MOST_WARNINGS else []
+    warnings = Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])])
+    told = [*_chosen(shown, options.full), *[warnings] * (bool(warned) and not options.full)]
+    code = verdict.exit_code(record)
+    show(sections.title(record), [*told, written], verdict.summary(record), code)
     return code
-
-
-def _told(written: Sequence[str]) -> Section:
-    """Return the whole path of every file; the pictures of a folder are one line."""
-    drawn = [path for path in written if path.endswith(".svg")]
-    lines = [path for path in written if path not in drawn]
-    return Section(
-        "Written",
-        [Paths([*lines, *([f"{Path(drawn[0]).parent}/report-*.svg ({len(drawn)} pictures)"] if drawn else [])])],
-    )
 
 
 def _chosen(shown: Sequence[Section], full: bool) -> list[Section]:
     return [section.visible(short=not full) for section in shown if full or section.short]
 
 
-def _write(
-    to: Path, title: str, record: Record, shown: Sequence[Section], caveats: Sequence[str], summary: str, code: int
-) -> list[str]:
-    """Write the page, the same as Markdown, and its pictures; return where they are."""
+def _write(to: Path, title: str, record: Record, shown: Sequence[Section], summary: str) -> Section:
+    """Write the page, the same as Markdown, and its pictures; return the section that names them."""
     from bench.report.page import page
     from bench.report.pictures import dark
 
-    html = page(title, shown, facts=run.facts(record), caveats=caveats, summary=summary, good=code == exit.GOOD)
+    caveats, good = trust.caveats(record, groups_of(record)), verdict.exit_code(record) == exit.GOOD
+    html = page(title, shown, facts=run.facts(record), caveats=caveats, summary=summary, good=good)
     text = markdown.markdown(title, [section.visible(short=False) for section in shown])
     files = {f"{to.name}.html": html, f"{to.name}.md": text.encode()}
-    pictures = [part for section in shown for part in section.parts if isinstance(part, Picture)]
-    for panel in (panel for picture in pictures for panel in picture.panels):
+    for panel in (p for section in shown for part in section.parts if isinstance(part, Picture) for p in part.panels):
         files |= {f"{panel.name}-light.svg": panel.svg.encode(), f"{panel.name}-dark.svg": dark(panel.svg).encode()}
     with store.writing(to.parent):
         for file, content in files.items():
             store.write(to.parent / file, content)
-    return [str((to.parent / file).resolve()) for file in files]
+    folder, drawn = to.parent.resolve(), len(files) - 2
+    pictures = [f"{folder}/report-*.svg ({drawn} pictures)"] if drawn else []
+    return Section("Written", [Paths([f"{folder}/{to.name}.html", f"{folder}/{to.name}.md", *pictures])])
 
 
 def _compare(options: argparse.Namespace) -> int:
     a, b = store.read(options.record), store.read(options.record_b)
-    if (unlike := "; ".join(compare.differences(a, b))) and not options.force:
+    unlike = "; ".join(compare.differences(a, b))
+    if unlike and not options.force:
         raise UsageError(
             f"the records differ in {unlike}; run both on one machine, or see them side by side with --force"
         )
-    if options.fail_on_regression and unlike:
+    if unlike and options.fail_on_regression:
         raise UsageError(
             "--fail-on-regression needs verdicts, and unlike records get none; compare records of one machine"
         )
     found = compare.changes(a, b, judged=not unlike)
-    shown, title = compare.sections(a, b, found), f"{b.id} against {a.id}"
-    summary, code = compare.summary(found), compare.exit_code(b, found, options.fail_on_regression)
-    whole = [*shown, Section("All that follows is of B alone", []), *sections.report(b, _calibration(options.record_b))]
-    written = _write((options.results or LOCAL) / "comparison", title, b, whole, [], summary, code)
-    show(
-        title,
-        [*_chosen(shown, options.full), _told(written)],
-        " ".join([summary, *compare.noticeable(found)[:1]]),
-        code,
-    )
+    shown, title, summary = compare.sections(a, b, found), f"{b.id} against {a.id}", compare.summary(found)
+    whole = [
+        *shown,
+        Section("All that follows is of B alone", []),
+        *sections.report(b, calibration_of(options.record_b)),
+    ]
+    written = _write((options.results or LOCAL) / "comparison", title, b, whole, summary)
+    code = compare.exit_code(b, found, options.fail_on_regression)
+    show(title, [*_chosen(shown, options.full), written], " ".join([summary, *compare.noticeable(found)[:1]]), code)
     return code
 
 

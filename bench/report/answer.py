@@ -6,7 +6,7 @@ from typing import NamedTuple
 import backends
 from bench.records.schema import Entrant
 from bench.report import startup, units
-from bench.report.cells import Cell, Name, Range, Ratio, Seconds, Status, Steps, Text
+from bench.report.cells import Cell, Count, Name, Range, Ratio, Seconds, Status, Text
 from bench.report.document import Items, Part, Section, Table
 from bench.report.findings import Comparison, Group, by_hand, called, name, prototype
 
@@ -109,7 +109,7 @@ def _row(g: Group, w: Way) -> list[Cell]:
     e, mode = w.entrant, backends.MODES.get(w.entrant.backend)
     calls = [s for p in w.problems if (s := startup.first_call(g, e, p, "cold")) is not None]
     pays = [s for p in w.problems if (s := startup.pays_after(g, e, p)) is not None]
-    steps: Cell = Steps(startup.lower_median(pays)) if pays else Status("ok")
+    steps: Cell = Count(startup.lower_median(pays)) if pays else Status("ok")
     return [
         Name(name(e), "prototype" if prototype(e) else ""),
         Ratio(w.overall.estimate, verdict=w.overall.verdict),

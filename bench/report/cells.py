@@ -1,8 +1,7 @@
 """Typed cells of tables: each has its text and its sort key, and nothing is read back from text."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.report import units
 from bench.statistics import NEVER, Verdict
@@ -16,19 +15,21 @@ class Cell:
 
     value: Any
     aside: str = ""
+    form: ClassVar["staticmethod[[Any], str]"] = staticmethod(str)
+    """How the value is written."""
 
-    def written(self) -> str:
-        """Return the value as text."""
-        return str(self.value)
+    @property
+    def main(self) -> str:
+        return type(self).form(self.value)
+
+    @property
+    def text(self) -> str:
+        return " ".join(filter(None, [self.main, self.aside]))
 
     @property
     def key(self) -> float | None:
         """Return the number that the column is sorted by; None where there is none, which comes last."""
         return None
-
-    @property
-    def text(self) -> str:
-        return " ".join(filter(None, [self.written(), self.aside]))
 
 
 class Text(Cell):
@@ -44,18 +45,13 @@ class Status(Cell):
     """Why there is no number; tables have no room for the reason, but the page can show it."""
 
     reason: str = ""
-
-    def written(self) -> str:
-        return "not measured" if self.value == "ok" else str(self.value)
+    form = staticmethod(lambda status: "not measured" if status == "ok" else status)
 
 
 class Number(Cell):
     """A number; its classes say how it is written."""
 
-    form: Callable[[float], str] = staticmethod(units.number)
-
-    def written(self) -> str:
-        return type(self).form(self.value)
+    form = staticmethod(units.number)
 
     @property
     def key(self) -> float | None:
@@ -75,11 +71,7 @@ class Share(Number):
 
 
 class Count(Number):
-    form = staticmethod(units.count)
-
-
-class Steps(Number):
-    """Steps after which something has paid for itself; NEVER where it does not."""
+    """A whole number; NEVER for steps after which nothing is won."""
 
     form = staticmethod(lambda x: "never" if x == NEVER else units.count(x))
 
@@ -96,13 +88,11 @@ class Ratio(Cell):
     """The estimate of a ratio of two times, its interval and, where it was judged, its verdict."""
 
     verdict: Verdict | None = None
+    form = staticmethod(lambda estimate: units.number(estimate.value))
 
     def __post_init__(self) -> None:
         said = " ".join(filter(None, [units.ends(self.value), self.verdict]))
         object.__setattr__(self, "aside", said)  # frozen, and not made yet
-
-    def written(self) -> str:
-        return units.number(self.value.value)
 
     @property
     def key(self) -> float:
@@ -112,9 +102,4 @@ class Ratio(Cell):
 class Range(Cell):
     """The two ends between which all of several ratios lie."""
 
-    def written(self) -> str:
-        return " to ".join(map(units.number, self.value))
-
-    @property
-    def key(self) -> float:
-        return self.value[1]
+    form = staticmethod(lambda ends: " to ".join(map(units.number, ends)))

@@ -124,7 +124,7 @@ def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:
     careful = {which: [*trust.caveats(r, groups_of(r)), *of_the_run(r)] for which, r in (("A", a), ("B", b))}
     lines = [f"{which}: {sentence}" for which, sentences in careful.items() for sentence in sentences]
     parts += [Items([*lines, *noticeable(found)])] if lines or noticeable(found) else []
-    parts += [Table("What differs between the runs", ["", "A", "B"], rows)] if (rows := _runs(a, b)) else []
+    parts += [Table("What differs between the runs", ["what", "A", "B"], rows)] if (rows := _runs(a, b)) else []
     decided = sorted(
         (c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.estimate.log if c.estimate else 0
     )

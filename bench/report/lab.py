@@ -75,7 +75,7 @@ def _reconstruction(g: Group) -> Table:
     if errors := [run.quality["reconstruction_error"] for some in found for run in some]:
         rows.append(["all starts and backends", f"{min(errors):.6f} to {max(errors):.6f}", f"{DESCENT_ERROR:.6f}"])
     title = f"{EXERCISE_1}: reconstruction error"
-    return Table(title, ["", "ours", "lab report"], [[Text(said) for said in row] for row in rows])
+    return Table(title, ["error", "ours", "lab report"], [[Text(said) for said in row] for row in rows])
 
 
 def _accuracies(found: dict[str, list[Run]]) -> Table:

@@ -67,7 +67,7 @@ def table(table: Table, without: Sequence[str] = ()) -> str:
 
 def _cell(cell: Cell) -> str:
     if isinstance(cell, Name) and cell.value:
-        return " ".join(filter(None, [_code(units.clip(cell.written(), LONGEST_CELL)), escaped(cell.aside)]))
+        return " ".join(filter(None, [_code(units.clip(cell.main, LONGEST_CELL)), escaped(cell.aside)]))
     return escaped(units.clip(cell.text, LONGEST_CELL))
 
 

@@ -82,7 +82,7 @@ def _said(text: str) -> Markup:
 
 def _cell(cell: cells.Cell) -> Markup:
     """Return the value, and fainter what explains it."""
-    main = escape(prose(cell.written()))
+    main = escape(prose(cell.main))
     main = Markup("<code>{}</code>").format(main) if isinstance(cell, cells.Name) else main
     return main + (Markup(' <span class="aside">{}</span>').format(prose(cell.aside)) if cell.aside else "")
 

@@ -4,12 +4,13 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 from zlib import crc32
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullLocator
 
@@ -40,20 +41,19 @@ CAPTIONS = {
 
 def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
     """Return the pictures of one section; none where there is nothing to draw."""
-    drawn: dict[str, Callable[[], Iterable[Panel | None]]] = {
-        "answer": lambda: (_answer(groups[0], *w) for w in groups[0].workloads.items()),
-        "cost": lambda: (_cost(groups[0], *w) for w in groups[0].workloads.items()),
-        "size": lambda: (_size(groups[0], *w) for w in groups[0].workloads.items()),
-        "threads": lambda: (
-            _threads(f, p) for f in families(groups) if len(f) > 1 for p in f[0].problems[:MOST_PANELS]
-        ),
-        "lab": lambda: [_lab(groups[0])],
-    }
+    one: dict[str, Callable[[Group, str, list[str]], Panel | None]] = {"answer": _answer, "cost": _cost, "size": _size}
+    several = [family for family in families(groups) if len(family) > 1]
     sheet = resources.files("bench.report") / "report.mplstyle"
     with resources.as_file(sheet) as path, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's font has it
         with matplotlib.rc_context(matplotlib.rc_params_from_file(path, use_default_template=False)):
-            panels = [panel for panel in drawn[what]() if panel]
+            if what in one:
+                found = [one[what](groups[0], *workload) for workload in groups[0].workloads.items()]
+            elif what == "lab":
+                found = [_lab(groups[0])]
+            else:
+                found = [_threads(family, p) for family in several for p in family[0].problems[:MOST_PANELS]]
+    panels = [panel for panel in found if panel]
     return [Picture(CAPTIONS[what], panels)] if panels else []
 
 
@@ -123,22 +123,14 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
     spans: list[float] = []
     for row in rows:
         low, high = ([getattr(c.estimate, end) or c.value for c in row] for end in ("low", "high"))
-        bars = [
-            [c.value - x for c, x in zip(row, low, strict=True)],
-            [x - c.value for c, x in zip(row, high, strict=True)],
-        ]
-        spans += [*low, *high]
+        bars = np.abs([np.subtract(ends, [c.value for c in row]) for ends in (low, high)])
         axes.errorbar([g.work(c.problem) for c in row], [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a))
+        spans += [*low, *high]
     axes.axhline(1, color=INK, linewidth=1)
-    _ratio_axis(
-        axes.yaxis, [x for row in rows for c in row for x in (c.estimate.interval() or [c.value]) if c.estimate]
-    )
-    _finish(axes, g, problems, [(row[0].a, row[-1].value) for row in rows], "time with autodiff / by hand")
-    finding = (
-        "autodiff costs eager modes less on larger steps"
-        if _falls(rows)
-        else "autodiff cost against the work of a step"
-    )
+    _ratio_axis(axes.yaxis, spans)
+    _finish(axes, [g.work(p) for p in problems], {row[0].a.label: (row[0].a, row[-1].value) for row in rows})
+    axes.set_ylabel("time with autodiff / by hand")
+    finding = "autodiff costs eager modes less on larger steps" if _falls(rows) else "autodiff cost by work of a step"
     return _panel(figure, "cost", g, workload, f"{workload}: {finding}")
 
 
@@ -150,18 +142,15 @@ def _falls(rows: Sequence[Sequence[Comparison]]) -> bool:
 
 
 def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
-    against = answer.base(g)
+    against, works = answer.base(g), [g.work(p) for p in problems]
     entrants = [e for e in g.racers if e in g.modes or e is against]
-    timed = {e.label: {g.work(p): t for p in problems if (t := g.median(e, p)) is not None} for e in entrants}
-    lines = {e.label: (e, timed[e.label]) for e in entrants if timed[e.label]}
+    lines = {e.label: (e, {g.work(p): t for p in problems if (t := g.median(e, p))}) for e in entrants}
+    lines = {who: line for who, line in lines.items() if line[1]}
     if len(problems) < 2 or not lines:
         return None
-    figure, (axes,) = _canvas(2.9)
-    _lines(axes, lines)
+    figure, axes = _lines(lines, works)
     if limits := g.record.limits_of(g.resources, g.dtype):
-        works = [g.work(p) for p in problems]
         axes.plot(works, [w / limits.matmul_flops_per_second for w in works], color=LINE, linestyle="--")
-    _finish(axes, g, problems, [(e, list(found.values())[-1]) for e, found in lines.values()], "time of a step")
     named = [name(found[0].entrant) for p in (problems[0], problems[-1]) if (found := answer.rivals(g, [p]))]
     finding = f"least time on the smallest step: {named[0]}, on the largest: {named[-1]}" if named else "time by size"
     return _panel(figure, "size", g, workload, f"{workload}: {finding}")
@@ -170,23 +159,15 @@ def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
 def _threads(family: Sequence[Group], problem: str) -> Panel | None:
     first, lines = family[0], {}
     for e in first.racers:
-        places = [(g.resources.threads, g, o) for g in family if (o := g.named(e.backend))]
-        found = {count: t for count, g, o in places if (t := g.median(o, problem)) is not None}
+        timed = [(g.resources.threads, g.median(o, problem)) for g in family if (o := g.named(e.backend))]
+        found = {float(count): t for count, t in timed if t}
         if len(found) > 1 and (e in first.modes or e is first.reference):
             lines[e.label] = (e, found)
     if not lines:
         return None
-    figure, (axes,) = _canvas(2.6)
-    _lines(axes, lines)
+    figure, axes = _lines(lines, [])
     axes.set_xticks([g.resources.threads for g in family])
-    _finish(axes, first, [], [(e, list(found.values())[-1]) for e, found in lines.values()], "time of a step")
-    return _panel(
-        figure,
-        "threads",
-        first,
-        problem,
-        f"{problem}: time of a step on {family[0].resources.threads} and more threads",
-    )
+    return _panel(figure, "threads", first, problem, f"{problem}: time of a step by threads")
 
 
 def _lab(g: Group) -> Panel | None:
@@ -206,28 +187,31 @@ def _lab(g: Group) -> Panel | None:
     return _panel(figure, "lab", g, "scatter", "The learnt factor is the PCA scores, turned and scaled")
 
 
-def _lines(axes: Any, lines: Mapping[str, tuple[Entrant, Mapping[Any, float]]]) -> None:
-    """Draw seconds against something, a line an entrant, on a log axis."""
+def _lines(lines: Mapping[str, tuple[Entrant, Mapping[float, float]]], works: Sequence[float]) -> tuple[Figure, Any]:
+    """Return a panel with the seconds of a step, a line an entrant, against work or, without `works`, against threads."""
+    figure, (axes,) = _canvas(2.9)
     for e, found in lines.values():
         axes.plot(list(found), list(found.values()), **style(e))
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(EngFormatter("s"))
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("time of a step")
+    _finish(axes, works, {who: (e, list(found.values())[-1]) for who, (e, found) in lines.items()})
+    return figure, axes
 
 
-def _finish(axes: Any, g: Group, problems: Sequence[str], tips: Sequence[tuple[Entrant, float]], what: str) -> None:
+def _finish(axes: Any, works: Sequence[float], tips: Mapping[str, tuple[Entrant, float]]) -> None:
     """Put the work of a step, or threads, below, and the name of each line at the right, in the order of their ends."""
-    if works := [g.work(p) for p in problems]:
+    axes.set_xlabel("flops of a step" if works else "threads")
+    if works:
         axes.set_xscale("log")
         axes.set_xlim(min(works) / 1.6, max(works) * 1.6)
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("flops of a step" if works else "threads")
-    axes.set_ylabel(what)
     room, placed = 0.075, -1.0
     bottom, top = (axes.transScale.transform((1, y))[1] for y in axes.get_ylim())
-    for i, (e, y) in enumerate(sorted(tips, key=lambda tip: tip[1])):
+    for i, (e, y) in enumerate(sorted(tips.values(), key=lambda tip: tip[1])):
         end = (axes.transScale.transform((1, y))[1] - bottom) / (top - bottom)
         placed = max(placed + room, min(end - room * (len(tips) - 1) / 2, 1 - room * (len(tips) - 1 - i)))
         axes.plot([1.03], [placed], **{**style(e), "linestyle": "none"}, clip_on=False, transform=axes.transAxes)

@@ -52,7 +52,9 @@ def _the_run(record: Record) -> Table:
     readings = host.gpu.readings if host.gpu else []
     for what in dict.fromkeys(key for reading in readings for key in reading):
         rows[f"GPU, {what}"] = _span([reading[what] for reading in readings if what in reading])
-    return Table("What was run, and where", ["", "value"], [[Text(what), Text(said)] for what, said in rows.items()])
+    return Table(
+        "What was run, and where", ["what", "value"], [[Text(what), Text(said)] for what, said in rows.items()]
+    )
 
 
 def _span(values: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""How far the numbers can be trusted: the checks, the control, the calibration of the harness, and what to be careful of."""
+"""How far the numbers can be trusted: the checks, the control, the calibration of the harness, and warnings."""
 
 from collections.abc import Sequence
 from math import inf
@@ -20,32 +20,33 @@ from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
 FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
 """The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
+IDENTICAL = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these reach."
 
 
 def controls(g: Group) -> list[tuple[str, str, Estimate]]:
     """Return (problem, operation, ratio) of the same code against itself."""
-    found = [(p, o, g.control_ratio(p, o)) for p in g.problems for o in OPERATIONS if g.control in g.entrants]
-    return [(p, o, estimate) for p, o, estimate in found if estimate is not None]
+    cells = [(p, o, g.control_ratio(p, o)) for p in g.problems for o in OPERATIONS if g.control in g.entrants]
+    return [(p, o, estimate) for p, o, estimate in cells if estimate is not None]
 
 
 def half_width(g: Group) -> float | None:
     """Return the median relative half-width of the intervals against the base; None without any."""
     against = answer.base(g)
-    found = [g.ratio(e, against, p) for p in g.problems for e in g.racers if e is not against] if against else []
+    found = [g.ratio(e, against, p) for p in g.problems for e in g.racers if against and e is not against]
     widths = [e.half_width for e in found if e is not None and e.half_width is not None]
     return float(np.median(widths)) if widths else None
 
 
-def generations(g: Group) -> int | None:
-    """Return the fewest that any timed cell has; None when none was timed."""
-    counts = [len(g.samples(e, p, o)) for p in g.problems for e in g.entrants for o in OPERATIONS]
-    return min((n for n in counts if n), default=None)
+def generations(groups: Sequence[Group]) -> int:
+    """Return the fewest that any timed cell has; 0 when none was timed."""
+    counts = [len(g.samples(e, p, o)) for g in groups for p in g.problems for e in g.entrants for o in OPERATIONS]
+    return min((n for n in counts if n), default=0)
 
 
 def checked(g: Group) -> list[tuple[Entrant, str, Check]]:
     """Return every check of every entrant on every problem."""
-    cells = [(e, p, cell) for p in g.problems for e in g.entrants if (cell := g.cell(e, p)) is not None]
-    return [(e, p, check) for e, p, cell in cells for check in cell.checks]
+    cells = [(e, p, g.cell(e, p)) for p in g.problems for e in g.entrants]
+    return [(e, p, check) for e, p, cell in cells if cell for check in cell.checks]
 
 
 def share(check: Check) -> float:
@@ -57,11 +58,9 @@ def share(check: Check) -> float:
 
 def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
     """Return what is to be known before any number is read: that the run did not end, or was too short."""
-    fewest = min((n for g in groups if (n := generations(g)) is not None), default=0)
-    found = []
-    if record.status != "complete":
-        planned = units.plural(record.settings.generations, "generation")
-        found.append(f"The run is {record.status}, not complete: it has {fewest} of {planned}.")
+    fewest, planned = generations(groups), units.plural(record.settings.generations, "generation")
+    unfinished = f"The run is {record.status}, not complete: it has {fewest} of {planned}."
+    found = [] if record.status == "complete" else [unfinished]
     if 0 < fewest < ENOUGH_GENERATIONS:
         width = "its intervals are wide" if fewest >= FEWEST_GENERATIONS else "there is no interval and no verdict"
         kind = "quick run" if record.settings.quick else "run"
@@ -71,89 +70,71 @@ def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
 
 def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
     """Return what the run itself warned of, then what its numbers show, each in a sentence."""
-    found = [*of_the_run(record), *_of_the_host(record)]
-    for g in groups:
-        which = f"{g.title}: " if len(groups) > 1 else ""
-        found += [f"{which}{text}" for text in [*_of_the_race(g), *_of_the_entrants(g)]]
-    return found
+    of_groups = [(f"{g.title}: " if len(groups) > 1 else "", w) for g in groups for w in _of_the_group(g)]
+    return [*of_the_run(record), *_of_the_host(record), *(f"{which}{warning}" for which, warning in of_groups)]
 
 
 def _of_the_host(record: Record) -> list[str]:
     states = record.host_states
     steal, load = (max((getattr(s, what) for s in states), default=0.0) for what in ("steal_share", "load"))
     clocks = [c for s in states for c in s.megahertz if c > 0] or [1.0]
+    low, high = min(clocks), max(clocks)
     told = {
         f"The host took up to {units.percent(steal)} of the processor's time away (steal).": steal > STEAL_SHARE,
         # As they get ready, the backends themselves keep every core busy.
         f"The load rose to {units.number(load)}: something else was running.": load > max(LOAD, record.host.cores),
-        f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.": max(clocks)
-        > CLOCK_CHANGE * min(clocks),
+        f"The clock moved between {low:.0f} and {high:.0f} MHz.": high > CLOCK_CHANGE * low,
     }
     return [sentence for sentence, holds in told.items() if holds]
 
 
-def _of_the_race(g: Group) -> list[str]:
-    found = (
-        []
-        if g.record.limits_of(g.resources, g.dtype)
-        else ["No matrix product was measured, so a time that is too good to be true would pass."]
-    )
-    found += [] if g.control else ["No control raced, so nothing says how far identical code strays from itself."]
-    for problem, operation, estimate in controls(g):
-        reach = float(np.expm1(estimate.reach))
-        if OPERATIONS[operation].takes_steps and reach > MARGIN:
-            found.append(f"The interval of the control on {problem} reaches {units.percent(reach)} from 1.")
-    return found if generations(g) else []
-
-
-def _of_the_entrants(g: Group) -> list[str]:
-    on_cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
-    by_norm = [(e, p, c) for e, p, c in checked(g) if g.dtype == "tf32" and c.name == "gradient at the start, by norm"]
+def _of_the_group(g: Group) -> list[str]:
+    timed, limited = generations([g]) > 0, g.record.limits_of(g.resources, g.dtype)
+    found = ["No matrix product was measured, so a time too good to be true would pass."] * (timed and not limited)
+    found += ["No control raced, so nothing says how far identical code strays."] * (timed and not g.control)
+    reached = {p: float(np.expm1(e.reach)) for p, o, e in controls(g) if OPERATIONS[o].takes_steps}
+    reached = {p: reach for p, reach in reached.items() if reach > MARGIN}
+    found += [f"The interval of the control on {p} reaches {units.percent(x)} from 1." for p, x in reached.items()]
+    cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
+    exact = [
+        (e, p) for e, p, c in checked(g) if c.name == "gradient at the start, by norm" and share(c) < FLOAT32_SHARE
+    ]
     told = {
-        "Not pinned to a core, so noisier": [e.label for e in on_cpu if not e.cores],
-        "More threads were busy than were given": [
-            e.label for e in on_cpu if max(e.busy_threads, default=0) > e.resources.threads
-        ],
-        "Busy while others had their turn": [
-            e.label for e in g.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE
-        ],
-        "As exact as float32, so not rounded to tf32": [
-            f"{name(e)} on {p}" for e, p, c in by_norm if share(c) < FLOAT32_SHARE
-        ],
-    }
-    return [f"{what}: {units.listed(who)}." for what, who in told.items() if who]
+        "Not pinned to a core, so noisier": [e.label for e in cpu if not e.cores],
+        "More threads were busy than were given": [e.label for e in cpu if max(e.busy_threads, default=0) > e.resources.threads],
+        "Busy while others had their turn": [e.label for e in g.entrants if max([0.0, *e.idle_cpu_share]) > IDLE_CPU_SHARE],
+        "As exact as float32, so not rounded to tf32": [f"{name(e)} on {p}" for e, p in exact if g.dtype == "tf32"],
+    }  # fmt: skip
+    return [*found, *(f"{what}: {units.listed(who)}." for what, who in told.items() if who)]
 
 
 def section(
     record: Record, groups: Sequence[Group], calibration: Calibration | str | None, before: Sequence[Section]
 ) -> Section:
     """Return the section on trust; it counts the single intervals in the sections `before`."""
-    controls = [table for g in groups if (table := _control_table(g))]
-    single = single_intervals([*before, Section("", controls)])
+    tables = [table for g in groups if (table := _control_table(g)).rows]
+    single = single_intervals([*before, Section("", tables)])
     expected = (
-        f"This report shows {single} single 95 % intervals. About {round((1 - CONFIDENCE) * single)} of them are expected to"
-        " miss the true value. Intervals that hold together miss less often."
+        f"This report shows {single} single 95 % intervals. About {round((1 - CONFIDENCE) * single)} of them are expected"
+        " to miss the true value. Intervals that hold together miss less often."
     )
     warned = [f"Warning: {text}" for text in warnings(record, groups)] or ["No warning."]
-    said = [*map(_of_group, groups), expected if single else ""]
-    return Section("Checks and trust", [*filter(None, said), Items(calibrated(calibration)), Items(warned), *controls])
+    said = [*map(_of_the_checks, groups), *[expected] * bool(single)]
+    return Section("Checks and trust", [*said, Items(calibrated(calibration)), Items(warned), *tables])
 
 
-def _of_group(g: Group) -> str:
+def _of_the_checks(g: Group) -> str:
     """Return how near a check came to its tolerance, and how wide the intervals are."""
     found, width = checked(g), half_width(g)
-    failed = [
-        f"{units.code(name(e))} on {units.code(p)} fails {c.name} ({c.what})" for e, p, c in found if not c.passed
-    ]
-    said = "no check was tried."
-    if failed:
-        said = f"{units.plural(len(failed), 'check')} failed: {units.listed(failed)}."
-    elif found:
-        entrant, problem, worst = max(found, key=lambda each: share(each[2]))
-        where = f"{units.code(name(entrant))} on {units.code(problem)}, {worst.name}"
-        said = f"all {len(found)} checks passed. The nearest came to {units.percent(share(worst))} of its tolerance: {where}."
-    noise = "" if width is None else f" The median half-width of the intervals is {units.percent(width)}."
-    return f"{g.title}: {said}{noise}"
+    where = [f"{units.code(name(e))} on {units.code(p)}, {c.name}" for e, p, c in found]
+    failed = [f"{place} ({c.what})" for place, (_, _, c) in zip(where, found, strict=True) if not c.passed]
+    said = f"{units.plural(len(failed), 'check')} failed: {units.listed(failed)}." if failed else "no check was tried."
+    if found and not failed:
+        worst, place = max((share(c), place) for place, (_, _, c) in zip(where, found, strict=True))
+        said = f"all {len(found)} checks passed. The nearest came to {units.percent(worst)} of its tolerance: {place}."
+    return f"{g.title}: {said}" + (
+        f" The median half-width of the intervals is {units.percent(width)}." if width else ""
+    )
 
 
 def calibrated(calibration: Calibration | str | None) -> list[str]:
@@ -199,11 +180,7 @@ def _rate(rate: Rate) -> str:
     return f"{rate.times} of {rate.trials} [{units.percent(low)}, {units.percent(high)}]"
 
 
-def _control_table(g: Group) -> Table | None:
-    found = controls(g)
-    if not found or g.control is None:
-        return None
-    rows = [[Name(p), Text(o), Ratio(estimate)] for p, o, estimate in found]
-    note = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these intervals reach."
-    title = f"Control: {g.control.backend} against itself ({g.title})"
-    return Table(title, ["problem", "operation", "ratio"], rows, note, shown="folded")
+def _control_table(g: Group) -> Table:
+    rows = [[Name(p), Text(o), Ratio(estimate)] for p, o, estimate in controls(g)]
+    title = f"Control: {g.control.backend if g.control else 'none'} against itself ({g.title})"
+    return Table(title, ["problem", "operation", "ratio"], rows, IDENTICAL, shown="folded")
