@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import backends
 from bench.records.schema import Entrant
-from bench.report import startup, units
+from bench.report import times, units
 from bench.report.cells import Cell, Count, Name, Range, Ratio, Seconds, Status, Text
 from bench.report.document import Items, Part, Section, Table
 from bench.report.findings import Comparison, Group, by_hand, called, name, prototype
@@ -59,12 +59,7 @@ def rivals(g: Group, problems: Sequence[str]) -> list[Way]:
 def section(g: Group, lead: Sequence[str], pictures: Sequence[Part] = ()) -> Section:
     """Return what leads the report, the table, the advice and the chart."""
     found, bullets = ways(g, field(g)), advice(g)
-    parts: list[Part] = [
-        *lead,
-        *([_table(g, found)] if found else []),
-        *([Items(bullets)] if bullets else []),
-        *pictures,
-    ]
+    parts = [*lead, *([_table(g, found)] if found else []), *[Items(bullets)] * bool(bullets), *pictures]
     nothing = "No way with autodiff was timed beside another backend, so none is said to be faster."
     return Section("The answer: which way of writing the loop", parts or [nothing], short=True)
 
@@ -87,38 +82,25 @@ def lead(g: Group) -> list[str]:
 
 
 def _table(g: Group, found: Sequence[Way]) -> Table:
-    against = name(found[0].overall.b)
-    headers = [
-        "backend",
-        f"time / {against}",
-        "first call",
-        "pays after",
-        "all problems within",
-        "mode",
-        "line of code",
-    ]
+    time = f"time / {name(found[0].overall.b)}"
+    headers = ["backend", time, "first call", "pays after", "all problems within", "mode", "line of code"]
     note = (
-        f"Time per step over that of {against}: geometric mean over the problems, with 95 % intervals that hold together"
-        " for all rows. `first call`: with cold caches. `pays after`: steps until that has paid for itself. Both are medians"
-        " over the problems."
+        f"Of a step, {time}: geometric mean over the problems, with 95 % intervals that hold together for all"
+        " rows. `first call`: with cold caches. `pays after`: steps until that has paid for itself. Both are medians over"
+        " the problems."
     )
     return Table(f"Ways of writing the loop ({g.title})", headers, [_row(g, w) for w in found], note, wide=3)
 
 
 def _row(g: Group, w: Way) -> list[Cell]:
     e, mode = w.entrant, backends.MODES.get(w.entrant.backend)
-    calls = [s for p in w.problems if (s := startup.first_call(g, e, p, "cold")) is not None]
-    pays = [s for p in w.problems if (s := startup.pays_after(g, e, p)) is not None]
-    steps: Cell = Count(startup.lower_median(pays)) if pays else Status("ok")
-    return [
-        Name(name(e), "prototype" if prototype(e) else ""),
-        Ratio(w.overall.estimate, verdict=w.overall.verdict),
-        Seconds(startup.lower_median(calls)) if calls else Status("ok"),
-        Text("no compiling") if e.mode == "eager" else steps,
-        _range(g, w),
-        Text(e.mode),
-        Name(mode.code if mode else "your own"),
-    ]
+    calls = [s for p in w.problems if (s := times.first_call(g, e, p)) is not None]
+    pays = [s for p in w.problems if (s := times.pays_after(g, e, p)) is not None]
+    steps: Cell = Count(times.lower_median(pays)) if pays else Status("ok")
+    first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
+    opening = [Name(name(e), prototype(e)), Ratio(w.overall.estimate, verdict=w.overall.verdict), first]
+    paid = Text("no compiling") if e.mode == "eager" else steps
+    return [*opening, paid, _range(g, w), Text(e.mode), Name(mode.code if mode else "your own")]
 
 
 def _range(g: Group, w: Way) -> Cell:
@@ -151,9 +133,8 @@ def _best(g: Group, problems: Sequence[str], when: str) -> str:
     if not found:
         return ""
     first, against = found[0].overall, called(found[0].overall.b)
-    choice = " or ".join(
-        filter(None, [called(first.a), units.listed([units.code(name(w.entrant)) for w in found[1:]], most=2)])
-    )
+    alike = units.listed([units.code(name(w.entrant)) for w in found[1:]], most=2)
+    choice = f"{called(first.a)} or {alike}" if alike else called(first.a)
     if first.verdict == "faster":
         return f"{when}: use {choice}, {units.number(first.value)} times {against}'s time."
     if first.verdict == "slower":

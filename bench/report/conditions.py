@@ -13,22 +13,25 @@ from bench.statistics import ratio, verdict
 
 def size(g: Group, pictures: Sequence[Part]) -> Section | None:
     """Return which way is the fastest on the smallest and on the largest problem of each workload."""
-    against, timed = answer.base(g), [[p for p in some if p in answer.field(g)] for some in g.workloads.values()]
-    ends = [p for some in timed for p in dict.fromkeys([*some[:1], *some[-1:]])]
+    timed = [[p for p in some if p in answer.field(g)] for some in g.workloads.values()]
+    found = {p: answer.rivals(g, [p]) for some in timed for p in dict.fromkeys([*some[:1], *some[-1:]])}
     rows: list[list[Cell]] = []
-    for p in ends:
-        if found := answer.rivals(g, [p]):
-            alike = Text(units.listed([name(w.entrant) for w in found[1:]]) or "-")
-            first = Ratio(found[0].overall.estimate, verdict=found[0].overall.verdict)
-            rows.append([Name(p), Count(g.work(p)), Name(name(found[0].entrant)), first, alike])
-    if not rows or against is None:
-        return None
-    headers = ["problem", "flops a step", "fastest", f"time / {name(against)}", "cannot be told from it"]
-    note = "Chosen among all ways with autodiff, by intervals that hold together for these."
-    text = (
-        "The smallest and the largest step of each model. The pictures have every size, and the limit of the machine."
-    )
-    return Section("Size", [text, Table(f"The fastest by size ({g.title})", headers, rows, note), *pictures])
+    for p, ways in found.items():
+        for first in (way.overall for way in ways[:1]):
+            alike = Text(units.listed([name(w.entrant) for w in ways[1:]]) or "-")
+            ratio_ = Ratio(first.estimate, verdict=first.verdict)
+            rows.append([Name(p), Count(g.work(p)), Name(name(first.a)), ratio_, alike])
+    against = answer.base(g)
+    headers = [
+        "problem",
+        "flops a step",
+        "fastest",
+        f"time / {name(against) if against else ''}",
+        "cannot be told from it",
+    ]
+    table = Table(f"The fastest by size ({g.title})", headers, rows, "Intervals hold together for all ways of one row.")
+    text = "The smallest and the largest step of each model. The pictures have every size, and the machine's limit."
+    return Section("Size", [text, table, *pictures]) if rows else None
 
 
 def threads(groups: Sequence[Group], pictures: Sequence[Part]) -> Section | None:

@@ -7,8 +7,8 @@ from bench.report.cells import Cell, Ratio
 from bench.statistics import CONFIDENCE
 
 Shown = Literal["everywhere", "in full", "folded", "in short"]
-"""`in full`: not in the short report of a terminal.  `folded`: the same, and behind a click on the page.  `in short`: there
-alone."""
+"""`in full`: not in the short report of a terminal.  `folded`: the same, and behind a click on the page.  `in short`:
+there alone."""
 
 
 class Items(NamedTuple):
@@ -62,13 +62,12 @@ Part = str | Items | Table | Picture | Document | Paths
 
 
 class Section(NamedTuple):
-    """A heading and what stands below it; the page shows it behind a click where it is `folded`."""
+    """A heading and what stands below it; `folded` behind a click on the page, `short` in a terminal's short report, too."""
 
     title: str
     parts: Sequence[Part]
     folded: bool = False
     short: bool = False
-    """Whether the short report of a terminal has it."""
 
     def visible(self, short: bool) -> "Section":
         """Return the section with those of its parts that a short or a full report shows."""

@@ -49,40 +49,28 @@ class Group:
         self.record, self.dtype, self.resources, self.allocator = record, dtype, resources, allocator
         alike = [e for e in record.entrants if (e.dtype, e.allocator) == (dtype, allocator)]
         self.entrants = [e for e in alike if e.resources == resources]
-        self._others = sorted((e for e in alike if e.resources != resources), key=lambda e: e.resources)
+        self.racers = [e for e in self.entrants if not e.control]
         self._cells = {(c.entrant, c.problem): c for c in record.cells if c.dtype == dtype}
         self._facts = {p.name: p for p in record.problems if p.dtype == dtype}
         self.problems = list(dict.fromkeys([*self._facts, *(problem for _, problem in self._cells)]))
-        self.reference = self._first(lambda e: e.backend == REFERENCE and not e.control)
-        control = self.control = self._first(lambda e: e.control)
-        self.original = control and self._first(
-            lambda e: not e.control and (e.backend, e.resources) == (control.backend, control.resources)
-        )
-        self._ratios: dict[tuple[str, str, str, str], Estimate | None] = {}
-
-    def _first(self, wanted: Callable[[Entrant], bool]) -> Entrant | None:
-        return next((e for e in [*self.entrants, *self._others] if wanted(e)), None)
+        here_first = sorted(alike, key=lambda e: (e.resources != resources, e.resources))
+        self.reference = next((e for e in here_first if e.backend == REFERENCE and not e.control), None)
+        control = self.control = next((e for e in here_first if e.control), None)
+        originals = [e for e in alike if control and not e.control and _code(e) == _code(control)]
+        self.original = next(iter(originals), None)
+        self._ratios: dict[tuple[str, ...], Estimate | None] = {}
 
     @property
     def title(self) -> str:
         """Return `float32, 1 thread`, and the allocator where several raced."""
         several = len({e.allocator for e in self.record.entrants}) > 1
-        where = self.resources.label or "1 thread"
-        return f"{self.dtype}, {where}{f', {self.allocator} allocator' if several else ''}"
+        allocator = f", {self.allocator} allocator" if several else ""
+        return f"{self.dtype}, {self.resources.label or '1 thread'}{allocator}"
 
     @property
     def workloads(self) -> dict[str, list[str]]:
         """Return the problems by workload, those with the least work first."""
         return grouped(sorted(self.problems, key=self.work), lambda problem: problem.partition("/")[0])
-
-    def work(self, problem: str) -> float:
-        """Return the flops of a step; 1 where they are not known."""
-        return facts.flops if (facts := self.facts(problem)) else 1.0
-
-    @property
-    def racers(self) -> list[Entrant]:
-        """Return the entrants without the control."""
-        return [e for e in self.entrants if not e.control]
 
     @property
     def modes(self) -> list[Entrant]:
@@ -92,14 +80,17 @@ class Group:
     @property
     def twins(self) -> list[tuple[Entrant, Entrant]]:
         """Return (with autodiff, by hand) for each backend that raced both ways."""
-        pairs = [(e, self.named(backends.twin_of(e.backend))) for e in self.racers]
-        return [(e, twin) for e, twin in pairs if twin is not None]
+        return [(e, twin) for e in self.racers if (twin := self.named(backends.twin_of(e.backend)))]
 
     def named(self, backend: str) -> Entrant | None:
         return next((e for e in self.racers if e.backend == backend), None)
 
     def facts(self, problem: str) -> ProblemFacts | None:
         return self._facts.get(problem)
+
+    def work(self, problem: str) -> float:
+        """Return the flops of a step; 1 where they are not known."""
+        return facts.flops if (facts := self.facts(problem)) else 1.0
 
     def cell(self, entrant: Entrant, problem: str) -> Cell | None:
         return self._cells.get((entrant.label, problem))
@@ -118,8 +109,7 @@ class Group:
 
     def steps(self, problem: str, operation: str = "train") -> int:
         """Return the gradient steps in one timed call; 1 for a call of what makes no step."""
-        known = OPERATIONS.get(operation)
-        facts = self.facts(problem)
+        known, facts = OPERATIONS.get(operation), self.facts(problem)
         return max(1, facts.timed_steps) if facts and known and known.takes_steps else 1
 
     def median(self, entrant: Entrant, problem: str, operation: str = "train") -> float | None:
@@ -131,18 +121,15 @@ class Group:
         """Return time(a) / time(b); None when they share no generation."""
         key = a.label, b.label, problem, operation
         if key not in self._ratios:
-            self._ratios[key] = ratio(*(self._of(a, b)(e, problem, operation) for e in (a, b)))
+            self._ratios[key] = ratio(*self._sides(a, b, problem, operation))
         return self._ratios[key]
 
-    def _of(self, a: Entrant, b: Entrant) -> Callable[[Entrant, str, str], list[Samples]]:
-        """Return the samples to compare: a control of the reference is its second process, and both count against others."""
-
-        def of_every_process(entrant: Entrant, problem: str, operation: str) -> list[Samples]:
-            copies = [self.control] if self.control and entrant is self.reference is self.original else []
-            return [s for e in (entrant, *copies) for s in self.samples(e, problem, operation)]
-
-        same_code = (a.backend, a.resources) == (b.backend, b.resources)
-        return self.samples if same_code else of_every_process
+    def _sides(self, a: Entrant, b: Entrant, problem: str, operation: str = "train") -> list[list[Samples]]:
+        """Return the samples of both; a control of the reference is its second process, and both count against others."""
+        both = [
+            (e, self.control) if e is self.reference is self.original and _code(a) != _code(b) else (e,) for e in (a, b)
+        ]
+        return [[s for e in side if e for s in self.samples(e, problem, operation)] for side in both]
 
     def control_ratio(self, problem: str, operation: str = "train") -> Estimate | None:
         """Return time(control) / time(original), the same code against itself."""
@@ -155,17 +142,16 @@ class Group:
 
     def overall(self, a: Entrant, b: Entrant, problems: Sequence[str], among: int = 1) -> Comparison:
         """Return the geometric mean of time(a) / time(b) over `problems`, estimated from one mean per generation."""
-        found = _among(self._overall(a, b, problems), among)
-        control = self._overall(self.control, self.original, problems) if self.control and self.original else None
+        found = _among(self._mean(a, b, problems), among)
+        control = self._mean(self.control, self.original, problems) if self.control and self.original else None
         return Comparison(a, b, "", found, verdict(found, control))
 
-    def _overall(self, a: Entrant, b: Entrant, problems: Sequence[str]) -> Estimate | None:
-        key = a.label, b.label, " ".join(problems), "mean"
+    def _mean(self, a: Entrant, b: Entrant, problems: Sequence[str]) -> Estimate | None:
+        key = a.label, b.label, *problems, "mean of", "train"
         if key not in self._ratios:
-            pairs = [[self._of(a, b)(e, p, "train") for e in (a, b)] for p in problems]
-            common = (
-                set.intersection(*({s.generation for s in side} for pair in pairs for side in pair)) if pairs else set()
-            )
+            pairs = [self._sides(a, b, p) for p in problems]
+            shared = [{s.generation for s in side} for pair in pairs for side in pair]
+            common = set.intersection(*shared) if shared else set()
             logs = [log_ratios(*([s for s in side if s.generation in common] for side in pair)) for pair in pairs]
             self._ratios[key] = of_logs(np.mean(logs, axis=0)) if common else None
         return self._ratios[key]
@@ -174,6 +160,11 @@ class Group:
         """Return every cell that is not ok."""
         cells = [(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
         return [cell for cell in cells if cell[2].status != "ok"]
+
+
+def _code(entrant: Entrant) -> tuple[str, Resources]:
+    """Return what is the same for two processes that run the same."""
+    return entrant.backend, entrant.resources
 
 
 def _among(found: Estimate | None, comparisons: int) -> Estimate | None:
@@ -210,13 +201,12 @@ def by_hand(entrant: Entrant) -> bool:
     return mode.is_twin or entrant.library == REFERENCE if mode else entrant.backend.endswith("_by_hand")
 
 
-def prototype(entrant: Entrant) -> bool:
-    """Return whether it is built on an API that its library calls a prototype."""
+def prototype(entrant: Entrant) -> str:
+    """Return `prototype` where it is built on an API that its library calls so, else ''."""
     mode = backends.MODES.get(entrant.backend)
-    return mode is not None and mode.prototype
+    return "prototype" if mode and mode.prototype else ""
 
 
 def called(entrant: Entrant) -> str:
     """Return its name for a sentence, with what a person must know before choosing it."""
-    code = units.code(name(entrant))
-    return f"{code} (a prototype API)" if prototype(entrant) else code
+    return units.code(name(entrant)) + (" (a prototype API)" if prototype(entrant) else "")

@@ -40,30 +40,30 @@ def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
         if ours
         else ""
     )
-    sentences = [text, *(_alike(report) if report else []), told, *(_splits(report) if report else [])]
+    sentences = [text, _alike(report) if report else "", told, _splits(report) if report else ""]
     return Section("The lab report", [*filter(None, sentences), *tables, *pictures], folded=True)
 
 
-def _alike(report: LabReport) -> list[str]:
+def _alike(report: LabReport) -> str:
     angles = units.listed([f"{angle:.3f}" for angle in report.principal_angles_degrees]) or "unknown"
-    return [
-        f"U as {units.code(report.backend)} learnt it is the matrix of principal components, rotated and scaled."
-        f" The best linear map from it leaves {units.percent(max(0.0, 1 - report.r_squared))} of their variance unexplained."
+    return (
+        f"U as {units.code(report.backend)} learnt it is the matrix of principal components, rotated and scaled. The best"
+        f" linear map from it leaves {units.percent(max(0.0, 1 - report.r_squared))} of their variance unexplained."
         f" The principal angles between the two column spaces are {angles} degrees."
-    ]
+    )
 
 
-def _splits(report: LabReport) -> list[str]:
-    """Return where the published accuracies lie among those of many splits and starts."""
+def _splits(report: LabReport) -> str:
+    """Return where the published accuracies lie among those of many splits and starts; '' without those."""
     tests = sorted(pair[1] for pair in report.split_accuracies if len(pair) == 2)
     if not tests:
-        return []
-    low, high = tests[round(0.025 * (len(tests) - 1))], tests[round(0.975 * (len(tests) - 1))]
-    return [
+        return ""
+    low, high = (tests[round(share * (len(tests) - 1))] for share in (0.025, 0.975))
+    return (
         "The split moves the test accuracy more than the start does."
         f" Over {len(tests)} pairs of a split and a start, 95 % of the test accuracies lie from {low:.2f} to {high:.2f}."
         f" So do {sum(low <= test <= high for test in TEST)} of the {len(TEST)} published ones."
-    ]
+    )
 
 
 def _reconstruction(g: Group) -> Table:

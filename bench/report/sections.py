@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from bench.records.calibration import Calibration
 from bench.records.schema import Check, Record
-from bench.report import answer, conditions, cost, lab, run, startup, times, trust, verdict
+from bench.report import answer, conditions, cost, lab, run, times, trust, verdict
 from bench.report.cells import Cell, Name, Number, Status, Text
 from bench.report.document import Items, Picture, Section, Table
 from bench.report.findings import Group, families, groups_of, name
@@ -35,7 +35,7 @@ def report(
         found += [_of(g, cost.section(g, draw("cost", [g])), many)]
     found += [times.section(g) for g in groups]
     for g in first:
-        found += [_of(g, startup.section(g), many), _of(g, conditions.size(g, draw("size", [g])), many)]
+        found += [_of(g, times.first_calls(g), many), _of(g, conditions.size(g, draw("size", [g])), many)]
     found += [conditions.threads(groups, draw("threads", groups)), *conditions.beside(first), empty_cells(record)]
     shown = [section for section in found if section]
     shown.append(trust.section(record, groups, calibration, shown))

@@ -1,4 +1,6 @@
-"""Every time that was measured: one heat map a group, and every cell in full."""
+"""Every time that was measured: one heat map a group, first calls, and every cell in full."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,31 +10,30 @@ from bench.report import units
 from bench.report.cells import SHADES, Bytes, Cell, Count, Heat, Name, Ratio, Seconds, Share, Status
 from bench.report.document import Section, Table
 from bench.report.findings import Group, name
-from bench.statistics import between_processes, generations_for
+from bench.statistics import between_processes, break_even, generations_for, per_call
 
-PRECISION = 0.01
-"""The relative half-width for which the tables say how many generations it takes."""
-ON_DEVICE = ["memory", "queued", "there", "back"]
+FIRST_CALL = (
+    "The first call compiles, and imports nothing. The first time is with cold caches, the second with those that the"
+    " library keeps on disk. The first problem also pays what a library does once in a process."
+)
 IN_FULL = (
     "`of the limit`: share of the machine's own rate of multiplying matrices. `between processes`: share of the variance"
     " that lies between generations of processes. `for +-1 %`: about how many generations such an interval takes."
 )
+ON_DEVICE = " `queued`: one call of several. `there`, `back`: transfers, in no timed call."
 
 
 def section(g: Group) -> Section | None:
     """Return the heat map of `train`, those of other operations, and every cell; None where nothing was timed."""
     operations = [o for o in OPERATIONS if any(g.samples(e, p, o) for e in g.entrants for p in g.problems)]
-    if not operations:
-        return None
-    text = "Median times. The darker a cell, the slower it is beside the fastest of its column."
-    if g.reference:
-        text += f" Below a time stands its ratio to that of {units.code(name(g.reference))}."
+    ratio = f" Below a time stands its ratio to that of {units.code(name(g.reference))}." if g.reference else ""
+    text = f"Median times. The darker a cell, the slower it is beside the fastest of its column.{ratio}"
     cells = [_in_full(g, p) for p in g.problems if any(g.samples(e, p) for e in g.entrants)]
-    return Section(f"All times ({g.title})", [text, *(_heat_map(g, o) for o in operations), *cells])
+    found = Section(f"All times ({g.title})", [text, *(_heat_map(g, o) for o in operations), *cells])
+    return found if operations else None
 
 
 def _heat_map(g: Group, operation: str) -> Table:
-    is_step = OPERATIONS[operation].takes_steps
     timed = {p: [t for e in g.racers if (t := g.median(e, p, operation)) is not None] for p in g.problems}
     slowest = max([2.0, *(max(times) / min(times) for times in timed.values() if times)])
 
@@ -41,12 +42,13 @@ def _heat_map(g: Group, operation: str) -> Table:
         if time is None:
             return empty(g, e, problem)
         against = g.ratio(e, g.reference, problem, operation) if g.reference and e is not g.reference else None
-        shade = SHADES * float(np.log(max(1.0, time / min(timed[problem], default=time))) / np.log(slowest))
+        shade = SHADES * np.log(max(1.0, time / min(timed[problem], default=time))) / np.log(slowest)
         return Heat(time, f"{units.number(against.value)} x" if against else "", shade=min(SHADES, round(shade)))
 
     rows = [[Name(name(e)), *(cell(e, p) for p in g.problems)] for e in g.entrants]
-    title = f"Time of a {'step' if is_step else 'call'} of {operation} ({g.title})"
-    return Table(title, ["backend", *g.problems], rows, shown="everywhere" if is_step else "folded")
+    what = "step" if OPERATIONS[operation].takes_steps else "call"
+    title = f"Time of a {what} of {operation} ({g.title})"
+    return Table(title, ["backend", *g.problems], rows, shown="everywhere" if what == "step" else "folded")
 
 
 def empty(g: Group, e: Entrant, problem: str) -> Status:
@@ -56,13 +58,11 @@ def empty(g: Group, e: Entrant, problem: str) -> Status:
 
 def _in_full(g: Group, problem: str) -> Table:
     """Return all that is known of every cell of one problem."""
-    on_device = ON_DEVICE if g.resources.device != "cpu" else []
+    on_device = ["memory", "queued", "there", "back"] if g.resources.device != "cpu" else []
     against = [f"time / {name(g.reference)}"] if g.reference else []
     headers = ["backend", "a step", *against, "of the limit", "between processes", "for +-1 %", *on_device]
     rows = [[Name(name(e)), *_full_row(g, e, problem, len(headers) - 1)] for e in g.entrants]
-    note = IN_FULL + (
-        " `queued`: one call of several. `there`, `back`: transfers, in no timed call." if on_device else ""
-    )
+    note = IN_FULL + (ON_DEVICE if on_device else "")
     return Table(f"{problem}, every cell ({g.title})", headers, rows, note, shown="folded")
 
 
@@ -75,21 +75,60 @@ def _full_row(g: Group, e: Entrant, problem: str, width: int) -> list[Cell]:
     found = compared.estimate if compared else None
     if g.reference:
         row.append(Ratio(found, verdict=compared.verdict) if compared and found else Status("reference"))
-    needed = generations_for(PRECISION, found) if found else None
-    row += [limit(g, problem, median), _share(between_processes(g.samples(e, problem)))]
-    row.append(Status("-") if needed is None else Count(needed))
+    needed, share = found and generations_for(0.01, found), between_processes(g.samples(e, problem))
+    row += [limit(g, problem, median), Status("-") if share is None else Share(share)]
+    row.append(Count(needed) if needed else Status("-"))
     if g.resources.device != "cpu":
-        peak: Cell = Bytes(float(np.median(cell.device_peak_bytes))) if cell.device_peak_bytes else Status("ok")
+        row.append(Bytes(float(np.median(cell.device_peak_bytes))) if cell.device_peak_bytes else Status("ok"))
         lists = (cell.device_seconds, cell.put_seconds, cell.get_seconds)
-        row += [peak, *(Seconds(min(seconds)) if seconds else Status("ok") for seconds in lists)]
+        row += [Seconds(min(seconds)) if seconds else Status("ok") for seconds in lists]
     return row
-
-
-def _share(share: float | None) -> Cell:
-    return Status("-") if share is None else Share(share)
 
 
 def limit(g: Group, problem: str, seconds: float) -> Cell:
     """Return the share of the rate at which the machine multiplies matrices with these resources."""
     facts, limits = g.facts(problem), g.record.limits_of(g.resources, g.dtype)
     return Share(facts.flops / seconds / limits.matmul_flops_per_second) if facts and limits else Status("ok")
+
+
+def first_call(g: Group, entrant: Entrant, problem: str, cache: str = "cold") -> float | None:
+    """Return the median seconds of the first `train`, over the generations that had this cache."""
+    cell = g.cell(entrant, problem)
+    calls = cell.first_calls if cell and g.samples(entrant, problem) else []
+    found = [c.seconds for c in calls if (c.operation, c.cache) == ("train", cache)]
+    return float(np.median(found)) if found else None
+
+
+def pays_after(g: Group, entrant: Entrant, problem: str) -> float | None:
+    """Return the steps after which the cold first call has paid for itself against the reference; NEVER where it does not.
+
+    The lower median over the generations.  None for the reference itself, and where either was not timed.
+    """
+    call, steps = first_call(g, entrant, problem), g.steps(problem)
+    if g.reference is None or entrant is g.reference or call is None:
+        return None
+    sides = [g.samples(e, problem) for e in (entrant, g.reference)]
+    ours, theirs = ({s.generation: float(np.median(per_call(s))) / steps for s in side} for side in sides)
+    found = [break_even(call, ours[i], theirs[i], steps) for i in ours if i in theirs]
+    return lower_median(found) if found else None
+
+
+def lower_median(values: Sequence[float]) -> float:
+    """Return the lower middle one, not the mean of two: one of them may be NEVER."""
+    return sorted(values)[(len(values) - 1) // 2]
+
+
+def first_calls(g: Group) -> Section | None:
+    """Return the first calls of everything that compiles; None where nothing does."""
+    compiled = [e for e in g.racers if e.mode not in ("eager", "")]
+    rows = [[Name(name(e)), *(_first_calls(g, e, p) for p in g.problems)] for e in compiled]
+    table = Table(f"First call of train, cold / warm ({g.title})", ["backend", *g.problems], rows)
+    timed = any(g.samples(e, p) for e in compiled for p in g.problems)
+    return Section("First call", [FIRST_CALL, table]) if timed else None
+
+
+def _first_calls(g: Group, entrant: Entrant, problem: str) -> Cell:
+    cold, warm = (first_call(g, entrant, problem, cache) for cache in ("cold", "warm"))
+    if cold is None:
+        return empty(g, entrant, problem)
+    return Seconds(cold, "" if warm is None else f"/ {units.seconds(warm)}")

@@ -30,18 +30,16 @@ def summary(record: Record) -> str:
     groups, outcomes = groups_of(record), _outcomes(record)
     empty = [outcome.status for outcome in outcomes if outcome.status != "ok"]
     said = [f"{units.plural(len(outcomes), 'cell')}, {len(outcomes) - len(empty)} good", *_counted(empty)]
-    told = len(trust.warnings(record, groups))
-    return " ".join(
-        [f"{record.id}: {', '.join(said)}; {units.plural(told, 'warning')}.", *trust.caveats(record, groups)]
-    )
+    told = f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, groups)), 'warning')}."
+    return " ".join([told, *trust.caveats(record, groups)])
 
 
 def agreement_summary(record: Record) -> str:
     """Return how many cells agree, and why others do not."""
     statuses = [outcome.status for outcome in _outcomes(record)]
-    ok = statuses.count("ok")
-    said = [f"{units.plural(ok, 'cell')} of {len(statuses)} {'agrees' if ok == 1 else 'agree'}"]
-    return ", ".join(said + _counted(status for status in statuses if status != "ok")) + "."
+    ok, others = statuses.count("ok"), [status for status in statuses if status != "ok"]
+    said = f"{units.plural(ok, 'cell')} of {len(statuses)} {'agrees' if ok == 1 else 'agree'}"
+    return ", ".join([said, *_counted(others)]) + "."
 
 
 def progress(record: Record) -> str:
@@ -65,8 +63,8 @@ def reasons(record: Record) -> list[str]:
 
 def _why(entrant: Entrant, outcome: Outcome) -> str:
     """Return the reason, and the last line that the process printed where that is what failed."""
-    printed = entrant.last_output.strip().splitlines() if outcome.status in OF_THE_PROCESS else []
-    last = f"; it last printed: {units.clip(printed[-1], 200)}" if printed else ""
+    printed = entrant.last_output.strip().splitlines()[-1:] if outcome.status in OF_THE_PROCESS else []
+    last = "".join(f"; it last printed: {units.clip(line, 200)}" for line in printed)
     return (outcome.reason or "no reason was given") + last
 
 
