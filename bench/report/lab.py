@@ -2,46 +2,56 @@
 
 from collections.abc import Sequence
 
-from bench.records.schema import LabReport, Run
+from bench.records.schema import LabReport
 from bench.report import units
-from bench.report.cells import Cell, Count, Text
+from bench.report.cells import Text
 from bench.report.document import Part, Section, Table
-from bench.report.findings import Group, name
+from bench.report.findings import Group
 
 EXERCISE_1, EXERCISE_2 = "factorisation/iris", "mlp/iris"
 DESCENT_ERROR, SVD_ERROR = 15.228847, 15.228833
 TRAINING = (0.96, 0.98, 0.99, 1.00, 0.99, 0.97, 1.00, 0.99)
 TEST = (0.92, 0.94, 0.92, 0.92, 0.90, 0.92, 0.94, 0.92)
 """Accuracies over eight random starts, as published."""
-PUBLISHED = [f"{training:.2f} / {test:.2f}" for training, test in zip(TRAINING, TEST, strict=True)]
-
-
-def runs(g: Group, problem: str, quality: str) -> dict[str, list[Run]]:
-    """Return the runs that state `quality`, by seed, of every backend that agrees."""
-    cells = {name(e): g.cell(e, problem) for e in g.racers if g.outcome(e, problem).status == "ok"}
-    stated = {who: [r for r in cell.runs if quality in r.quality] for who, cell in cells.items() if cell}
-    return {who: sorted(found, key=lambda r: r.seed) for who, found in stated.items() if found}
+TEXT = (
+    "A lab report published one start of the first exercise and eight of the second. It gives neither the seeds nor the"
+    " split into training and test rows, so its accuracies are a range and not a target."
+)
 
 
 def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
     """Return both exercises beside ours; None where the record has neither."""
-    report, accuracies = g.record.lab, runs(g, EXERCISE_2, "test_accuracy")
-    tables = [table for table in (_reconstruction(g), _accuracies(accuracies)) if table.rows]
-    if not tables:
-        return None
-    text = (
-        "A lab report published one start of the first exercise and eight of the second. It gives neither the seeds nor the"
-        " split into training and test rows, so its accuracies are a range and not a target."
-    )
-    ours = [run.quality["test_accuracy"] for run in next(iter(accuracies.values()), [])]
-    above, below = sum(x > max(TEST) for x in ours), sum(x < min(TEST) for x in ours)
+    report, test = g.record.lab, _values(g, EXERCISE_2, "test_accuracy")
+    rows = []
+    if report:
+        rows.append(["reconstruction error by descent", f"{report.reconstruction_error:.6f}", f"{DESCENT_ERROR:.6f}"])
+        rows.append(["reconstruction error by truncated SVD", f"{report.svd_error:.6f}", f"{SVD_ERROR:.6f}"])
+    if errors := _values(g, EXERCISE_1, "reconstruction_error"):
+        rows.append(
+            ["the same, all starts and backends", f"{min(errors):.6f} to {max(errors):.6f}", f"{DESCENT_ERROR:.6f}"]
+        )
+    for what, ours, published in (
+        ("training", _values(g, EXERCISE_2, "train_accuracy"), TRAINING),
+        ("test", test, TEST),
+    ):
+        if ours:
+            ranges = [f"{min(some):.2f} to {max(some):.2f}" for some in (ours, published)]
+            rows.append([f"{what} accuracy, all starts", *ranges])
+    above, below = (sum(found) for found in ([x > max(TEST) for x in test], [x < min(TEST) for x in test]))
     told = (
-        f"Of our {len(ours)} test accuracies {above} lie above the published range and {below} below it."
-        if ours
+        f"Of our {len(test)} test accuracies {above} lie above the published range and {below} below it."
+        if test
         else ""
     )
-    sentences = [text, _alike(report) if report else "", told, _splits(report) if report else ""]
-    return Section("The lab report", [*filter(None, sentences), *tables, *pictures], folded=True)
+    sentences = [TEXT, _alike(report) if report else "", told, _splits(report) if report else ""]
+    table = Table("Both exercises", ["what", "ours", "lab report"], [[Text(said) for said in row] for row in rows])
+    return Section("The lab report", [*filter(None, sentences), table, *pictures], folded=True) if rows else None
+
+
+def _values(g: Group, problem: str, quality: str) -> list[float]:
+    """Return what every start came to, of every backend that agrees."""
+    cells = [g.cell(e, problem) for e in g.racers if g.outcome(e, problem).status == "ok"]
+    return [run.quality[quality] for cell in cells if cell for run in cell.runs if quality in run.quality]
 
 
 def _alike(report: LabReport) -> str:
@@ -64,33 +74,3 @@ def _splits(report: LabReport) -> str:
         f" Over {len(tests)} pairs of a split and a start, 95 % of the test accuracies lie from {low:.2f} to {high:.2f}."
         f" So do {sum(low <= test <= high for test in TEST)} of the {len(TEST)} published ones."
     )
-
-
-def _reconstruction(g: Group) -> Table:
-    rows = []
-    if g.record.lab is not None:
-        rows.append(["gradient descent", f"{g.record.lab.reconstruction_error:.6f}", f"{DESCENT_ERROR:.6f}"])
-        rows.append(["truncated SVD", f"{g.record.lab.svd_error:.6f}", f"{SVD_ERROR:.6f}"])
-    found = runs(g, EXERCISE_1, "reconstruction_error").values()
-    if errors := [run.quality["reconstruction_error"] for some in found for run in some]:
-        rows.append(["all starts and backends", f"{min(errors):.6f} to {max(errors):.6f}", f"{DESCENT_ERROR:.6f}"])
-    title = f"{EXERCISE_1}: reconstruction error"
-    return Table(title, ["error", "ours", "lab report"], [[Text(said) for said in row] for row in rows])
-
-
-def _accuracies(found: dict[str, list[Run]]) -> Table:
-    backend, ours = next(iter(found.items()), ("", []))
-    rows: list[list[Cell]] = []
-    for i, run in enumerate(ours):
-        training = run.quality.get("train_accuracy")
-        pair = f"{'-' if training is None else f'{training:.2f}'} / {run.quality['test_accuracy']:.2f}"
-        rows.append([Count(i + 1), Count(run.seed), Text(pair), Text(PUBLISHED[i] if i < len(PUBLISHED) else "-")])
-    same = {run.seed: run.quality for run in ours}
-    others = [who for who, theirs in found.items() if any(same.get(r.seed, r.quality) != r.quality for r in theirs)]
-    told = (
-        f"differ in {units.listed(others)}"
-        if others
-        else f"are the same in {units.plural(len(found) - 1, 'other backend')}"
-    )
-    note = f"Ours by {backend}. From the same starts they {told}."
-    return Table(f"{EXERCISE_2}: training / test accuracy", ["start", "our seed", "ours", "lab report"], rows, note)

@@ -99,12 +99,12 @@ def for_readme(record: Record, sections: Sequence[Section], promises: Sequence[s
     """Return what stands between the markers of README, by the name of the marker."""
     g, (ways, costs) = groups_of(record)[0], sections[:2]
     compact = [table(t, without=("all problems within", "mode", "line of code")) for t in tables([ways])]
-    ends = [block for t in cost.smallest_and_largest(g) for block in (table(t), said(t.note))]
+    ends = cost.smallest_and_largest(g)
     drawn = [[picture(p, "results/") for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
     advice = "\n".join(f"- {said(sentence)}" for sentence in answer.advice(g))
     return {
         "answer": "\n\n".join([" ".join(map(said, answer.lead(g))), *compact, advice, *drawn[0]]),
-        "cost": "\n\n".join([" ".join(map(said, cost.lead(g))), *ends, *drawn[1]]),
+        "cost": "\n\n".join([" ".join(map(said, cost.lead(g))), table(ends), said(ends.note), *drawn[1]]),
         "record": f"Measured on {escaped(run.facts(record))}.",
         "trust": "\n".join(f"- {said(sentence)}" for sentence in promises),
     }

@@ -4,31 +4,34 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records.schema import Entrant, Record
+from bench.records.schema import Record
 from bench.report import units
 from bench.report.cells import Cell, Count, Name, Seconds, Status, Text
-from bench.report.document import Document, Part, Section, Table
+from bench.report.document import Document, Section, Table
 from bench.report.findings import name
 
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"
 AGAIN = "Repeat one cell: `pytest bench/ --benchmark-only --backend BACKEND --problem PROBLEM --dtype DTYPE`."
+ENTERED = "`import`: median seconds to import the library. `busy`: threads that took processor time in a race."
 
 
 def facts(record: Record) -> str:
     """Return the machine, the resources, the versions of what raced, and the date on one line."""
-    resources = dict.fromkeys(e.resources.label or "1 thread" for e in record.entrants)
-    dtypes, libraries = dict.fromkeys(e.dtype for e in record.entrants), {e.library for e in record.entrants}
+    given = dict.fromkeys(
+        [*(e.resources.label or "1 thread" for e in record.entrants), *(e.dtype for e in record.entrants)]
+    )
+    libraries = {e.library for e in record.entrants}
     gpu = f", {record.host.gpu.name}" if record.host.gpu else ""
     versions = [f"{lib} {version.partition('+')[0]}" for lib, version in record.versions.items() if lib in libraries]
     where = f"{record.host.cpu}, {units.plural(record.host.cores, 'core')}{gpu}"
-    return "; ".join(filter(None, [where, ", ".join([*resources, *dtypes]), ", ".join(versions), record.started[:10]]))
+    return "; ".join(filter(None, [where, ", ".join(given), ", ".join(versions), record.started[:10]]))
 
 
 def section(record: Record) -> Section:
     """Return what was run, the problems and the backends, folded on the page."""
     command = f"Repeat the run: {units.code(record.command)} at commit {units.code(record.commit)}."
-    parts: list[Part] = [command, AGAIN, _the_run(record), _data(record), _entrants(record)]
-    return Section("Data, environment and commands", parts, folded=True)
+    tables = [_the_run(record), _data(record), _entrants(record)]
+    return Section("Data, environment and commands", [command, AGAIN, *tables], folded=True)
 
 
 def method() -> list[Section]:
@@ -39,6 +42,7 @@ def method() -> list[Section]:
 def _the_run(record: Record) -> Table:
     host, settings = record.host, record.settings
     gpu = f", {host.gpu.name} (driver {host.gpu.driver})" if host.gpu else ""
+    cores = sorted({core for e in record.entrants for core in e.cores})
     rows = {
         "record": f"{record.id}, {record.status}, schema {record.schema}",
         "started, finished": f"{record.started}, {record.finished or 'not finished'}",
@@ -46,15 +50,12 @@ def _the_run(record: Record) -> Table:
         "system": f"{host.system}, Python {host.python}",
         "replication": f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.rounds, 'turn')}",
         "warm-up": f"{units.seconds(settings.warm_up_seconds)} of calls at least",
-        "cores": ", ".join(str(core) for core in sorted({c for e in record.entrants for c in e.cores}))
-        or "none pinned",
+        "cores": ", ".join(map(str, cores)) or "none pinned",
     }
     readings = host.gpu.readings if host.gpu else []
     for what in dict.fromkeys(key for reading in readings for key in reading):
         rows[f"GPU, {what}"] = _span([reading[what] for reading in readings if what in reading])
-    return Table(
-        "What was run, and where", ["what", "value"], [[Text(what), Text(said)] for what, said in rows.items()]
-    )
+    return Table("What was run", ["what", "value"], [[Text(what), Text(said)] for what, said in rows.items()])
 
 
 def _span(values: list[float]) -> str:
@@ -66,8 +67,8 @@ def _data(record: Record) -> Table:
     rows: list[list[Cell]] = []
     for p in record.problems:
         shapes = ", ".join(f"{key} {'x'.join(map(str, shape))}" for key, shape in p.shapes.items())
-        work: list[Cell] = [Count(p.flops), Count(p.num_steps), Count(p.timed_steps)]
-        rows.append([Name(p.name), *work, Text(units.number(p.learning_rate)), Text(shapes), Text(p.checksum[:12])])
+        told = [Text(said) for said in (units.number(p.learning_rate), shapes, p.checksum[:12])]
+        rows.append([Name(p.name), Count(p.flops), Count(p.num_steps), Count(p.timed_steps), *told])
     headers = ["problem", "flops a step", "steps", "steps a call", "rate", "arrays", "checksum"]
     return Table("The problems", headers, rows)
 
@@ -75,15 +76,12 @@ def _data(record: Record) -> Table:
 def _entrants(record: Record) -> Table:
     rows: list[list[Cell]] = []
     for e in record.entrants:
+        # The harness computes with NumPy, too, and has it loaded before.
+        known = e.import_seconds and e.library != "numpy"
+        seconds: Cell = Seconds(float(np.median(e.import_seconds))) if known else Status("-")
         busy = Text(_span(list(map(float, e.busy_threads))) if e.busy_threads else "-")
-        told = ", ".join(f"{library} {version}" for library, version in e.versions.items()) or "unknown"
+        versions = ", ".join(f"{library} {version}" for library, version in e.versions.items()) or "unknown"
         given = f"{e.dtype}, {e.resources.label or '1 thread'}"
-        rows.append([Name(name(e)), Text(e.mode or "unknown"), Text(given), _import(e), busy, Text(told)])
-    note = "`import`: median seconds to import the library. `busy`: threads that took processor time in a race."
-    return Table("The backends as they entered", ["backend", "mode", "given", "import", "busy", "versions"], rows, note)
-
-
-def _import(e: Entrant) -> Cell:
-    if e.library == "numpy":
-        return Text("with the harness")  # which computes with NumPy, too, and has it loaded before
-    return Seconds(float(np.median(e.import_seconds))) if e.import_seconds else Status(e.outcome.status)
+        rows.append([Name(name(e)), Text(e.mode or "unknown"), Text(given), seconds, busy, Text(versions)])
+    headers = ["backend", "mode", "given", "import", "busy", "versions"]
+    return Table("The backends as they entered", headers, rows, ENTERED)

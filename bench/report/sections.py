@@ -1,9 +1,9 @@
 """THE list of sections of a report, for terminal, Markdown and page alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from bench.records.calibration import Calibration
-from bench.records.schema import Check, Record
+from bench.records.schema import Record
 from bench.report import answer, conditions, cost, lab, run, times, trust, verdict
 from bench.report.cells import Cell, Name, Number, Status, Text
 from bench.report.document import Items, Picture, Section, Table
@@ -27,25 +27,23 @@ def report(
     """Return every section: first the answers, then the evidence, then the appendix."""
     groups = groups_of(record)
     first = [family[0] for family in families(groups)]
-    many = len(first) > 1
-    found: list[Section | None] = []
-    for g in first:
-        lead = [" ".join(said) for said in (answer.lead(g), cost.lead(g)) if said]
-        found += [_of(g, answer.section(g, lead, draw("answer", [g])), many)]
-        found += [_of(g, cost.section(g, draw("cost", [g])), many)]
-    found += [times.section(g) for g in groups]
-    for g in first:
-        found += [_of(g, times.first_calls(g), many), _of(g, conditions.size(g, draw("size", [g])), many)]
-    found += [conditions.threads(groups, draw("threads", groups)), *conditions.beside(first), empty_cells(record)]
-    shown = [section for section in found if section]
-    shown.append(trust.section(record, groups, calibration, shown))
-    shown += [s for g in first if (s := lab.section(g, draw("lab", [g])))][:1]
-    return [*shown, *run.method(), run.section(record)]
 
+    def named(found: Iterable[tuple[Group, Section | None]]) -> list[Section]:
+        """Name the group where a record has several."""
+        many = len(first) > 1
+        return [s._replace(title=f"{s.title} ({g.title})") if many else s for g, s in found if s]
 
-def _of(g: Group, section: Section | None, several: bool) -> Section | None:
-    """Name the group where a record has several."""
-    return section._replace(title=f"{section.title} ({g.title})") if section and several else section
+    leads = {g: [" ".join(said) for said in (answer.lead(g), cost.lead(g)) if said] for g in first}
+    answers = [
+        (g, s)
+        for g in first
+        for s in (answer.section(g, leads[g], draw("answer", [g])), cost.section(g, draw("cost", [g])))
+    ]
+    sizes = [(g, s) for g in first for s in (times.first_calls(g), conditions.size(g, draw("size", [g])))]
+    others = [conditions.threads(groups, draw("threads", groups)), *conditions.beside(first), empty_cells(record)]
+    shown = [*named(answers), *(s for g in groups if (s := times.section(g))), *named(sizes), *(s for s in others if s)]
+    labs = [s for g in first if (s := lab.section(g, draw("lab", [g])))]
+    return [*shown, trust.section(record, groups, calibration, shown), *labs[:1], *run.method(), run.section(record)]
 
 
 def empty_cells(record: Record) -> Section | None:
@@ -63,23 +61,20 @@ def agreement(record: Record) -> list[Section]:
     return [*found, *(section for section in others if section)]
 
 
-def _checks(g: Group, problem: str) -> Table:
-    rows: list[list[Cell]] = []
-    for e in g.entrants:
-        cell = g.cell(e, problem)
-        for check in cell.checks if cell else []:
-            judged = Text("pass" if check.passed else "FAIL")
-            rows.append([Name(name(e)), Text(check.name), *_error(check), judged])
-        if not cell or not cell.checks:
-            rows.append([Name(name(e)), *[times.empty(g, e, problem)] * 4])
-    return Table(problem, ["backend", "check", "error", "tolerance", "verdict"], rows)
-
-
 class Error(Number):
     """An error or a tolerance: one digit tells enough."""
 
     form = staticmethod(lambda x: f"{x:.0e}" if x else "0")
 
 
-def _error(check: Check) -> list[Cell]:
-    return [Status("not finite") if check.error is None else Error(check.error), Error(check.tolerance)]
+def _checks(g: Group, problem: str) -> Table:
+    rows: list[list[Cell]] = []
+    for e in g.entrants:
+        cell = g.cell(e, problem)
+        for check in cell.checks if cell else []:
+            error = Status("not finite") if check.error is None else Error(check.error)
+            judged = Text("pass" if check.passed else "FAIL")
+            rows.append([Name(name(e)), Text(check.name), error, Error(check.tolerance), judged])
+        if not cell or not cell.checks:
+            rows.append([Name(name(e)), *[times.empty(g, e, problem)] * 4])
+    return Table(problem, ["backend", "check", "error", "tolerance", "verdict"], rows)
