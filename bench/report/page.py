@@ -5,7 +5,6 @@ import hashlib
 import itertools
 import re
 from collections.abc import Sequence
-from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -20,9 +19,9 @@ from bench.report.terminal import prose
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
 """Nothing is fetched, and no script runs but the page's own.  SVG has its styles in attributes, which no hash allows."""
-FEWEST_TO_SORT = 3
 THEME = {"#222222": "currentColor", "#999999": "var(--line)", "#e5e5e5": "var(--grid)", "#ffffff": "var(--paper)"}
 """What a page may show dark: all of a picture but the colours of the libraries."""
+FRAME = Markup('<div class="region" role="region" tabindex="0" aria-label="{}">')
 
 
 def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
@@ -30,33 +29,17 @@ def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
 
     `told`: `facts`, `caveats` and `summary`, sentences; `good`, whether all is.
     """
-    script = _file("page.js")
-    written = _template().render(
-        title=title,
-        sections=[section.visible(short=False) for section in sections],
-        policy=POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()),
-        style=_own(_file("page.css")),
-        script=_own(script),
-        number=itertools.count(1).__next__,
-        **told,
+    template, style, script = (
+        (resources.files("bench.report") / f"page.{kind}").read_text() for kind in ("html.j2", "css", "js")
     )
-    return written.encode()
-
-
-@cache
-def _template() -> jinja2.Template:
-    made = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, finalize=_harmless
-    )
+    made = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
     kinds = {"sentence": str, "items": Items, "table": Table, "picture": Picture, "document": Document}
     made.tests |= {name: (lambda part, kind=kind: type(part) is kind) for name, kind in kinds.items()}
-    made.filters |= {"said": _said, "cell": _cell, "svg": _svg, "rendered": _rendered, "broken": _broken}
-    made.globals |= {"fewest_to_sort": FEWEST_TO_SORT, "numeric": _numeric, "attributes": _attributes}
-    return made.from_string(_file("page.html.j2"))
-
-
-def _file(file: str) -> str:
-    return (resources.files("bench.report") / file).read_text()
+    made.filters |= {"said": _said, "cell": _cell, "svg": _svg, "rendered": _rendered}
+    made.globals |= {"frame": FRAME.format, "attributes": _attributes, "number": itertools.count(1).__next__}
+    policy = POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
+    told |= {"title": title, "policy": policy, "style": _own(style), "script": _own(script)}
+    return made.from_string(template).render(sections=[s.visible(short=False) for s in sections], **told).encode()
 
 
 def _own(text: str) -> Markup:
@@ -71,41 +54,31 @@ def _harmless(shown: Any) -> Any:
 
 def _said(text: str) -> Markup:
     """Return a sentence in which what stands between backquotes is code."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return escape(prose(text))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(escaped(part)) if i % 2 else escape(prose(part))
-        for i, part in enumerate(parts)
-    )
+    parts = text.split("`") if text.count("`") % 2 == 0 else [text]
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(escaped(p)) if i % 2 else escape(prose(p)) for i, p in enumerate(parts))
 
 
 def _cell(cell: cells.Cell) -> Markup:
     """Return the value, and fainter what explains it."""
-    main = escape(prose(cell.main))
-    main = Markup("<code>{}</code>").format(main) if isinstance(cell, cells.Name) else main
+    main = (
+        Markup("<code>{}</code>").format(prose(cell.main)) if isinstance(cell, cells.Name) else escape(prose(cell.main))
+    )
     return main + (Markup(' <span class="aside">{}</span>').format(prose(cell.aside)) if cell.aside else "")
 
 
-def _attributes(table: Table, column: int, cell: cells.Cell) -> Markup:
-    """Return the classes of the cell for the style sheet, the number that it is sorted by, and the reason of an empty one."""
-    classes = [type(cell).__name__.lower(), "number" if _numeric(table, column) else ""]
+def _attributes(table: Table, column: int, cell: cells.Cell | None = None) -> Markup:
+    """Return the classes of a cell, or of a header, the number that it is sorted by, and the reason of an empty one."""
+    numbers = any(isinstance(row[column], cells.Number) for row in table.rows)
+    classes = ["number" if numbers else "", type(cell).__name__.lower() if cell else ""]
     classes += [f"shade-{cell.shade}"] if isinstance(cell, cells.Heat) else []
     classes += [cell.verdict or ""] if isinstance(cell, cells.Ratio) else []
     made = Markup('class="{}"').format(" ".join(filter(None, classes)))
-    if cell.key is not None:
+    if cell and cell.key is not None:
         made += Markup(' data-key="{:.9g}"').format(min(cell.key, 1e300))
-    reason = cell.reason if isinstance(cell, cells.Status) else ""
-    return made + (Markup(' title="{}"').format(prose(reason)) if reason else "")
-
-
-def _numeric(table: Table, column: int) -> bool:
-    return any(isinstance(row[column], cells.Number) for row in table.rows)
-
-
-def _broken(problem: str) -> Markup:
-    """Return a problem's name, which may go on on the next line behind its workload."""
-    return Markup("/<wbr>").join(prose(problem).split("/"))
+    return made + (
+        Markup(' title="{}"').format(prose(cell.reason)) if isinstance(cell, cells.Status) and cell.reason else ""
+    )
 
 
 def _svg(panel: Panel) -> Markup:
@@ -118,14 +91,9 @@ def _svg(panel: Panel) -> Markup:
 
 def _rendered(document: Document) -> Markup:
     """Return a text of this project as HTML: headings below the section's, and no links, which are of its folder."""
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(document.source)
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
-        token.children = [c for c in token.children or [] if c.type not in ("link_open", "link_close")] or None
-    body = parser.renderer.render(tokens, parser.options, {})
-    framed = '<div class="region" role="region" tabindex="0" aria-label="table {}"><table>'
-    number = itertools.count(1)
-    body = re.sub("<table>", lambda _: framed.format(next(number)), body)
-    return _own(body.replace("</table>", "</table></div>"))
+    parser, number = MarkdownIt("commonmark", {"html": False}).enable("table"), itertools.count(1)
+    rules = {"link_open": lambda: "", "link_close": lambda: "", "table_close": lambda: "</table></div>"}
+    rules["table_open"] = lambda: FRAME.format(f"Table {next(number)} of {document.path}") + Markup("<table>")
+    parser.renderer.rules |= {token: (lambda *_, rule=rule: rule()) for token, rule in rules.items()}
+    body = parser.render(document.source)
+    return _own(re.sub(r"(</?h)(\d)>", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}>", body))

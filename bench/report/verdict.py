@@ -14,10 +14,9 @@ OF_THE_PROCESS = ("crashed", "timed out", "out of memory")
 def exit_code(record: Record) -> int:
     """Return 1 where backends disagree, 3 where cells failed otherwise or none ran, 0 when all that was to run did."""
     outcomes = _outcomes(record)
-    if any(outcome.status == "disagrees" for outcome in outcomes):
-        return DISAGREEMENT
-    ran = any(outcome.status == "ok" for outcome in outcomes)
-    return FAILED if any(outcome.failed for outcome in outcomes) or not ran else GOOD
+    statuses = {outcome.status for outcome in outcomes}
+    failed = any(outcome.failed for outcome in outcomes) or "ok" not in statuses
+    return DISAGREEMENT if "disagrees" in statuses else FAILED if failed else GOOD
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -27,19 +26,17 @@ def worst(codes: Iterable[int]) -> int:
 
 def summary(record: Record) -> str:
     """Return how many cells agree and were timed, how many not and why, and what makes the run no final one."""
-    groups, outcomes = groups_of(record), _outcomes(record)
-    empty = [outcome.status for outcome in outcomes if outcome.status != "ok"]
-    said = [f"{units.plural(len(outcomes), 'cell')}, {len(outcomes) - len(empty)} good", *_counted(empty)]
-    told = f"{record.id}: {', '.join(said)}; {units.plural(len(trust.warnings(record, groups)), 'warning')}."
+    groups, (ok, cells, others) = groups_of(record), _counted(record)
+    said = ", ".join([units.plural(cells, "cell"), f"{ok} good", *others])
+    told = f"{record.id}: {said}; {units.plural(len(trust.warnings(record, groups)), 'warning')}."
     return " ".join([told, *trust.caveats(record, groups)])
 
 
 def agreement_summary(record: Record) -> str:
     """Return how many cells agree, and why others do not."""
-    statuses = [outcome.status for outcome in _outcomes(record)]
-    ok, others = statuses.count("ok"), [status for status in statuses if status != "ok"]
-    said = f"{units.plural(ok, 'cell')} of {len(statuses)} {'agrees' if ok == 1 else 'agree'}"
-    return ", ".join([said, *_counted(others)]) + "."
+    ok, cells, others = _counted(record)
+    said = f"{units.plural(ok, 'cell')} of {cells} {'agrees' if ok == 1 else 'agree'}"
+    return ", ".join([said, *others]) + "."
 
 
 def progress(record: Record) -> str:
@@ -50,15 +47,12 @@ def progress(record: Record) -> str:
 
 def reasons(record: Record) -> list[str]:
     """Return why cells have no numbers, a line for each reason, failures first."""
-    empty = [cell for g in groups_of(record) for cell in g.empty_cells()]
-    empty.sort(key=lambda cell: not cell[2].failed)
+    empty = sorted((cell for g in groups_of(record) for cell in g.empty_cells()), key=lambda cell: not cell[2].failed)
     why = grouped(empty, lambda cell: (name(cell[0]), cell[2].status, _why(cell[0], cell[2])))
-    problems = {key: list(dict.fromkeys(problem for _, problem, _ in cells)) for key, cells in why.items()}
-    alike = grouped(problems, lambda key: (key[1], key[2], units.listed(problems[key])))
-    return [
-        f"{units.listed([who for who, *_ in keys])} {status} on {where}: {reason}"
-        for (status, reason, where), keys in alike.items()
-    ]
+    where = {key: units.listed(list(dict.fromkeys(problem for _, problem, _ in cells))) for key, cells in why.items()}
+    alike = grouped(where, lambda key: (key[1], where[key], key[2]))
+    told = {kind: units.listed([who for who, *_ in keys]) for kind, keys in alike.items()}
+    return [f"{who} {status} on {problems}: {reason}" for (status, problems, reason), who in told.items()]
 
 
 def _why(entrant: Entrant, outcome: Outcome) -> str:
@@ -72,5 +66,8 @@ def _outcomes(record: Record) -> list[Outcome]:
     return [g.outcome(e, p) for g in groups_of(record) for e in g.entrants for p in g.problems]
 
 
-def _counted(statuses: Iterable[str]) -> list[str]:
-    return [f"{n} {'disagree' if s == 'disagrees' and n > 1 else s}" for s, n in Counter(statuses).items()]
+def _counted(record: Record) -> tuple[int, int, list[str]]:
+    """Return how many cells are ok, of how many, and how often each other status is there."""
+    counts = Counter(outcome.status for outcome in _outcomes(record))
+    ok, cells = counts.pop("ok", 0), counts.total()
+    return ok, ok + cells, [f"{n} {'disagree' if s == 'disagrees' and n > 1 else s}" for s, n in counts.items()]

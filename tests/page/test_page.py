@@ -23,7 +23,7 @@ def test_the_first_screen_of_the_published_record_has_the_answer_and_what_autodi
     assert costs["y"] + costs["height"] <= size["height"]
     for row in range(1, 4):
         for column in (1, 2):
-            box = page.locator("#t1 tbody tr").nth(row - 1).locator("th, td").nth(column - 1).bounding_box()
+            box = page.locator("table >> nth=0 >> tbody tr").nth(row - 1).locator("th, td").nth(column - 1).bounding_box()
             assert box["y"] + box["height"] <= size["height"]
             assert box["x"] + box["width"] <= size["width"], "the answer is seen without scrolling sideways"
 
