@@ -26,9 +26,8 @@ from bench.statistics import Estimate, Verdict, of_two_runs, per_call, verdict
 TOO_WIDE = log(2)
 """Half-width of an interval, in logs, that says nothing: it holds half the time and twice the time."""
 NOTE = (
-    "B / A is the time in B over the time in A, with simultaneous 95 % intervals (Welch's t, Bonferroni over the cells). No"
-    " verdict is finer than either run's control. `train` is per step, other operations per call. A time is the geometric"
-    " mean of the medians of its generations."
+    "B / A is time in B over time in A, with 95 % intervals that hold together. No verdict is finer than either run's control."
+    " `train` is per step, other operations per call. A time is the geometric mean of its generations' medians."
 )
 
 
@@ -45,6 +44,10 @@ class Change(NamedTuple):
     verdict: Verdict = "unknown"
     noticeable: float = 0.0
     """The smallest slowdown, relative, that would have been called one."""
+
+    @property
+    def value(self) -> float:
+        return self.estimate.value if self.estimate else 1.0
 
     def logs(self, g: Group) -> list[float]:
         """Return the median log seconds of each generation in one of the records: of a step, or of a call."""
@@ -118,57 +121,41 @@ def _judged(c: Change, comparable: int) -> Change:
 
 def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:
     """Return the verdict, what changed, then every cell."""
-    unlike = differences(a, b)
-    told = f"They differ in {'; '.join(unlike)}, so there are no verdicts." if unlike else summary(found)
-    parts: list[Part] = [f"A is {a.id}, B is {b.id}. {told}"]
+    unlike = "; ".join(differences(a, b))
+    told = f"They differ in {unlike}, so there are no verdicts." if unlike else summary(found)
     careful = {which: [*trust.caveats(r, groups_of(r)), *of_the_run(r)] for which, r in (("A", a), ("B", b))}
-    lines = [f"{which}: {sentence}" for which, sentences in careful.items() for sentence in sentences]
-    parts += [Items([*lines, *noticeable(found)])] if lines or noticeable(found) else []
-    parts += [Table("What differs between the runs", ["what", "A", "B"], rows)] if (rows := _runs(a, b)) else []
-    decided = sorted(
-        (c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.estimate.log if c.estimate else 0
-    )
-    changed = [_table(f"{o}, the slowest first", some) for o, some in grouped(decided, lambda c: c.operation).items()]
-    titled = grouped(found, lambda c: f"{c.problem}, {c.operation} ({c.after.title})")
-    every = [_table(title, some) for title, some in titled.items()]
-    result = [
+    lines = [*noticeable(found), *(f"{which}: {sentence}" for which, some in careful.items() for sentence in some)]
+    runs = Table("What differs between the runs", ["what", "A", "B"], _runs(a, b))
+    decided = sorted((c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.value)
+    changed = {f"{o}, the slowest first": some for o, some in grouped(decided, lambda c: c.operation).items()}
+    every = grouped(found, lambda c: f"{c.problem}, {c.operation} ({c.after.title})")
+    parts: list[Part] = [f"A is {a.id}, B is {b.id}. {told}", *[Items(lines)] * bool(lines), *[runs] * bool(runs.rows)]
+    shown = [Section("What changed", [_table(*table) for table in changed.items()], short=True)] * bool(changed)
+    return [
         Section("Verdict", parts, short=True),
-        *([Section("What changed", changed, short=True)] if changed else []),
+        *shown,
+        Section("Every cell", [NOTE, *(_table(*t) for t in every.items())]),
     ]
-    return [*result, Section("Every cell", [NOTE, *every])]
 
 
 def _runs(a: Record, b: Record) -> list[list[Cell]]:
     """Return what was upgraded, or asked for otherwise: a row for each thing that is not the same."""
-
-    def told(r: Record) -> dict[str, str]:
-        s = r.settings
-        asked: dict[str, object] = {
-            "generations": s.generations,
-            "turns": s.rounds,
-            "seed": s.seed,
-            "allocator": ", ".join(s.allocators),
-        }
-        asked["seconds of warm-up"] = s.warm_up_seconds
+    asked = ("generations", "rounds", "warm_up_seconds", "seed", "allocators")
+    told = []
+    for r in (a, b):
+        settings = {what.replace("_", " "): str(getattr(r.settings, what)) for what in asked}
         ours = {"commit": r.commit, "Python": r.host.python, "system": r.host.system}
-        return {key: str(value) for key, value in (r.versions | ours | asked | r.environment).items()}
-
-    then, now = told(a), told(b)
-    differ = [key for key in dict.fromkeys([*now, *then]) if then.get(key) != now.get(key)]
-    return [[Text(key), Text(then.get(key, "none")), Text(now.get(key, "none"))] for key in differ]
+        told.append(r.versions | ours | settings | r.environment)
+    differ = [key for key in dict.fromkeys([*told[1], *told[0]]) if told[0].get(key) != told[1].get(key)]
+    return [[Text(key), *(Text(one.get(key, "none")) for one in told)] for key in differ]
 
 
 def noticeable(found: Sequence[Change]) -> list[str]:
-    """Return how small a slowdown could have been noticed, and what all cells have in common; empty without comparisons."""
-    compared = [c for c in found if c.estimate]
-    if not compared:
-        return []
-    half, most = (units.percent(float(f([c.noticeable for c in compared]))) for f in (np.median, max))
-    median = units.number(float(np.median([c.estimate.value for c in compared if c.estimate])))
-    return [
-        f"A slowdown of {half} would have been noticed in half of the cells, one of {most} in every cell.",
-        f"The median of B / A is {median}: what all cells share, the machine may have done.",
-    ]
+    """Return how small a slowdown could have been noticed; empty where nothing was compared."""
+    sizes = [c.noticeable for c in found if c.estimate]
+    half, every = units.percent(float(np.median(sizes or [0]))), units.percent(max(sizes, default=0))
+    told = f"A slowdown of {half} would have been noticed in half of the cells, one of {every} in every cell."
+    return [told] if sizes else []
 
 
 def _table(title: str, some: Sequence[Change]) -> Table:
@@ -184,12 +171,8 @@ def summary(found: Sequence[Change]) -> str:
     """Return `312 cells compared: 1 slower, 0 faster, 300 level, 11 unknown; 4 not compared (4 not in A).`"""
     compared, left = [c.verdict for c in found if c.estimate], Counter(c.status for c in found if not c.estimate)
     told = ", ".join(f"{compared.count(v)} {v}" for v in ("slower", "faster", "level", "unknown"))
-    why = (
-        f"; {left.total()} not compared ({', '.join(f'{n} {status}' for status, n in left.most_common())})"
-        if left
-        else ""
-    )
-    return f"{units.plural(len(compared), 'cell')} compared: {told}{why}."
+    why = ", ".join(f"{n} {status}" for status, n in left.most_common())
+    return f"{units.plural(len(compared), 'cell')} compared: {told}{f'; {left.total()} not compared ({why})' if why else ''}."
 
 
 def exit_code(b: Record, found: Sequence[Change], fail_on_regression: bool) -> int:

@@ -1,5 +1,6 @@
 """A report as Markdown: the whole of it, ten lines to paste into an issue, and the tables of README."""
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 
@@ -40,8 +41,7 @@ def _part(part: Part) -> str:
 
 def escaped(text: str) -> str:
     """Return `text` for Markdown: no table, HTML, emphasis, code, formula or link comes of it."""
-    text = re.sub(r"([\\`*|~$])", r"\\\1", prose(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"\](?=[(\[:])", r"\\]", text)
+    return re.sub(r"\](?=[(\[:])", r"\\]", html.escape(re.sub(r"([\\`*|~$])", r"\\\1", prose(text)), quote=False))
 
 
 def said(text: str) -> str:
@@ -75,13 +75,9 @@ def picture(picture: Picture, folder: str = "") -> str:
     """Return the panels side by side, each in the reader's own theme; they wrap where there is no room."""
     return "\n".join(
         f'<picture><source media="(prefers-color-scheme: dark)" srcset="{folder}{panel.name}-dark.svg">'
-        f'<img src="{folder}{panel.name}-light.svg" width="415" alt="{_attribute(panel.alt)}"></picture>'
+        f'<img src="{folder}{panel.name}-light.svg" width="415" alt="{html.escape(prose(panel.alt))}"></picture>'
         for panel in picture.panels
     )
-
-
-def _attribute(text: str) -> str:
-    return prose(text).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def to_paste(record: Record) -> str:

@@ -92,8 +92,9 @@ def _svg(panel: Panel) -> Markup:
 def _rendered(document: Document) -> Markup:
     """Return a text of this project as HTML: headings below the section's, and no links, which are of its folder."""
     parser, number = MarkdownIt("commonmark", {"html": False}).enable("table"), itertools.count(1)
-    rules = {"link_open": lambda: "", "link_close": lambda: "", "table_close": lambda: "</table></div>"}
-    rules["table_open"] = lambda: FRAME.format(f"Table {next(number)} of {document.path}") + Markup("<table>")
-    parser.renderer.rules |= {token: (lambda *_, rule=rule: rule()) for token, rule in rules.items()}
+    opened = lambda *_: FRAME.format(f"Table {next(number)} of {document.path}") + Markup("<table>")  # noqa: E731
+    rules = {"link_open": lambda *_: "", "link_close": lambda *_: "", "table_open": opened}
+    for token, rule in {**rules, "table_close": lambda *_: "</table></div>"}.items():
+        parser.add_render_rule(token, rule)
     body = parser.render(document.source)
     return _own(re.sub(r"(</?h)(\d)>", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}>", body))

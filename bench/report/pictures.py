@@ -4,7 +4,7 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 from zlib import crc32
@@ -30,31 +30,25 @@ DASHES = {"eager": "-", "compiled step": "--", "compiled loop": ":"}
 WIDTH = 415 / 96
 """Inches: two panels stand side by side in README."""
 MOST_PANELS = 8
-CAPTIONS = {
-    "answer": "A row a way of writing the loop, a dot a problem.",
-    "cost": "Time with autodiff / by hand, with 95 % intervals; a dot a problem.",
-    "size": "A dot a problem; below the dashed grey line no step of this machine can be.",
-    "threads": "A dot a number of threads.",
-    "lab": "The scatter plots of the lab report.",
-}
 
 
 def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
     """Return the pictures of one section; none where there is nothing to draw."""
-    one: dict[str, Callable[[Group, str, list[str]], Panel | None]] = {"answer": _answer, "cost": _cost, "size": _size}
-    several = [family for family in families(groups) if len(family) > 1]
+    work = groups[0].workloads.items() if groups else ()
+    several = [(family, p) for family in families(groups) if len(family) > 1 for p in family[0].problems]
+    drawn: dict[str, tuple[str, Iterator[Panel | None]]] = {
+        "answer": ("A row a way of writing the loop, a dot a problem.", (_answer(groups[0], *w) for w in work)),
+        "cost": ("With 95 % intervals; a dot a problem.", (_cost(groups[0], *w) for w in work)),
+        "size": ("A dot a problem; no step can be below the dashed grey line.", (_size(groups[0], *w) for w in work)),
+        "threads": ("A dot a number of threads.", (_threads(*place) for place in several[:MOST_PANELS])),
+        "lab": ("The scatter plots of the lab report.", (_lab(g) for g in groups)),
+    }
     sheet = resources.files("bench.report") / "report.mplstyle"
     with resources.as_file(sheet) as path, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's font has it
         with matplotlib.rc_context(matplotlib.rc_params_from_file(path, use_default_template=False)):
-            if what in one:
-                found = [one[what](groups[0], *workload) for workload in groups[0].workloads.items()]
-            elif what == "lab":
-                found = [_lab(groups[0])]
-            else:
-                found = [_threads(family, p) for family in several for p in family[0].problems[:MOST_PANELS]]
-    panels = [panel for panel in found if panel]
-    return [Picture(CAPTIONS[what], panels)] if panels else []
+            panels = [panel for panel in drawn[what][1] if panel]
+    return [Picture(drawn[what][0], panels)] if panels else []
 
 
 def dark(svg: str) -> str:
@@ -101,9 +95,7 @@ def _answer(g: Group, workload: str, problems: list[str]) -> Panel | None:
     figure, (axes,) = _canvas(1.25 + 0.2 * len(rows))
     ratios = [[x.value for p in problems if (x := g.ratio(w.entrant, against, p))] for w in rows]
     for i, (w, values) in enumerate(zip(rows, ratios, strict=True)):
-        axes.plot(
-            values, [-i] * len(values), **{**style(w.entrant), "linestyle": "none", "markersize": 6, "alpha": 0.8}
-        )
+        axes.plot(values, [-i] * len(values), **style(w.entrant) | {"linestyle": "none", "markersize": 6, "alpha": 0.8})
     axes.axvline(1, color=INK, linewidth=1)
     axes.set_yticks([-i for i in range(len(rows))], [label(name(w.entrant)) for w in rows])
     axes.set_ylim(0.4 - len(rows), 0.6)
@@ -173,14 +165,13 @@ def _threads(family: Sequence[Group], problem: str) -> Panel | None:
 def _lab(g: Group) -> Panel | None:
     report = g.record.lab
     clouds = {"PCA scores": report.pca_scores, "learnt U": report.learnt} if report else {}
-    if not report or any(
-        len(rows) != len(report.labels) or min(map(len, rows), default=0) < 2 for rows in clouds.values()
-    ):
+    rows = [row for cloud in clouds.values() for row in cloud]
+    if not report or len(rows) != 2 * len(report.labels) or min(map(len, rows), default=0) < 2:
         return None
     figure, both = _canvas(2.4, panels=2)
-    for axes, (what, rows) in zip(both, clouds.items(), strict=True):
+    for axes, (what, cloud) in zip(both, clouds.items(), strict=True):
         for kind, (species, (colour, marker)) in enumerate(CLASSES.items()):
-            x, y = ([row[i] for row, of in zip(rows, report.labels, strict=True) if of == kind] for i in (0, 1))
+            x, y = ([row[i] for row, of in zip(cloud, report.labels, strict=False) if of == kind] for i in (0, 1))
             axes.plot(x, y, linestyle="none", marker=marker, markersize=3, color=colour, label=species)
         axes.set_title(what, loc="left")
     both[0].legend(fontsize=6, frameon=False)
@@ -218,16 +209,14 @@ def _finish(axes: Any, works: Sequence[float], tips: Mapping[str, tuple[Entrant,
         axes.text(1.06, placed, label(name(e)), va="center", transform=axes.transAxes, fontsize=7)
 
 
-TICKS = [m * 10.0**d for d in range(-4, 6) for m in (1, 2, 5)]
-NEAR_1 = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5)
-
-
 def _ratio_axis(axis: Any, values: Sequence[float]) -> None:
     """Put a log axis around 1 on all values, with few ticks at numbers that a person reads."""
     low, high = min([0.9, *values]) / 1.1, max([1.1, *values]) * 1.1
     getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
     getattr(axis.axes, f"set_{axis.axis_name}lim")(low, high)
-    ticks = [t for t in TICKS if low <= t <= high]
-    axis.set_major_locator(FixedLocator(ticks if len(ticks) > 2 else [t for t in NEAR_1 if low <= t <= high]))
+    ticks = (
+        [m * 10.0**d for d in range(-4, 6) for m in (1, 2, 5)] if high > 2.2 else [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2]
+    )
+    axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())
