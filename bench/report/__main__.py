@@ -89,18 +89,22 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
     from bench.report.pictures import draw
 
     trials, warned = calibration_of(path), trust.warnings(record, groups_of(record))
-    shown = sections.report(record, trials, draw)
+    shown, title = sections.report(record, trials, draw), sections.title(record)
+    summary, code = verdict.summary(record), verdict.exit_code(record)
     folder = options.results or (PUBLISHED if options.readme else LOCAL)
-    written = _write(folder / "report", sections.title(record), record, shown, verdict.summary(record))
+    written = _write(folder / "report", title, record, shown, summary)
     if options.readme:
         text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
         with store.writing(README.parent):
             store.write(README, text.encode())
-    more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] if len(warned) > MOST_WARNINGS else []
+    more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
     warnings = Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])])
-    told = [*_chosen(shown, options.full), *[warnings] * (bool(warned) and not options.full)]
-    code = verdict.exit_code(record)
-    show(sections.title(record), [*told, written], verdict.summary(record), code)
+    show(
+        title,
+        [*_chosen(shown, options.full), *[warnings] * (bool(warned) and not options.full), written],
+        summary,
+        code,
+    )
     return code
 
 
@@ -114,17 +118,16 @@ def _write(to: Path, title: str, record: Record, shown: Sequence[Section], summa
     from bench.report.pictures import dark
 
     caveats, good = trust.caveats(record, groups_of(record)), verdict.exit_code(record) == exit.GOOD
-    html = page(title, shown, facts=run.facts(record), caveats=caveats, summary=summary, good=good)
-    text = markdown.markdown(title, [section.visible(short=False) for section in shown])
-    files = {f"{to.name}.html": html, f"{to.name}.md": text.encode()}
+    whole = [section.visible(short=False) for section in shown]
+    html = page(title, whole, facts=run.facts(record), caveats=caveats, summary=summary, good=good)
+    files = {f"{to.name}.html": html, f"{to.name}.md": markdown.markdown(title, whole).encode()}
     for panel in (p for section in shown for part in section.parts if isinstance(part, Picture) for p in part.panels):
         files |= {f"{panel.name}-light.svg": panel.svg.encode(), f"{panel.name}-dark.svg": dark(panel.svg).encode()}
     with store.writing(to.parent):
         for file, content in files.items():
             store.write(to.parent / file, content)
-    folder, drawn = to.parent.resolve(), len(files) - 2
-    pictures = [f"{folder}/report-*.svg ({drawn} pictures)"] if drawn else []
-    return Section("Written", [Paths([f"{folder}/{to.name}.html", f"{folder}/{to.name}.md", *pictures])])
+    drawn = [f"report-*.svg ({len(files) - 2} pictures)"] * (len(files) > 2)
+    return Section("Written", [Paths([f"{to.parent.resolve()}/{file}" for file in [*list(files)[:2], *drawn]])])
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ def ways(g: Group, problems: Sequence[str]) -> list[Way]:
     against = base(g)
     timed = {e.label: [p for p in problems if g.samples(e, p)] for e in g.modes if e is not against}
     entrants = [e for e in g.modes if timed.get(e.label)]
-    found = [Way(e, g.overall(e, against, timed[e.label], len(entrants)), timed[e.label]) for e in entrants if against]
+    found = [Way(e, g.compare(e, against, timed[e.label], len(entrants)), timed[e.label]) for e in entrants if against]
     return sorted((w for w in found if w.overall.estimate), key=lambda w: (-len(w.problems), w.overall.value))
 
 
@@ -52,7 +52,7 @@ def rivals(g: Group, problems: Sequence[str]) -> list[Way]:
     """Return the fastest of the ways that were timed on all of `problems`, and those of which it is not surely faster."""
     complete = [w for w in ways(g, problems) if len(w.problems) == len(problems)]
     others = complete[1:]
-    against = [g.overall(complete[0].entrant, w.entrant, problems, len(others)) for w in others]
+    against = [g.compare(complete[0].entrant, w.entrant, problems, len(others)) for w in others]
     return [*complete[:1], *(w for w, c in zip(others, against, strict=True) if c.verdict != "faster")]
 
 
@@ -76,7 +76,7 @@ def lead(g: Group) -> list[str]:
     if others:
         alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
         opening = f"{called(first.entrant)} has the least time per step, {times}; {alike} cannot be told from it."
-    each = [g.compare(first.entrant, against, p, among=len(problems)).verdict for p in problems]
+    each = [g.compare(first.entrant, against, p, len(problems)).verdict for p in problems]
     many = units.plural(len(problems), "problem")
     return [opening, f"It is faster than {called(against)} on {each.count('faster')} of {many}."]
 
@@ -105,7 +105,7 @@ def _row(g: Group, w: Way) -> list[Cell]:
 
 def _range(g: Group, w: Way) -> Cell:
     """Return the ends between which all problems lie, by intervals that hold together."""
-    compared = [g.compare(w.entrant, w.overall.b, p, among=len(w.problems)).estimate for p in w.problems]
+    compared = [g.compare(w.entrant, w.overall.b, p, len(w.problems)).estimate for p in w.problems]
     found = [e for e in compared if e is not None]
     note = "" if all(e.error is not None for e in found) else "without intervals"
     if len(w.problems) < len(field(g)):
@@ -144,7 +144,7 @@ def _best(g: Group, problems: Sequence[str], when: str) -> str:
 
 def _where_by_hand_pays(g: Group, problems: Sequence[str]) -> str:
     pairs = [(a, b) for a, b in g.twins if problems and all(g.samples(e, p) for e in (a, b) for p in problems)]
-    costs = [g.overall(a, b, problems, len(pairs)) for a, b in pairs if not by_hand(a)]
+    costs = [g.compare(a, b, problems, len(pairs)) for a, b in pairs if not by_hand(a)]
     paying = [c for c in costs if c.verdict == "slower" and c.value >= PAYS]
     if not paying:
         return ""

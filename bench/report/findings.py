@@ -15,7 +15,7 @@ from bench.operations import OPERATIONS
 from bench.records.schema import Cell, Entrant, Outcome, ProblemFacts, Record, Samples
 from bench.report import units
 from bench.resources import Resources
-from bench.statistics import Estimate, Verdict, log_ratios, of_logs, ratio, spread, verdict
+from bench.statistics import Estimate, Verdict, log_ratios, of_logs, spread, verdict
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -56,8 +56,8 @@ class Group:
         here_first = sorted(alike, key=lambda e: (e.resources != resources, e.resources))
         self.reference = next((e for e in here_first if e.backend == REFERENCE and not e.control), None)
         control = self.control = next((e for e in here_first if e.control), None)
-        originals = [e for e in alike if control and not e.control and _code(e) == _code(control)]
-        self.original = next(iter(originals), None)
+        copied = control and (control.backend, control.resources)
+        self.original = next((e for e in alike if not e.control and (e.backend, e.resources) == copied), None)
         self._ratios: dict[tuple[str, ...], Estimate | None] = {}
 
     @property
@@ -117,58 +117,39 @@ class Group:
         found = self.samples(entrant, problem, operation)
         return spread(found).median / self.steps(problem, operation) if found else None
 
-    def ratio(self, a: Entrant, b: Entrant, problem: str, operation: str = "train") -> Estimate | None:
-        """Return time(a) / time(b); None when they share no generation."""
-        key = a.label, b.label, problem, operation
+    def ratio(self, a: Entrant, b: Entrant, problems: str | Sequence[str], operation: str = "train") -> Estimate | None:
+        """Return time(a) / time(b), of several problems the geometric mean; None when they share no generation."""
+        several = (problems,) if isinstance(problems, str) else tuple(problems)
+        key = a.label, b.label, operation, *several
         if key not in self._ratios:
-            self._ratios[key] = ratio(*self._sides(a, b, problem, operation))
-        return self._ratios[key]
-
-    def _sides(self, a: Entrant, b: Entrant, problem: str, operation: str = "train") -> list[list[Samples]]:
-        """Return the samples of both; a control of the reference is its second process, and both count against others."""
-        both = [
-            (e, self.control) if e is self.reference is self.original and _code(a) != _code(b) else (e,) for e in (a, b)
-        ]
-        return [[s for e in side if e for s in self.samples(e, problem, operation)] for side in both]
-
-    def control_ratio(self, problem: str, operation: str = "train") -> Estimate | None:
-        """Return time(control) / time(original), the same code against itself."""
-        return self.ratio(self.control, self.original, problem, operation) if self.control and self.original else None
-
-    def compare(self, a: Entrant, b: Entrant, problem: str, operation: str = "train", among: int = 1) -> Comparison:
-        """Return time(a) / time(b); the interval holds together with those of `among` comparisons."""
-        found = _among(self.ratio(a, b, problem, operation), among)
-        return Comparison(a, b, problem, found, verdict(found, self.control_ratio(problem, operation)))
-
-    def overall(self, a: Entrant, b: Entrant, problems: Sequence[str], among: int = 1) -> Comparison:
-        """Return the geometric mean of time(a) / time(b) over `problems`, estimated from one mean per generation."""
-        found = _among(self._mean(a, b, problems), among)
-        control = self._mean(self.control, self.original, problems) if self.control and self.original else None
-        return Comparison(a, b, "", found, verdict(found, control))
-
-    def _mean(self, a: Entrant, b: Entrant, problems: Sequence[str]) -> Estimate | None:
-        key = a.label, b.label, *problems, "mean of", "train"
-        if key not in self._ratios:
-            pairs = [self._sides(a, b, p) for p in problems]
+            pairs = [self._sides(a, b, problem, operation) for problem in several]
             shared = [{s.generation for s in side} for pair in pairs for side in pair]
             common = set.intersection(*shared) if shared else set()
             logs = [log_ratios(*([s for s in side if s.generation in common] for side in pair)) for pair in pairs]
             self._ratios[key] = of_logs(np.mean(logs, axis=0)) if common else None
         return self._ratios[key]
 
+    def _sides(self, a: Entrant, b: Entrant, problem: str, operation: str) -> list[list[Samples]]:
+        """Return the samples of both; a control of the reference is its second process, and both count against others."""
+        alike = (a.backend, a.resources) == (b.backend, b.resources)
+        both = [(e, self.control) if e is self.reference is self.original and not alike else (e,) for e in (a, b)]
+        return [[s for e in side if e for s in self.samples(e, problem, operation)] for side in both]
+
+    def control_ratio(self, problems: str | Sequence[str], operation: str = "train") -> Estimate | None:
+        """Return time(control) / time(original), the same code against itself."""
+        return self.ratio(self.control, self.original, problems, operation) if self.control and self.original else None
+
+    def compare(self, a: Entrant, b: Entrant, problems: str | Sequence[str], among: int = 1) -> Comparison:
+        """Return time(a) / time(b) of a step; the interval holds together with those of `among` comparisons."""
+        found = self.ratio(a, b, problems)
+        found = found.among(among) if found and among > 1 else found
+        problem = problems if isinstance(problems, str) else ""
+        return Comparison(a, b, problem, found, verdict(found, self.control_ratio(problems)))
+
     def empty_cells(self) -> list[tuple[Entrant, str, Outcome]]:
         """Return every cell that is not ok."""
         cells = [(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
         return [cell for cell in cells if cell[2].status != "ok"]
-
-
-def _code(entrant: Entrant) -> tuple[str, Resources]:
-    """Return what is the same for two processes that run the same."""
-    return entrant.backend, entrant.resources
-
-
-def _among(found: Estimate | None, comparisons: int) -> Estimate | None:
-    return found.among(comparisons) if found and comparisons > 1 else found
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

@@ -39,7 +39,7 @@ def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
     made.globals |= {"frame": FRAME.format, "attributes": _attributes, "number": itertools.count(1).__next__}
     policy = POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
     told |= {"title": title, "policy": policy, "style": _own(style), "script": _own(script)}
-    return made.from_string(template).render(sections=[s.visible(short=False) for s in sections], **told).encode()
+    return made.from_string(template).render(sections=sections, **told).encode()
 
 
 def _own(text: str) -> Markup:
@@ -92,9 +92,10 @@ def _svg(panel: Panel) -> Markup:
 def _rendered(document: Document) -> Markup:
     """Return a text of this project as HTML: headings below the section's, and no links, which are of its folder."""
     parser, number = MarkdownIt("commonmark", {"html": False}).enable("table"), itertools.count(1)
-    opened = lambda *_: FRAME.format(f"Table {next(number)} of {document.path}") + Markup("<table>")  # noqa: E731
-    rules = {"link_open": lambda *_: "", "link_close": lambda *_: "", "table_open": opened}
-    for token, rule in {**rules, "table_close": lambda *_: "</table></div>"}.items():
+    opened = Markup("{}<table>")
+    rules = {"link_open": lambda *_: "", "link_close": lambda *_: "", "table_close": lambda *_: "</table></div>"}
+    rules["table_open"] = lambda *_: opened.format(FRAME.format(f"Table {next(number)} of {document.path}"))
+    for token, rule in rules.items():
         parser.add_render_rule(token, rule)
     body = parser.render(document.source)
     return _own(re.sub(r"(</?h)(\d)>", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}>", body))

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.operations import OPERATIONS
 from bench.problem import epsilon
-from bench.records.calibration import Calibration, Rate, Trial
+from bench.records.calibration import Calibration, Trial
 from bench.records.schema import Check, Entrant, Record
 from bench.records.warnings import warnings as of_the_run
 from bench.report import answer, units
@@ -20,6 +20,7 @@ from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
 FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
 """The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
+UNKNOWN = "The harness was not calibrated on this machine: `python -m bench.calibrate` does it."
 IDENTICAL = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these reach."
 
 
@@ -139,27 +140,15 @@ def _of_the_checks(g: Group) -> str:
 
 def calibrated(calibration: Calibration | str | None) -> list[str]:
     """Return how often the harness is wrong, in sentences; a text says why that is not known."""
-    if isinstance(calibration, str):
-        return [calibration]
-    if calibration is None or not calibration.races:
-        return ["The harness was not calibrated on this machine: `python -m bench.calibrate` does it."]
-    host, added = calibration.host, units.seconds(calibration.clock_overhead_seconds)
-    where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
-    return [
-        f"The harness was tried on identical and on slowed code, in {units.plural(calibration.races, 'race')} on {where}.",
-        *map(_tried, calibration.trials),
-        f"The harness adds about {added} to a call inside the timed region.",
-    ]
-
-
-def promise(calibration: Calibration | str | None) -> list[str]:
-    """Return the harness's error rates over all that was tried, in a sentence; nothing where they are not known."""
     if not isinstance(calibration, Calibration) or not calibration.races:
-        return []
-    false = [trial.false_verdicts for trial in calibration.trials]
-    noticed = [rate for trial in calibration.trials for percent, rate in trial.detected.items() if percent == "5"]
-    wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
-    return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
+        return [calibration if isinstance(calibration, str) else UNKNOWN]
+    host, races = calibration.host, units.plural(calibration.races, "race")
+    where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
+    added = (
+        f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region."
+    )
+    opening = f"The harness was tried on identical and on slowed code, in {races} on {where}."
+    return [opening, *map(_tried, calibration.trials), added]
 
 
 def _tried(trial: Trial) -> str:
@@ -169,15 +158,23 @@ def _tried(trial: Trial) -> str:
         "false `level`": trial.false_level,
     }
     rates |= {f"{percent} % slower, noticed": rate for percent, rate in trial.detected.items()}
-    found = [f"{what} {_rate(rate)}" for what, rate in rates.items() if rate.trials]
+    found = []
+    for what, rate in rates.items():
+        low, high = map(units.percent, rate.interval()) if rate.trials else ("", "")
+        found += [f"{what} {rate.times} of {rate.trials} [{low}, {high}]"] * bool(rate.trials)
     found += [f"median half-width {units.percent(float(np.median(trial.half_widths)))}"] if trial.half_widths else []
     who = f"{units.code(trial.backend)} on {units.code(trial.problem)}, {units.seconds(trial.call_seconds)} a call"
     return f"{who}: {'; '.join(found) or 'nothing tried'}."
 
 
-def _rate(rate: Rate) -> str:
-    low, high = rate.interval()
-    return f"{rate.times} of {rate.trials} [{units.percent(low)}, {units.percent(high)}]"
+def promise(calibration: Calibration | str | None) -> list[str]:
+    """Return the harness's error rates over all that was tried, in a sentence; nothing where they are not known."""
+    if not isinstance(calibration, Calibration) or not calibration.races:
+        return []
+    false = [trial.false_verdicts for trial in calibration.trials]
+    noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
+    wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
+    return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
 
 
 def _control_table(g: Group) -> Table:
