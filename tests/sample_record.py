@@ -119,7 +119,9 @@ def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
 def hostile() -> Record:
     """Return a record that holds every hostile name wherever somebody may write one; its backends keep theirs."""
     names = [f"factorisation/{i}x4r2" for i in range(10, 10 + len(HOSTILE))]
-    record = sample_record(("numpy", "torch-eager", "torch-eager-by-hand", "own.module:make"), names, rounds=2, generations=3)
+    record = sample_record(
+        ("numpy", "torch-eager", "torch-eager-by-hand", "own.module:make"), names, rounds=2, generations=3
+    )
     renamed = {name: f"{bad}/{bad}" for name, bad in zip(names, HOSTILE, strict=True)}
     for cell in record.cells:
         cell.problem = renamed[cell.problem]
@@ -270,7 +272,7 @@ def _samples(
     """Every process has a speed of its own, and every sample a little more; `train` alone for a whole descent."""
     found = []
     speed = np.exp(noise * rng.standard_normal())
-    shares: dict[Operation, float] = {"loss": 1 / 3, "value_and_grad": 0.9, "train": float(facts.timed_steps)}
+    shares: dict[str, float] = {"loss": 1 / 3, "value_and_grad": 0.9, "train": float(facts.timed_steps)}
     for operation in OPERATIONS:
         if entrant.mode == "compiled loop" and operation != "train":
             continue

@@ -82,7 +82,11 @@ def test_a_command_exists_and_knows_its_options(words: list[str]):
 
 @pytest.mark.parametrize("page", [*PAGES, *PROSE[1:]])
 def test_every_link_and_path_leads_somewhere(page: str):
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"", text(page)) for link in link]
+    links = [
+        link.partition("#")[0]
+        for link in re.findall(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"", text(page))
+        for link in link
+    ]
     wanted = [link for link in links if link and "://" not in link]
     named = re.findall(r"`((?:bench|backends|tests|results)/[\w./]*)`", text(page))
     assert [path for path in wanted if not ((ROOT / page).parent / path).exists()] == []

@@ -35,7 +35,7 @@ def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
     made = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
     kinds = {"sentence": str, "items": Items, "table": Table, "picture": Picture, "document": Document}
     made.tests |= {name: (lambda part, kind=kind: type(part) is kind) for name, kind in kinds.items()}
-    made.filters |= {"said": _said, "cell": _cell, "svg": _svg, "rendered": _rendered}
+    made.filters |= {"said": _said, "cell": _cell, "svg": _svg, "rendered": _rendered, "broken": _broken}
     made.globals |= {"frame": FRAME.format, "attributes": _attributes, "number": itertools.count(1).__next__}
     policy = POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
     told |= {"title": title, "policy": policy, "style": _own(style), "script": _own(script)}
@@ -65,6 +65,11 @@ def _cell(cell: cells.Cell) -> Markup:
         Markup("<code>{}</code>").format(prose(cell.main)) if isinstance(cell, cells.Name) else escape(prose(cell.main))
     )
     return main + (Markup(' <span class="aside">{}</span>').format(prose(cell.aside)) if cell.aside else "")
+
+
+def _broken(text: str) -> Markup:
+    """Return a problem's name, which may go on on the next line behind its workload."""
+    return Markup("/<wbr>").join(prose(text).split("/"))
 
 
 def _attributes(table: Table, column: int, cell: cells.Cell | None = None) -> Markup:

@@ -35,12 +35,16 @@ MOST_PANELS = 8
 def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
     """Return the pictures of one section; none where there is nothing to draw."""
     work = groups[0].workloads.items() if groups else ()
-    several = [(family, p) for family in families(groups) if len(family) > 1 for p in family[0].problems]
+    several = [family for family in families(groups) if len(family) > 1]
+    ends = [(f, p) for f in several for some in f[0].workloads.values() for p in dict.fromkeys([some[0], some[-1]])]
     drawn: dict[str, tuple[str, Iterator[Panel | None]]] = {
         "answer": ("A row a way of writing the loop, a dot a problem.", (_answer(groups[0], *w) for w in work)),
         "cost": ("With 95 % intervals; a dot a problem.", (_cost(groups[0], *w) for w in work)),
         "size": ("A dot a problem; no step can be below the dashed grey line.", (_size(groups[0], *w) for w in work)),
-        "threads": ("A dot a number of threads.", (_threads(*place) for place in several[:MOST_PANELS])),
+        "threads": (
+            "The smallest and the largest step of each model, on 1 and more threads.",
+            (_threads(*place) for place in ends[:MOST_PANELS]),
+        ),
         "lab": ("The scatter plots of the lab report.", (_lab(g) for g in groups)),
     }
     sheet = resources.files("bench.report") / "report.mplstyle"
@@ -184,6 +188,8 @@ def _lines(lines: Mapping[str, tuple[Entrant, Mapping[float, float]]], works: Se
     for e, found in lines.values():
         axes.plot(list(found), list(found.values()), **style(e))
     axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,)))
     axes.yaxis.set_major_formatter(EngFormatter("s"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("time of a step")

@@ -17,7 +17,9 @@ FLAGS += ["--disable-background-networking", "--disable-component-update", "--di
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Whatever a page can hold, in few elements."""
-    return written(sample_record(FEW, [IRIS, "factorisation/1000x100r10", MLP], rounds=2), tmp_path_factory.mktemp("small"))
+    return written(
+        sample_record(FEW, [IRIS, "factorisation/1000x100r10", MLP], rounds=2), tmp_path_factory.mktemp("small")
+    )
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,9 @@ def test_the_first_screen_of_the_published_record_has_the_answer_and_what_autodi
     assert costs["y"] + costs["height"] <= size["height"]
     for row in range(1, 4):
         for column in (1, 2):
-            box = page.locator("table >> nth=0 >> tbody tr").nth(row - 1).locator("th, td").nth(column - 1).bounding_box()
+            box = (
+                page.locator("table >> nth=0 >> tbody tr").nth(row - 1).locator("th, td").nth(column - 1).bounding_box()
+            )
             assert box["y"] + box["height"] <= size["height"]
             assert box["x"] + box["width"] <= size["width"], "the answer is seen without scrolling sideways"
 
@@ -105,5 +107,7 @@ def test_no_two_things_on_a_page_have_one_id(visit: Visit, small: Path):
     page = visit(small)
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map((part) => part.id)")
     assert len(ids) == len(set(ids))
-    used = page.evaluate("[...document.querySelectorAll('svg use')].map((use) => use.getAttribute('xlink:href').slice(1))")
+    used = page.evaluate(
+        "[...document.querySelectorAll('svg use')].map((use) => use.getAttribute('xlink:href').slice(1))"
+    )
     assert set(used) <= set(ids)

@@ -21,14 +21,23 @@ def test_a_row_is_a_mode_with_autodiff_beside_numpy_and_the_fastest_stands_first
     rows = table(report, "Ways of writing the loop").rows
     ratios = [row[1].key for row in rows]
     assert [row[0].value for row in rows][0] == "jax-scan"
-    assert {row[0].value for row in rows} == {"autograd", "torch-eager", "torch-compile", "torch-scan", "jax-jit", "jax-scan"}
+    assert {row[0].value for row in rows} == {
+        "autograd",
+        "torch-eager",
+        "torch-compile",
+        "torch-scan",
+        "jax-jit",
+        "jax-scan",
+    }
     assert ratios == sorted(ratios)
     assert texts(table(report, "Ways"))["torch-scan prototype"][0].endswith("faster")
 
 
 def test_the_time_is_the_geometric_mean_over_the_problems():
     record = sample_record(FEW, [IRIS, MLP, LARGE], noise=0)
-    (way,) = [w for w in answer.ways(groups_of(record)[0], record.settings.problems) if w.entrant.backend == "torch-eager"]
+    (way,) = [
+        w for w in answer.ways(groups_of(record)[0], record.settings.problems) if w.entrant.backend == "torch-eager"
+    ]
     ratios = [step_seconds("torch-eager", p) / step_seconds("numpy", p) for p in (IRIS, MLP, LARGE)]
     assert way.overall.value == pytest.approx(float(np.exp(np.mean(np.log(ratios)))), rel=1e-3)
 

@@ -42,7 +42,11 @@ def test_any_record_makes_a_report_without_a_number_that_is_none(which: str, tmp
     code, printed, written = reported(record, tmp_path, "--full")
     assert code in (0, 3)
     page = (tmp_path / "out" / "report.html").read_text()
-    for text in (printed, written.partition("## Method")[0], re.sub(r"<script.*|<style.*?</style>", "", page, flags=re.S)):
+    for text in (
+        printed,
+        written.partition("## Method")[0],
+        re.sub(r"<script.*|<style.*?</style>", "", page, flags=re.S),
+    ):
         assert not re.search(r"\b(nan|NaN|inf|None|undefined)\b", text.partition("<h2>Method")[0])
     assert "cells" in to_paste(record) or "1 cell" in to_paste(record)
 

@@ -32,12 +32,16 @@ def test_intervals_hold_together_for_all_cells():
 
 
 @pytest.mark.parametrize(("slower", "code"), [({}, 0), ({"jax-scan": 1.3}, 1)])
-def test_a_regression_fails_where_that_was_asked_for_and_says_what_it_could_notice(slower: dict, code: int, tmp_path: Path):
+def test_a_regression_fails_where_that_was_asked_for_and_says_what_it_could_notice(
+    slower: dict, code: int, tmp_path: Path
+):
     ended, printed, _ = compared(run(), run(1, slower=slower), tmp_path, "--fail-on-regression")
     assert ended == code
     assert compared(run(), run(1, slower=slower), tmp_path)[0] == 0
     last = " ".join(printed.rpartition("\n\n")[2].split())
-    assert re.search(r"A slowdown of [\d.]+ % would have been noticed in half of the cells, one of [\d.]+ % in every", last)
+    assert re.search(
+        r"A slowdown of [\d.]+ % would have been noticed in half of the cells, one of [\d.]+ % in every", last
+    )
 
 
 def test_a_regression_is_judged_by_the_cells_of_both_and_the_others_are_counted(tmp_path: Path):

@@ -37,7 +37,12 @@ def test_the_short_report_has_the_two_tables_the_warnings_and_the_whole_path_of_
     record = sample_record(FEW, [IRIS, MLP])
     record.warnings.append("the host was restarted")
     _, printed, _ = reported(record, tmp_path)
-    told = ["Ways of writing the loop", "Time with autodiff / by hand", "the host was restarted", f"- {tmp_path}/out/report.html"]
+    told = [
+        "Ways of writing the loop",
+        "Time with autodiff / by hand",
+        "the host was restarted",
+        f"- {tmp_path}/out/report.html",
+    ]
     places = [printed.index(text) for text in [*told, verdict.summary(record)]]
     assert places == sorted(places)
 
@@ -56,7 +61,9 @@ def test_a_reader_of_ten_lines_finds_the_machine_the_date_and_the_answer(tmp_pat
     code, printed, _ = called(tmp_path / "a.json", "--markdown", "--results", tmp_path / "out")
     assert code == 0
     assert len(printed.splitlines()) <= 14
-    assert all(text in printed for text in ("Sample CPU", "2024-03-01", "`jax-scan` is the fastest", "torch 2.13.0", "12 good"))
+    assert all(
+        text in printed for text in ("Sample CPU", "2024-03-01", "`jax-scan` is the fastest", "torch 2.13.0", "12 good")
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -77,7 +84,13 @@ def test_nothing_is_written_beside_a_record_or_over_what_git_tracks(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("statuses", "code"),
-    [((), 0), (("skipped", "not on cpu"), 0), (("crashed",), 3), (("disagrees", "crashed"), 1), (("crashed", "timed out"), 3)],
+    [
+        ((), 0),
+        (("skipped", "not on cpu"), 0),
+        (("crashed",), 3),
+        (("disagrees", "crashed"), 1),
+        (("crashed", "timed out"), 3),
+    ],
 )
 def test_the_exit_code_is_of_the_worst_cell(statuses: tuple[str, ...], code: int):
     record = sample_record(FEW, [IRIS])
@@ -92,7 +105,9 @@ def test_a_run_in_which_nothing_ran_has_failed():
 
 
 def test_why_cells_are_empty_is_told_once_for_each_reason_failures_first():
-    record = fail(fail(sample_record(FEW, [IRIS, MLP]), "jax-scan", "not on cpu", "no GPU"), "torch-eager", "crashed", "signal 11")
+    record = fail(
+        fail(sample_record(FEW, [IRIS, MLP]), "jax-scan", "not on cpu", "no GPU"), "torch-eager", "crashed", "signal 11"
+    )
     fail(record, "torch-eager-by-hand", "crashed", "signal 11")
     record.entrants[1].last_output = "before\nSegmentation fault"
     assert verdict.reasons(record) == [
@@ -143,5 +158,7 @@ def test_the_exit_code_survives_a_reader_who_leaves_and_a_full_disk_is_told(tmp_
     command = f"{sys.executable} -m bench.report {tmp_path / 'a.json'} --markdown"
     for to, code, told in (("| true", 1, 0), ("> /dev/full", 2, 1)):
         script = f"set -o pipefail; {command} {to}"
-        done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
         assert (done.returncode, len(done.stderr.splitlines())) == (code, told)

@@ -53,7 +53,9 @@ def test_there_are_four_verdicts_and_no_other_word_for_them(report: list[Section
     said = {cell.verdict for t in tables(report) for row in t.rows for cell in row if hasattr(cell, "verdict")}
     assert said - {None} <= VERDICTS
     assert len(said & VERDICTS) >= 3
-    assert not re.search(r"undecided|within the noise|told from 1|overhead|gate\b|oracle", markdown("", report).partition("## Method")[0])
+    assert not re.search(
+        r"undecided|within the noise|told from 1|overhead|gate\b|oracle", markdown("", report).partition("## Method")[0]
+    )
 
 
 def test_a_short_report_has_no_more_than_the_page(report: list[Section]):
