@@ -10,7 +10,7 @@ from bench.records.schema import Record
 from bench.records.store import save
 from bench.report import pictures
 from bench.report.__main__ import main
-from bench.report.document import Section, Table, tables
+from bench.report.document import Section, Table
 
 IRIS, MLP = "factorisation/iris", "mlp/iris"
 PAIR = ("torch-eager", "torch-eager-by-hand")
@@ -44,6 +44,10 @@ def compared(a: Record, b: Record, folder: Path, *more: str) -> tuple[int, str, 
     for record, name in ((a, "a"), (b, "b")):
         save(record, folder / f"{name}.json")
     return called(folder / "a.json", folder / "b.json", "--results", folder / "out", *more)
+
+
+def tables(sections: list[Section]) -> list[Table]:
+    return [part for section in sections for part in section.parts if isinstance(part, Table)]
 
 
 def table(sections: list[Section], title: str) -> Table:

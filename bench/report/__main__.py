@@ -20,10 +20,7 @@ ROOT = Path(__file__).parents[2]
 PUBLISHED, README = ROOT / "results", ROOT / "README.md"
 LOCAL = PUBLISHED / "local"
 MOST_WARNINGS = 5
-WHERE = (
-    "Files are written to results/local/, which git ignores, whichever folder the record lies in. Another folder is written"
-    " to only where --results names it; --readme names results/."
-)
+WHERE = "Files go to results/local/, which git ignores, wherever the record lies, or to the DIR of --results."
 FLAGS = {
     "--full": "print every section, not the answer alone",
     "--markdown": "print ten lines to paste into an issue, and write nothing",
@@ -97,14 +94,11 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
         text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
         with store.writing(README.parent):
             store.write(README, text.encode())
-    more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
-    warnings = Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])])
-    show(
-        title,
-        [*_chosen(shown, options.full), *[warnings] * (bool(warned) and not options.full), written],
-        summary,
-        code,
-    )
+    told = _chosen(shown, options.full)
+    if warned and not options.full:
+        more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
+        told.append(Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])]))
+    show(title, [*told, written], summary, code)
     return code
 
 
@@ -134,21 +128,13 @@ def _compare(options: argparse.Namespace) -> int:
     a, b = store.read(options.record), store.read(options.record_b)
     unlike = "; ".join(compare.differences(a, b))
     if unlike and not options.force:
-        raise UsageError(
-            f"the records differ in {unlike}; run both on one machine, or see them side by side with --force"
-        )
+        raise UsageError(f"the records differ in {unlike}; run both on one machine, or see them both with --force")
     if unlike and options.fail_on_regression:
-        raise UsageError(
-            "--fail-on-regression needs verdicts, and unlike records get none; compare records of one machine"
-        )
+        raise UsageError("--fail-on-regression needs verdicts, which unlike records do not get; leave it out")
     found = compare.changes(a, b, judged=not unlike)
     shown, title, summary = compare.sections(a, b, found), f"{b.id} against {a.id}", compare.summary(found)
-    whole = [
-        *shown,
-        Section("All that follows is of B alone", []),
-        *sections.report(b, calibration_of(options.record_b)),
-    ]
-    written = _write((options.results or LOCAL) / "comparison", title, b, whole, summary)
+    theirs = [Section("All that follows is of B alone", []), *sections.report(b, calibration_of(options.record_b))]
+    written = _write((options.results or LOCAL) / "comparison", title, b, [*shown, *theirs], summary)
     code = compare.exit_code(b, found, options.fail_on_regression)
     show(title, [*_chosen(shown, options.full), written], " ".join([summary, *compare.noticeable(found)[:1]]), code)
     return code

@@ -6,8 +6,7 @@ from typing import NamedTuple
 import backends
 from bench.records.schema import Entrant
 from bench.report import times, units
-from bench.report.cells import Cell, Count, Name, Range, Ratio, Seconds, Status, Text
-from bench.report.document import Items, Part, Section, Table
+from bench.report.document import Cell, Count, Items, Name, Part, Range, Ratio, Seconds, Section, Status, Table, Text
 from bench.report.findings import Comparison, Group, by_hand, called, name, prototype
 
 SMALL, LARGE = 1e-4, 2e-3

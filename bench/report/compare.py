@@ -18,8 +18,7 @@ from bench.records.schema import Entrant, Record
 from bench.records.warnings import warnings as of_the_run
 from bench.report import trust, units
 from bench.report import verdict as verdicts
-from bench.report.cells import Cell, Name, Ratio, Seconds, Status, Text
-from bench.report.document import Items, Part, Section, Table
+from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Section, Status, Table, Text
 from bench.report.findings import Group, grouped, groups_of, name
 from bench.statistics import Estimate, Verdict, of_two_runs, per_call, verdict
 
@@ -60,7 +59,7 @@ def differences(a: Record, b: Record) -> list[str]:
     """Return what forbids a verdict: another machine, dtype or precision, a phrase each."""
     gpus = [r.host.gpu.name if r.host.gpu else "none" for r in (a, b)]
     dtypes = [", ".join(sorted({e.dtype for e in r.entrants})) for r in (a, b)]
-    cpus, cores = [escaped(r.host.cpu) for r in (a, b)], [str(r.host.cores) for r in (a, b)]
+    cpus, cores = [r.host.cpu for r in (a, b)], [str(r.host.cores) for r in (a, b)]
     told = {"processor": cpus, "number of cores": cores, "GPU": gpus, "dtype or precision": dtypes}
     return [f"{what} ({escaped(one)} and {escaped(other)})" for what, (one, other) in told.items() if one != other]
 

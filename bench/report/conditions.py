@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from bench.records.schema import Entrant
 from bench.report import answer, units
-from bench.report.cells import Cell, Count, Name, Ratio, Seconds, Share, Status, Text
-from bench.report.document import Part, Section, Table
+from bench.report.document import Cell, Count, Name, Part, Ratio, Seconds, Section, Share, Status, Table, Text
 from bench.report.findings import Group, families, name
 from bench.report.times import empty, limit
 from bench.statistics import ratio, verdict

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from bench.report import units
-from bench.report.cells import Cell, Name, Ratio
-from bench.report.document import Items, Part, Section, Table
+from bench.report.document import Cell, Items, Name, Part, Ratio, Section, Table
 from bench.report.findings import Comparison, Group, called, name
 from bench.report.times import empty
 from bench.statistics import MARGIN

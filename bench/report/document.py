@@ -1,10 +1,116 @@
-"""What a report is made of: sections of sentences, lists, tables and pictures, before any rendering."""
+"""What a report is made of, before any rendering: typed cells in tables, sentences, lists, pictures, sections.
+
+A cell has its text and its sort key, and nothing is read back from text.
+"""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from bench.report.cells import Cell, Ratio
-from bench.statistics import CONFIDENCE
+from bench.report import units
+from bench.statistics import CONFIDENCE, NEVER, Verdict
+
+SHADES = 8
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place of a table: a value, which `form` writes, and fainter what explains it."""
+
+    value: Any
+    aside: str = ""
+    form: ClassVar["staticmethod[[Any], str]"] = staticmethod(str)
+    numeric: ClassVar[bool] = False
+
+    @property
+    def main(self) -> str:
+        return type(self).form(self.value)
+
+    @property
+    def text(self) -> str:
+        return " ".join(filter(None, [self.main, self.aside]))
+
+    @property
+    def key(self) -> float | None:
+        """Return the number that the column is sorted by; None where there is none, which comes last."""
+        return self.value if self.numeric else None
+
+
+class Text(Cell):
+    """Words."""
+
+
+class Name(Cell):
+    """The name of a backend or a problem, or a line of code."""
+
+
+@dataclass(frozen=True)
+class Status(Cell):
+    """Why there is no number; tables have no room for the reason, but the page can show it."""
+
+    reason: str = ""
+    form = staticmethod(lambda status: "not measured" if status == "ok" else status)
+
+
+class Number(Cell):
+    """A number; its classes say how it is written."""
+
+    numeric = True
+    form = staticmethod(units.number)
+
+
+class Seconds(Number):
+    form = staticmethod(units.seconds)
+
+
+class Bytes(Number):
+    form = staticmethod(units.bytes_)
+
+
+class Share(Number):
+    form = staticmethod(units.percent)
+
+
+class Count(Number):
+    """A whole number; NEVER for steps after which nothing is won."""
+
+    form = staticmethod(lambda x: "never" if x == NEVER else units.count(x))
+
+
+class Error(Number):
+    """An error or a tolerance: one digit tells enough."""
+
+    form = staticmethod(lambda x: f"{x:.0e}" if x else "0")
+
+
+@dataclass(frozen=True)
+class Heat(Seconds):
+    """A time, coloured by its ratio to the fastest of its column: `shade` from 0 to SHADES."""
+
+    shade: int = 0
+
+
+@dataclass(frozen=True)
+class Ratio(Cell):
+    """The estimate of a ratio of two times, its interval and, where it was judged, its verdict."""
+
+    verdict: Verdict | None = None
+    form = staticmethod(lambda estimate: units.number(estimate.value))
+
+    def __post_init__(self) -> None:
+        said = " ".join(filter(None, [units.ends(self.value), self.verdict]))
+        object.__setattr__(self, "aside", said)  # frozen, and not made yet
+
+    @property
+    def key(self) -> float:
+        return self.value.value
+
+
+class Range(Cell):
+    """The two ends between which all of several ratios lie."""
+
+    form = staticmethod(lambda ends: " to ".join(map(units.number, ends)))
+
 
 Shown = Literal["everywhere", "in full", "folded", "in short"]
 """`in full`: not in the short report of a terminal.  `folded`: the same, and behind a click on the page.  `in short`:
@@ -75,12 +181,8 @@ class Section(NamedTuple):
         return self._replace(parts=[p for p in self.parts if getattr(p, "shown", "everywhere") not in hidden])
 
 
-def tables(sections: Sequence[Section]) -> list[Table]:
-    return [part for section in sections for part in section.parts if isinstance(part, Table)]
-
-
 def single_intervals(sections: Sequence[Section]) -> int:
     """Return how many 95 % intervals the tables show that hold one by one, and not together with others."""
-    cells = [cell for table in tables(sections) for row in table.rows for cell in row]
-    estimates = {cell.value for cell in cells if isinstance(cell, Ratio)}
+    tables = [part for section in sections for part in section.parts if isinstance(part, Table)]
+    estimates = {c.value for table in tables for row in table.rows for c in row if isinstance(c, Ratio)}
     return sum(e.error is not None and e.confidence == CONFIDENCE for e in estimates)

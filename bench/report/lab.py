@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from bench.records.schema import LabReport
 from bench.report import units
-from bench.report.cells import Text
-from bench.report.document import Part, Section, Table
+from bench.report.document import Part, Section, Table, Text
 from bench.report.findings import Group
 
 EXERCISE_1, EXERCISE_2 = "factorisation/iris", "mlp/iris"

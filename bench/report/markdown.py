@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.records.schema import Record
 from bench.report import answer, cost, run, units
-from bench.report.cells import Cell, Name, Ratio, Text
-from bench.report.document import Document, Items, Part, Picture, Section, Table, tables
+from bench.report.document import Cell, Document, Items, Name, Part, Picture, Ratio, Section, Table, Text
 from bench.report.findings import groups_of, name
 from bench.report.terminal import prose
 from bench.report.verdict import summary
@@ -94,7 +93,9 @@ def to_paste(record: Record) -> str:
 def for_readme(record: Record, sections: Sequence[Section], promises: Sequence[str]) -> dict[str, str]:
     """Return what stands between the markers of README, by the name of the marker."""
     g, (ways, costs) = groups_of(record)[0], sections[:2]
-    compact = [table(t, without=("all problems within", "mode", "line of code")) for t in tables([ways])]
+    compact = [
+        table(t, without=("all problems within", "mode", "line of code")) for t in ways.parts if isinstance(t, Table)
+    ]
     ends = cost.smallest_and_largest(g)
     drawn = [[picture(p, "results/") for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
     advice = "\n".join(f"- {said(sentence)}" for sentence in answer.advice(g))

@@ -13,8 +13,20 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from bench.console.escape import escaped
-from bench.report import cells
-from bench.report.document import Document, Items, Panel, Picture, Section, Table
+from bench.report.document import (
+    Cell,
+    Document,
+    Heat,
+    Items,
+    Name,
+    Number,
+    Panel,
+    Picture,
+    Ratio,
+    Section,
+    Status,
+    Table,
+)
 from bench.report.terminal import prose
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
@@ -59,11 +71,9 @@ def _said(text: str) -> Markup:
     return Markup("").join(code.format(escaped(p)) if i % 2 else escape(prose(p)) for i, p in enumerate(parts))
 
 
-def _cell(cell: cells.Cell) -> Markup:
+def _cell(cell: Cell) -> Markup:
     """Return the value, and fainter what explains it."""
-    main = (
-        Markup("<code>{}</code>").format(prose(cell.main)) if isinstance(cell, cells.Name) else escape(prose(cell.main))
-    )
+    main = Markup("<code>{}</code>").format(prose(cell.main)) if isinstance(cell, Name) else escape(prose(cell.main))
     return main + (Markup(' <span class="aside">{}</span>').format(prose(cell.aside)) if cell.aside else "")
 
 
@@ -72,18 +82,16 @@ def _broken(text: str) -> Markup:
     return Markup("/<wbr>").join(prose(text).split("/"))
 
 
-def _attributes(table: Table, column: int, cell: cells.Cell | None = None) -> Markup:
+def _attributes(table: Table, column: int, cell: Cell | None = None) -> Markup:
     """Return the classes of a cell, or of a header, the number that it is sorted by, and the reason of an empty one."""
-    numbers = any(isinstance(row[column], cells.Number) for row in table.rows)
+    numbers = any(isinstance(row[column], Number) for row in table.rows)
     classes = ["number" if numbers else "", type(cell).__name__.lower() if cell else ""]
-    classes += [f"shade-{cell.shade}"] if isinstance(cell, cells.Heat) else []
-    classes += [cell.verdict or ""] if isinstance(cell, cells.Ratio) else []
+    classes += [f"shade-{cell.shade}"] if isinstance(cell, Heat) else []
+    classes += [cell.verdict or ""] if isinstance(cell, Ratio) else []
     made = Markup('class="{}"').format(" ".join(filter(None, classes)))
     if cell and cell.key is not None:
         made += Markup(' data-key="{:.9g}"').format(min(cell.key, 1e300))
-    return made + (
-        Markup(' title="{}"').format(prose(cell.reason)) if isinstance(cell, cells.Status) and cell.reason else ""
-    )
+    return made + (Markup(' title="{}"').format(prose(cell.reason)) if isinstance(cell, Status) and cell.reason else "")
 
 
 def _svg(panel: Panel) -> Markup:

@@ -6,8 +6,7 @@ import numpy as np
 
 from bench.records.schema import Record
 from bench.report import units
-from bench.report.cells import Cell, Count, Name, Seconds, Status, Text
-from bench.report.document import Document, Section, Table
+from bench.report.document import Cell, Count, Document, Name, Seconds, Section, Status, Table, Text
 from bench.report.findings import name
 
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"

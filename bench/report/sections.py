@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from bench.records.calibration import Calibration
 from bench.records.schema import Record
 from bench.report import answer, conditions, cost, lab, run, times, trust, verdict
-from bench.report.cells import Cell, Name, Number, Status, Text
-from bench.report.document import Items, Picture, Section, Table
+from bench.report.document import Cell, Error, Items, Name, Picture, Section, Status, Table, Text
 from bench.report.findings import Group, families, groups_of, name
 
 Draw = Callable[[str, Sequence[Group]], list[Picture]]
@@ -59,12 +58,6 @@ def agreement(record: Record) -> list[Section]:
     ]
     others = [*[s for g in groups if (s := lab.section(g))][:1], empty_cells(record)]
     return [*found, *(section for section in others if section)]
-
-
-class Error(Number):
-    """An error or a tolerance: one digit tells enough."""
-
-    form = staticmethod(lambda x: f"{x:.0e}" if x else "0")
 
 
 def _checks(g: Group, problem: str) -> Table:

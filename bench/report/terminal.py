@@ -11,8 +11,7 @@ import tabulate
 from bench.console import exit
 from bench.console.escape import escaped
 from bench.report import units
-from bench.report.cells import Number
-from bench.report.document import Document, Items, Part, Paths, Picture, Section, Table
+from bench.report.document import Document, Items, Number, Part, Paths, Picture, Section, Table
 
 WIDTH = 80
 FIRST_COLUMN, COLUMN = 34, 44  # with two spaces between them, any two columns fit 80

@@ -7,8 +7,7 @@ import numpy as np
 from bench.operations import OPERATIONS
 from bench.records.schema import Entrant
 from bench.report import units
-from bench.report.cells import SHADES, Bytes, Cell, Count, Heat, Name, Ratio, Seconds, Share, Status
-from bench.report.document import Section, Table
+from bench.report.document import SHADES, Bytes, Cell, Count, Heat, Name, Ratio, Seconds, Section, Share, Status, Table
 from bench.report.findings import Group, name
 from bench.statistics import between_processes, break_even, generations_for, per_call
 

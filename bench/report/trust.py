@@ -11,8 +11,7 @@ from bench.records.calibration import Calibration, Trial
 from bench.records.schema import Check, Entrant, Record
 from bench.records.warnings import warnings as of_the_run
 from bench.report import answer, units
-from bench.report.cells import Name, Ratio, Text
-from bench.report.document import Items, Section, Table, single_intervals
+from bench.report.document import Items, Name, Ratio, Section, Table, Text, single_intervals
 from bench.report.findings import Group, name
 from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 
@@ -94,17 +93,15 @@ def _of_the_group(g: Group) -> list[str]:
     found = ["No matrix product was measured, so a time too good to be true would pass."] * (timed and not limited)
     found += ["No control raced, so nothing says how far identical code strays."] * (timed and not g.control)
     reached = {p: float(np.expm1(e.reach)) for p, o, e in controls(g) if OPERATIONS[o].takes_steps}
-    reached = {p: reach for p, reach in reached.items() if reach > MARGIN}
-    found += [f"The interval of the control on {p} reaches {units.percent(x)} from 1." for p, x in reached.items()]
+    far = {p: units.percent(reach) for p, reach in reached.items() if reach > MARGIN}
+    found += [f"The interval of the control on {p} reaches {reach} from 1." for p, reach in far.items()]
     cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
-    exact = [
-        (e, p) for e, p, c in checked(g) if c.name == "gradient at the start, by norm" and share(c) < FLOAT32_SHARE
-    ]
+    norms = [(e, p, c) for e, p, c in checked(g) if g.dtype == "tf32" and c.name == "gradient at the start, by norm"]
     told = {
         "Not pinned to a core, so noisier": [e.label for e in cpu if not e.cores],
-        "More threads were busy than were given": [e.label for e in cpu if max(e.busy_threads, default=0) > e.resources.threads],
+        "More threads were busy than were given": [e.label for e in cpu if max([0, *e.busy_threads]) > e.resources.threads],
         "Busy while others had their turn": [e.label for e in g.entrants if max([0.0, *e.idle_cpu_share]) > IDLE_CPU_SHARE],
-        "As exact as float32, so not rounded to tf32": [f"{name(e)} on {p}" for e, p in exact if g.dtype == "tf32"],
+        "As exact as float32, so not rounded to tf32": [f"{name(e)} on {p}" for e, p, c in norms if share(c) < FLOAT32_SHARE],
     }  # fmt: skip
     return [*found, *(f"{what}: {units.listed(who)}." for what, who in told.items() if who)]
 
@@ -113,7 +110,10 @@ def section(
     record: Record, groups: Sequence[Group], calibration: Calibration | str | None, before: Sequence[Section]
 ) -> Section:
     """Return the section on trust; it counts the single intervals in the sections `before`."""
-    tables = [table for g in groups if (table := _control_table(g)).rows]
+    headers = ["problem", "operation", "control / original"]
+    rows = {g.title: [[Name(p), Text(o), Ratio(ratio)] for p, o, ratio in controls(g)] for g in groups}
+    titled = {f"The control against its original ({title})": some for title, some in rows.items() if some}
+    tables = [Table(title, headers, some, IDENTICAL, shown="folded") for title, some in titled.items()]
     single = single_intervals([*before, Section("", tables)])
     expected = (
         f"This report shows {single} single 95 % intervals. About {round((1 - CONFIDENCE) * single)} of them are expected"
@@ -126,16 +126,14 @@ def section(
 
 def _of_the_checks(g: Group) -> str:
     """Return how near a check came to its tolerance, and how wide the intervals are."""
-    found, width = checked(g), half_width(g)
-    where = [f"{units.code(name(e))} on {units.code(p)}, {c.name}" for e, p, c in found]
-    failed = [f"{place} ({c.what})" for place, (_, _, c) in zip(where, found, strict=True) if not c.passed]
+    found = [(share(c), f"{units.code(name(e))} on {units.code(p)}, {c.name}", c) for e, p, c in checked(g)]
+    failed, width = [f"{where} ({c.what})" for _, where, c in found if not c.passed], half_width(g)
     said = f"{units.plural(len(failed), 'check')} failed: {units.listed(failed)}." if failed else "no check was tried."
     if found and not failed:
-        worst, place = max((share(c), place) for place, (_, _, c) in zip(where, found, strict=True))
-        said = f"all {len(found)} checks passed. The nearest came to {units.percent(worst)} of its tolerance: {place}."
-    return f"{g.title}: {said}" + (
-        f" The median half-width of the intervals is {units.percent(width)}." if width else ""
-    )
+        worst, where, _ = max(found, key=lambda each: each[0])
+        said = f"all {len(found)} checks passed. The nearest came to {units.percent(worst)} of its tolerance: {where}."
+    noise = f" The median half-width of the intervals is {units.percent(width)}." if width else ""
+    return f"{g.title}: {said}{noise}"
 
 
 def calibrated(calibration: Calibration | str | None) -> list[str]:
@@ -144,9 +142,7 @@ def calibrated(calibration: Calibration | str | None) -> list[str]:
         return [calibration if isinstance(calibration, str) else UNKNOWN]
     host, races = calibration.host, units.plural(calibration.races, "race")
     where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
-    added = (
-        f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call inside the timed region."
-    )
+    added = f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call that is timed."
     opening = f"The harness was tried on identical and on slowed code, in {races} on {where}."
     return [opening, *map(_tried, calibration.trials), added]
 
@@ -157,11 +153,11 @@ def _tried(trial: Trial) -> str:
         "false verdicts": trial.false_verdicts,
         "false `level`": trial.false_level,
     }
-    rates |= {f"{percent} % slower, noticed": rate for percent, rate in trial.detected.items()}
     found = []
-    for what, rate in rates.items():
-        low, high = map(units.percent, rate.interval()) if rate.trials else ("", "")
-        found += [f"{what} {rate.times} of {rate.trials} [{low}, {high}]"] * bool(rate.trials)
+    for what, rate in {**rates, **{f"{p} % slower, noticed": rate for p, rate in trial.detected.items()}}.items():
+        if rate.trials:
+            low, high = map(units.percent, rate.interval())
+            found.append(f"{what} {rate.times} of {rate.trials} [{low}, {high}]")
     found += [f"median half-width {units.percent(float(np.median(trial.half_widths)))}"] if trial.half_widths else []
     who = f"{units.code(trial.backend)} on {units.code(trial.problem)}, {units.seconds(trial.call_seconds)} a call"
     return f"{who}: {'; '.join(found) or 'nothing tried'}."
@@ -175,9 +171,3 @@ def promise(calibration: Calibration | str | None) -> list[str]:
     noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
     wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
     return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
-
-
-def _control_table(g: Group) -> Table:
-    rows = [[Name(p), Text(o), Ratio(estimate)] for p, o, estimate in controls(g)]
-    title = f"Control: {g.control.backend if g.control else 'none'} against itself ({g.title})"
-    return Table(title, ["problem", "operation", "ratio"], rows, IDENTICAL, shown="folded")

@@ -7,8 +7,7 @@ import pytest
 
 from bench.records.schema import Record
 from bench.report import answer, cost
-from bench.report.cells import Ratio
-from bench.report.document import Section
+from bench.report.document import Ratio, Section
 from bench.report.findings import groups_of
 from bench.statistics import CONFIDENCE
 from tests.reported import FEW, IRIS, MLP, table, texts

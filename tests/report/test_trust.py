@@ -9,9 +9,9 @@ from bench.records import calibration
 from bench.records.calibration import Calibration, Rate, Trial
 from bench.records.schema import Record
 from bench.report import sections, trust
-from bench.report.document import Section, tables
+from bench.report.document import Section
 from bench.report.findings import groups_of
-from tests.reported import IRIS, PAIR, reported, sentences, table
+from tests.reported import IRIS, PAIR, reported, sentences, table, tables
 from tests.sample_record import sample_record
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from bench.records.schema import Record
 from bench.report import answer, cost, sections
-from bench.report.document import Section, tables
+from bench.report.document import Section
 from bench.report.findings import groups_of
 from bench.report.markdown import markdown
-from tests.reported import FEW, IRIS, MLP, sentences
+from tests.reported import FEW, IRIS, MLP, sentences, tables
 from tests.sample_record import fail, on_threads, sample_record
 from tests.test_readme import readable
 
