@@ -93,9 +93,8 @@ def to_paste(record: Record) -> str:
 def for_readme(record: Record, sections: Sequence[Section], promises: Sequence[str]) -> dict[str, str]:
     """Return what stands between the markers of README, by the name of the marker."""
     g, (ways, costs) = groups_of(record)[0], sections[:2]
-    compact = [
-        table(t, without=("all problems within", "mode", "line of code")) for t in ways.parts if isinstance(t, Table)
-    ]
+    left_out = ("all problems within", "mode", "line of code")
+    compact = [table(t, left_out) for t in ways.parts if isinstance(t, Table)]
     ends = cost.smallest_and_largest(g)
     drawn = [[picture(p, "results/") for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
     advice = "\n".join(f"- {said(sentence)}" for sentence in answer.advice(g))
