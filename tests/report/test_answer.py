@@ -68,6 +68,8 @@ def test_advice_is_of_small_and_of_large_steps_and_absent_without_them():
     assert by_hand.endswith("in `torch-eager`, most in `torch-eager`.")
     (g,) = groups_of(sample_record(FEW, [LARGE]))
     assert [sentence.split()[0] for sentence in answer.advice(g)] == ["Large"]
+    (g,) = groups_of(sample_record(FEW, [IRIS, MLP]))
+    assert [sentence.split()[0] for sentence in answer.advice(g)] == ["Small", "Writing"]
     (g,) = groups_of(sample_record(FEW[1:], [IRIS, MLP]))
     assert answer.advice(g) == []
 
