@@ -1,4 +1,4 @@
-# `make bench` and `make test` do everything on a machine with Python 3.11 or later, a C++ compiler and no more.
+# `make bench`, `make quick` and `make test` do everything on a machine with Python 3.11 or later, a C++ compiler and no more.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,11 +8,11 @@ SHELL := /bin/bash
 # A test process has cores of its own.
 PROCESSES := $(shell nproc | awk '{ print ($$1 > 1) ? 2 : 1 }')
 
-.PHONY: bench test clean
+.PHONY: bench quick test clean
 .DELETE_ON_ERROR:
 
-bench: $(VENV)/installed
-	$(BIN)/python -m pytest bench/ --benchmark-only; raced=$$?; \
+bench quick: $(VENV)/installed
+	$(BIN)/python -m pytest bench/ --benchmark-only $(if $(filter quick,$@),--quick); raced=$$?; \
 	case $$raced in 2|130) exit $$raced;; esac; \
 	$(BIN)/python -m bench.report; reported=$$?; \
 	exit $$(( raced > reported ? raced : reported ))

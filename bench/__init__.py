@@ -1,4 +1,4 @@
-"""Pose the problems, check that backends agree, time them, report.  Imports no library of the comparison but NumPy."""
+"""Pose the problems, check that backends agree, time them, report.  No module here imports a library of the comparison."""
 
 import os
 import sys
@@ -9,10 +9,9 @@ GIVEN = frozenset(os.environ)
 
 
 def _look_last_in_the_working_folder() -> None:
-    """Move the working folder to the end of the path, so that a script called numpy.py there hides no library."""
-    here = [entry for entry in sys.path if Path(entry or ".").resolve() == Path.cwd()]
-    if here and Path.cwd() != Path(__file__).parents[1]:
-        sys.path[:] = [entry for entry in sys.path if entry not in here] + here[:1]
+    """Move the working folder to the end of the path: a person's backend may lie there, and numpy.py must hide no library."""
+    if Path.cwd() != Path(__file__).parents[1]:
+        sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != Path.cwd()] + [os.getcwd()]
 
 
 _look_last_in_the_working_folder()

@@ -11,7 +11,7 @@ SHORTEST_SAMPLE = 1e-3
 
 
 def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) -> tuple[int, list[Any]]:
-    """Nanoseconds for `wait(call(start, batch))` on every start, one after another, and the outputs.
+    """Return the nanoseconds of `wait(call(start, batch))` on every start, one after another, and the outputs.
 
     Each output is waited for before the next call starts, and all are kept until the clock has
     stopped, so that nothing can be skipped.  No garbage is collected meanwhile.
@@ -23,7 +23,7 @@ def sample(call: Callable, wait: Callable, starts: Sequence[Any], batch: Any) ->
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that `call()` took, and what it returned; for what happens once.  No garbage is collected meanwhile.
+    """Return the seconds that `call()` took, and its result; for what happens once.  No garbage is collected meanwhile.
 
     How often it would be depends on what else is alive, and makes an import or a compilation up to a quarter slower.
     """
@@ -43,7 +43,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def overhead_seconds(calls: int = 1000, repeats: int = 50) -> float:
-    """Seconds that `sample` adds to each call, beyond a bare loop over the same calls; the fastest of `repeats`.
+    """Return the seconds that `sample` adds to each call, beyond a bare loop over the same calls; the fastest of `repeats`.
 
     What it adds is the waiting, the keeping of the outputs, and its share of reading the clock.
     """

@@ -1,4 +1,4 @@
-"""The errors that a person sees."""
+"""The error that a person sees as one sentence."""
 
 
 class UsageError(Exception):

@@ -1,4 +1,4 @@
-"""Problem: one workload at one size - data, start, learning rate, steps - as frozen NumPy arrays."""
+"""Define a problem: one workload at one size, with its data, start, learning rate and steps as frozen NumPy arrays."""
 
 import hashlib
 from typing import Any
@@ -14,26 +14,27 @@ DTYPES = ("float32", "float64", "tf32")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What every backend is given, bit for bit the same.
-
-    `params` is the start; `batch` what the loss is computed on; `held_out` what no gradient sees.
-    The arrays are read-only.  `num_steps` is the whole descent, judged by the agreement gates;
-    `timed_steps` is how many of them, from the same start, one timed call of `train` takes.
-    `flops` and `bytes_moved` count one gradient step (see the workload's page for the formula).
-    """
+    """What every backend is given, bit for bit the same.  The arrays are read-only."""
 
     workload: str
     size: str
     dtype: str
     seed: int
     params: Arrays
+    """The start of the descent."""
     batch: Arrays
+    """What the loss is computed on."""
     held_out: Arrays = {}
+    """Examples that no gradient sees."""
     learning_rate: float
     num_steps: int
+    """Steps of the whole descent, whose end is checked."""
     timed_steps: int
+    """Steps of one timed call of `train`, from the same start."""
     flops: float
+    """Floating-point operations of one gradient step; the workload's module has the formula."""
     bytes_moved: float
+    """Bytes that one gradient step must read and write; the workload's module has the formula."""
 
     def __post_init__(self) -> None:
         for group in (self.params, self.batch, self.held_out):
@@ -50,31 +51,32 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def checksum(self) -> str:
-        """SHA-256 over everything a backend is given; equal digests pose the same question."""
-        digest = hashlib.sha256(repr((self.name, self.dtype, self.seed, self.learning_rate, self.num_steps)).encode())
+        """Return the SHA-256 of everything that a backend is given; equal checksums pose the same question."""
+        checksum = hashlib.sha256(repr((self.name, self.dtype, self.seed, self.learning_rate, self.num_steps)).encode())
         for group in (self.params, self.batch, self.held_out):
             for key in sorted(group):
                 array = np.ascontiguousarray(group[key])
-                digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
-                digest.update(array.tobytes())
-        return digest.hexdigest()
+                checksum.update(f"{key} {array.dtype.str} {array.shape}".encode())
+                checksum.update(array.tobytes())
+        return checksum.hexdigest()
 
     def replace(self, **changes: Any) -> "Problem":
+        """Return the problem with some fields changed."""
         return msgspec.structs.replace(self, **changes)
 
 
 def array_dtype(dtype: str) -> np.dtype[Any]:
-    """The NumPy dtype that holds `dtype`: tf32 is float32 arrays multiplied in 19-bit TensorFloat."""
+    """Return the NumPy dtype that holds `dtype`: tf32 is float32 arrays multiplied in 19-bit TensorFloat."""
     return np.dtype("float32" if dtype == "tf32" else dtype)
 
 
 def epsilon(dtype: str) -> float:
-    """The unit of rounding: 2^-52, 2^-23, and 2^-10 for the ten explicit mantissa bits of tf32."""
+    """Return the unit of rounding: 2^-52, 2^-23, and 2^-10 for the ten explicit mantissa bits of tf32."""
     return 2.0**-10 if dtype == "tf32" else float(np.finfo(dtype).eps)
 
 
 def cast(arrays: Arrays, dtype: str) -> Arrays:
-    """The same arrays with floats in `dtype`; integers (labels) are left as they are."""
+    """Return the arrays with floats in `dtype`; integers (labels) stay as they are."""
     return {
         key: np.array(a, dtype=array_dtype(dtype) if a.dtype.kind == "f" else a.dtype, order="C")
         for key, a in arrays.items()
@@ -82,7 +84,7 @@ def cast(arrays: Arrays, dtype: str) -> Arrays:
 
 
 def in_dtype(problem: Problem, dtype: str) -> Problem:
-    """`problem` with every float converted; used for the float64 twin of a float32 problem."""
+    """Return `problem` with every float converted."""
     wider = array_dtype(dtype).itemsize / array_dtype(problem.dtype).itemsize
     return problem.replace(
         dtype=dtype,
@@ -94,14 +96,14 @@ def in_dtype(problem: Problem, dtype: str) -> Problem:
 
 
 NUDGE = 8
-"""Units in the last place by which a start may be moved and still be the same question; a power of 2."""
+"""A start may be moved by so many units in the last place and still pose the same question; a power of 2."""
 
 
 def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
-    """`arrays` with each entry moved, relative to itself, by -NUDGE to NUDGE - 1 times `unit`."""
+    """Return `arrays` with each entry moved, relative to itself, by -NUDGE to NUDGE - 1 times `unit`."""
 
     def nudge(array: Array) -> Array:
-        # Of a whole byte, which is drawn in half the time of a narrower range.
+        # A whole byte is drawn in half the time of a narrower range.
         units = rng.integers(-128, 128, array.shape, np.int8) // np.int8(128 // NUDGE)
         factors = units.astype(array.dtype)
         factors *= array.dtype.type(unit)
@@ -113,13 +115,12 @@ def nudged(arrays: Arrays, rng: np.random.Generator, unit: float) -> Arrays:
 
 
 def steps(flops: float, wanted: int) -> tuple[int, int]:
-    """(num_steps, timed_steps) for a problem whose step takes `flops`.
+    """Return (num_steps, timed_steps) for a problem whose step takes `flops`.
 
-    A rule from the problem alone, so that every machine is asked for the same work: about 0.3 Gflop
-    in a timed call, if a step also costs the flops of 10 us, and 15 Gflop in the whole descent,
-    which is a whole number of timed calls - one compiled program serves both.  Where `wanted` can be
-    divided so, a call is two steps at least, and a descent three calls.  Some 1 to 20 ms a
-    call are long enough for a clock, and short enough for six rounds of fourteen entrants.
+    The rule depends on the problem alone, so that every machine is asked for the same work.  A timed call does about 0.3
+    Gflop, where a step also counts 1 Mflop for the calls that it makes, and the whole descent 15 Gflop.  The descent is a
+    whole number of timed calls, so that one compiled program serves both.  Where `wanted` can be divided so, a call has at
+    least two steps, and a descent at least three calls.
     """
     cost = flops + 1e6
     timed = max(d for d in range(1, wanted + 1) if wanted % d == 0 and d <= max(2, 3e8 / cost))

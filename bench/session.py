@@ -1,96 +1,282 @@
-"""A session: from what a person selected to a finished record in results/."""
+"""THE PIPELINE: from what a person selected to a finished record.  Plan, prepare, check, race, measure limits, record.
 
-import glob
+Every stage returns what it found.  This module alone writes it into the record.
+"""
+
 import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
+from bench.agreement.reference import Reference
+from bench.agreement.tolerances import Tolerances
+from bench.console.escape import escaped
 from bench.console.interrupts import Interrupted, Interrupts
-from bench.devices import cpu
-from bench.plan import new_record
-from bench.plan.selection import Choice
-from bench.race.generation import Runner
-from bench.records.schema import Outcome, Record
-from bench.records.store import read, save, sole_writer
-from bench.workers.process import usable_cores
+from bench.devices import DEVICES
+from bench.errors import UsageError
+from bench.plan.new_record import new_record
+from bench.plan.resume import unfinished
+from bench.plan.selection import Selection
+from bench.plan.skipping import enters
+from bench.problem import Problem
+from bench.race import machine_limits, sanity_checks
+from bench.race.check import Checked, check
+from bench.race.prepare import Prepared, prepare
+from bench.race.rounds import Raced, Rounds
+from bench.records.host import Watch
+from bench.records.schema import Cell, Entrant, Outcome, Race, Record
+from bench.records.store import save, sole_writer
+from bench.workers import cores
+from bench.workers.cores import usable_cores
+from bench.workers.pool import Failures, Pool
+from bench.workers.process import Failed
 
 
 def run(
-    choice: Choice,
+    selection: Selection,
     results: Path,
     say: Callable[[str], None],
     resume: Path | None = None,
-    aside: Callable[[Record], str] = lambda record: "",
+    beside: Callable[[Record], str] = lambda record: "",
 ) -> Record:
-    """Race, and keep the record in `results` as it grows, or where it lies when it is resumed.
+    """Return the record of a race, which is kept in `results` as it grows, or where it lies when it is resumed.
 
-    `say` is told how far it is, and beside each line of that what `aside` has to say of the record so far.
-    Raises UsageError before anything is measured or when there is no room for the record, and
-    Interrupted after Ctrl-C; what was done before is on disk.
+    `say` is told how far the race is, followed by what `beside` says of the record so far.  Raises UsageError before
+    anything is measured or when there is no room for the record, and Interrupted after Ctrl-C; what was done is kept.
     """
-    with sole_writer(results if resume is None else resume.parent), cpu.reserved(usable_cores()):
-        if resume is None:
-            record, problems = new_record.new(choice)
-            path = _unused(results, record)
-        else:
-            record, problems = new_record.unfinished(resume, choice)
-            path = resume
-            _remove_temporaries(path)
-        with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
-            save(record, path)
-
-            def tell(line: str) -> None:
-                say(line + aside(record))
-
-            keep, stop = partial(save, record, path), interrupts.end_if_asked
-            try:
-                Runner(record, problems, Path(cache), choice.deadline, tell, save=keep, end_if_asked=stop).run()
+    with sole_writer(resume.parent if resume else results), cores.reserved(usable_cores()):
+        _temporary()
+        record, problems = unfinished(resume, selection) if resume else new_record(selection)
+        path = resume or _unused(results, record)
+        save(record, path)
+        try:
+            with Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
+                pipeline.say = lambda line: say(line + beside(record))
+                pipeline.save, pipeline.end_if_asked = partial(save, record, path), interrupts.end_if_asked
+                pipeline.race()
                 record.finished, record.status = datetime.now(UTC).isoformat(timespec="seconds"), "complete"
                 save(record, path)
-            except KeyboardInterrupt:
-                _leave(path)
-                kept = f"interrupted; what was done is in {path}"
-                raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
+        except KeyboardInterrupt:
+            kept = f"interrupted; what was done is in {path}"
+            raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
         say(f"record: {path}")
     return record
 
 
+def agreement(selection: Selection, say: Callable[[str], None], promises: bool = False) -> Record:
+    """Return a record of checked answers, and with `promises` of every promise of the protocol; nothing is timed or kept."""
+    selection.generations = 0
+    record, problems = new_record(selection)
+    with Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
+        pipeline.say, pipeline.end_if_asked = say, interrupts.end_if_asked
+        pipeline.check_only(promises)
+    return record
+
+
+@dataclass
+class Pipeline:
+    """The stages of a run, and the record that they fill."""
+
+    record: Record
+    problems: list[Problem]
+    pool: Pool
+    say: Callable[[str], None] = print
+    save: Callable[[], None] = lambda: None
+    end_if_asked: Callable[[], None] = lambda: None
+    """Called after every race that is saved; raises Interrupted to end the run there."""
+    _tolerances: dict[tuple[str, str], Tolerances] = field(default_factory=dict)
+
+    @classmethod
+    @contextmanager
+    def of(cls, record: Record, problems: list[Problem], selection: Selection) -> "Iterator[Pipeline]":
+        """Yield a pipeline, with this process off the core that is raced on and on few threads of its own."""
+        usable, threads = usable_cores(), max(selection.threads)
+        chosen = cores.choose(usable, threads, selection.core)
+        few = threadpool_limits(max(1, len(usable) // 4))  # of NumPy, which computes the references
+        with (
+            tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
+            cores.harness_on(chosen.harness),
+            few,
+        ):
+            yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))
+
+    def race(self) -> None:
+        """Race what the record's settings ask for and it does not hold yet."""
+        for generation in range(self.record.settings.generations):
+            for dtype in self.record.settings.dtypes:
+                if left := self._left(generation, dtype):
+                    with self.pool.generation(generation):
+                        for problem in left:
+                            self._race_one(generation, problem, last=problem is left[-1])
+        self._judge_samples()
+
+    def _race_one(self, generation: int, problem: Problem, last: bool) -> None:
+        """Prepare, check, race and record one problem."""
+        watch, earlier = Watch(self.pool.cores.racing), self._earlier(problem)
+        self._tell(generation, problem)
+        ready = self._prepare(generation, problem)
+        if earlier is None:
+            self._check(ready, problem)
+        racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
+        rounds = Rounds(self.pool, self._tolerances_of(problem), self.record.settings)
+        self._add_raced(problem, rounds.race(generation, racing, earlier))
+        if last:  # before the race is saved, because a run that is killed must not be complete without its limits
+            self.record.limits += machine_limits.measure(self.pool, self._raced(problem.dtype), self.record.limits)
+            self._refuse_impossible()
+        self.record.host_states.append(watch.state(generation))
+        self.save()
+        self.end_if_asked()
+
+    def check_only(self, promises: bool) -> None:
+        """Prepare and check every problem, and time nothing."""
+        for dtype in self.record.settings.dtypes:
+            with self.pool.generation(0):
+                for problem in self._left(0, dtype):
+                    self._tell(0, problem)
+                    self._check(self._prepare(0, problem), problem, promises)
+                    self.end_if_asked()
+
+    def _prepare(self, generation: int, problem: Problem) -> list[Entrant]:
+        entering = [e for e in self.record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
+        record, asked = self.record, self.record.settings.operations[problem.name]
+        prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
+        self._add_prepared(problem, prepared)
+        return prepared.ready
+
+    def _check(self, ready: list[Entrant], problem: Problem, promises: bool = False) -> None:
+        self._add_checked(problem, check(self.pool, ready, self._tolerances_of(problem), promises))
+
+    # What was found, into the record.
+
+    def _add_prepared(self, problem: Problem, prepared: Prepared) -> None:
+        for label, loaded in prepared.loaded.items():
+            entrant = self.record.entrant(label, problem.dtype)
+            entrant.outcome, entrant.mode, entrant.versions = Outcome("ok"), loaded.mode, loaded.versions
+            entrant.cores = self.pool.cores.of(entrant.resources.threads)
+            entrant.import_seconds.append(loaded.import_seconds)
+        for label, calls in prepared.first_calls.items():
+            self._cell(label, problem).first_calls += calls
+        for label, failure in prepared.unusable.items():
+            self.record.entrant(label, problem.dtype).outcome = failure.outcome
+        self._add_failures(problem, prepared.failed)
+
+    def _add_checked(self, problem: Problem, checked: Checked) -> None:
+        facts = self.record.facts(problem.name, problem.dtype)
+        facts.lower_bound, facts.reference = checked.lower_bound, checked.reference
+        for label, checks in checked.checks.items():
+            cell = self._cell(label, problem)
+            cell.checks, cell.outcome = checks, checked.outcomes[label]
+            cell.runs, cell.losses = checked.runs.get(label, []), checked.losses.get(label, [])
+        self.record.lab = self.record.lab or checked.lab
+        self._add_failures(problem, checked.failed)
+
+    def _add_raced(self, problem: Problem, raced: Raced) -> None:
+        for label, tally in raced.tallies.items():
+            entrant, cell = self.record.entrant(label, problem.dtype), self._cell(label, problem)
+            cell.cores_used.append(tally.cores_used)
+            cell.compilations += tally.compilations
+            entrant.busy_threads.append(tally.busy_threads)
+            entrant.idle_cpu_share.append(tally.idle_cpu_share)
+        for label, samples in raced.samples.items():
+            self._cell(label, problem).samples += samples
+        for label, transferred in raced.transferred.items():
+            for what in transferred.__struct_fields__:
+                if (found := getattr(transferred, what)) is not None:
+                    getattr(self._cell(label, problem), what).append(found)
+        self._add_failures(problem, raced.failed)
+        self.record.races.append(raced.race)
+        self.record.warnings += raced.warnings
+        if gpu := self.record.host.gpu:
+            gpu.readings += [dict(reading) for device in DEVICES.values() if (reading := device.read())]  # still warm
+
+    def _add_failures(self, problem: Problem, failures: Failures) -> None:
+        for label, failure in failures.items():
+            self._fail(self._cell(label, problem), failure)
+
+    def _fail(self, cell: Cell, failure: Failed) -> None:
+        """Give the cell the failure's outcome; what was measured before it failed is no result."""
+        outcome = failure.outcome
+        if cell.outcome.status == "ok" and not outcome.failed:
+            told = f"{outcome.status}, it said after every check was passed: {outcome.reason}"
+            outcome = Outcome("failed", told)
+        cell.outcome = outcome
+        cell.samples.clear()
+        entrant = self.record.entrant(cell.entrant, cell.dtype)
+        entrant.last_output = failure.output or entrant.last_output
+
+    def _refuse_impossible(self) -> None:
+        for entrant, cell in self._good_cells():
+            if reason := sanity_checks.too_fast(self.record, entrant, cell):
+                self._fail(cell, Failed("failed", reason))
+
+    def _judge_samples(self) -> None:
+        """Set the status of cells whose samples are none or no measurement; they are kept, so that a reader can see why."""
+        for _, cell in self._good_cells():
+            if cell.cores_used and not cell.samples:
+                most = f"{max(cell.cores_used):.2g} of a core at the most"
+                cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
+            elif reason := sanity_checks.unsteady(cell):
+                cell.outcome = Outcome("unsteady", reason)
+
+    # What the record says.
+
+    def _enters(self, entrant: Entrant, problem: Problem) -> bool:
+        """Return whether the entrant races this problem; why not goes into its cell."""
+        cell = self._cell(entrant.label, problem)
+        outcome = enters(self.record, entrant, problem)
+        if outcome.status in ("pending", "ok"):
+            return True
+        if outcome != cell.outcome:
+            cell.outcome = outcome
+            cell.samples.clear()
+        return False
+
+    def _good_cells(self) -> list[tuple[Entrant, Cell]]:
+        good = [cell for cell in self.record.cells if cell.outcome.status == "ok"]
+        return [(self.record.entrant(cell.entrant, cell.dtype), cell) for cell in good]
+
+    def _raced(self, dtype: str) -> list[Entrant]:
+        return [e for e in self.record.entrants if (e.dtype, e.outcome.status) == (dtype, "ok") and not e.control]
+
+    def _cell(self, label: str, problem: Problem) -> Cell:
+        return self.record.cell(label, problem.name, problem.dtype)
+
+    def _left(self, generation: int, dtype: str) -> list[Problem]:
+        done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
+        return [p for p in self.problems if p.dtype == dtype and p.name not in done]
+
+    def _earlier(self, problem: Problem) -> Race | None:
+        return next((r for r in self.record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
+
+    def _tolerances_of(self, problem: Problem) -> Tolerances:
+        key = (problem.name, problem.dtype)
+        return self._tolerances.setdefault(key, Tolerances(Reference(problem)))
+
+    def _tell(self, generation: int, problem: Problem) -> None:
+        of = f"{generation + 1} of {max(1, self.record.settings.generations)}"
+        self.say(f"generation {of}: {escaped(problem.name)}, {problem.dtype}")
+
+
+def _temporary() -> str:
+    """Return the folder for temporary files; UsageError for one that a compiler cannot use."""
+    folder = tempfile.gettempdir()
+    if any(c.isspace() or c in "'\"$" for c in folder):
+        raise UsageError(
+            f"compilers cannot use the folder {folder!r} for temporary files; set TMPDIR to one without spaces"
+        )
+    return folder
+
+
 def _unused(results: Path, record: Record) -> Path:
-    """Where `record` goes; two runs begun within one second get two names."""
+    """Return where the record goes; two runs begun within one second get two names."""
     begun, number = record.id, 1
     while (path := results / f"{record.id}.json").exists():
         number += 1
         record.id = f"{begun}-{number}"
     return path
-
-
-def _remove_temporaries(path: Path) -> None:
-    """Away with what was being written for `path` when its run was killed; the lock is held, so nobody writes now."""
-    for begun in path.parent.glob(f".{glob.escape(path.stem)}.*.tmp"):
-        begun.unlink()
-
-
-def _leave(path: Path) -> None:
-    """The record as it was last written, its unbegun cells said to be interrupted.
-
-    Not the one in memory: that may hold half a race, which resuming would run once more.
-    """
-    record = read(path)
-    for cell in record.cells:
-        if cell.outcome.status == "pending":
-            cell.outcome = Outcome(status="interrupted", reason="the run was ended before its race; --resume it")
-    record.status = "interrupted"
-    save(record, path)
-
-
-def agreement(choice: Choice, say: Callable[[str], None], conformance: bool = False) -> Record:
-    """Check the answers, and with `conformance` every promise of the protocol; nothing is timed and nothing written."""
-    choice.generations = 0
-    record, problems = new_record.new(choice)
-    with tempfile.TemporaryDirectory(prefix="compiled-") as cache, Interrupts() as interrupts:
-        stop = interrupts.end_if_asked
-        Runner(record, problems, Path(cache), choice.deadline, say, end_if_asked=stop, conformance=conformance).run()
-    return record

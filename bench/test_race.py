@@ -1,18 +1,18 @@
-"""What `pytest bench/ --benchmark-only` times: one test per backend x problem, for each operation.
+"""What `pytest bench/ --benchmark-only` times: one test for each operation, backend and problem.
 
-The race has been run when a test begins, all backends in turn; a test replays its samples through
-pytest-benchmark's public interface, so that its tables, JSON, histograms and `compare` work.
+The race has been run when a test begins.  A test replays its samples through pytest-benchmark's public interface, so that
+its tables, JSON, histograms and `compare` work.
 """
 
 import pytest
 
-from bench.records.schema import Cell, Operation, Record
-from bench.report import units
+from bench.operations import OPERATIONS
+from bench.records.schema import Cell, Record
 from bench.statistics import per_call
 
 
 class ReplayClock:
-    """A clock that stands still until it is moved on by a recorded sample."""
+    """A clock that stands still until a recorded sample moves it on."""
 
     now = 0.0
 
@@ -21,33 +21,18 @@ class ReplayClock:
 
 
 clock = ReplayClock()
-replayed = pytest.mark.benchmark(timer=clock)
 
 
-@replayed
-def test_train(benchmark, cell: Cell, record: Record) -> None:
-    replay(benchmark, cell, "train", record)
-
-
-@replayed
-def test_value_and_grad(benchmark, cell: Cell, record: Record) -> None:
-    replay(benchmark, cell, "value_and_grad", record)
-
-
-@replayed
-def test_loss(benchmark, cell: Cell, record: Record) -> None:
-    replay(benchmark, cell, "loss", record)
-
-
-def replay(benchmark, cell: Cell, operation: Operation, record: Record) -> None:
-    """Seconds a call, every sample of every generation as one round."""
+@pytest.mark.benchmark(timer=clock)
+def test_race(benchmark, operation: str, cell: Cell, record: Record) -> None:
+    """Replay the seconds per call: every sample of every generation is one round."""
     samples = [x for s in cell.samples if s.operation == operation for x in per_call(s)]
     if not samples:
-        pytest.skip(_left_out(operation, record))
+        pytest.skip(_left_out(operation, cell.problem, record))
     steps = record.facts(cell.problem, cell.dtype).timed_steps
-    # The table's heading; below it the backend alone tells the rows apart, and they fit 80 columns.
+    # The heading of the table says the rest, so that its rows fit 80 columns.
     benchmark.group = f"{operation} {cell.problem} {cell.dtype}"
-    benchmark.group += f", {units.plural(steps, 'step')} a call" if operation == "train" else ""
+    benchmark.group += f", {steps} steps a call" if OPERATIONS[operation].takes_steps else ""
     benchmark.name = cell.entrant
     benchmark.extra_info.update(record=record.id, timed_steps=steps)
     coming = iter(samples)
@@ -58,7 +43,7 @@ def replay(benchmark, cell: Cell, operation: Operation, record: Record) -> None:
     benchmark.pedantic(next_sample, rounds=len(samples))
 
 
-def _left_out(operation: Operation, record: Record) -> str:
-    if operation not in record.settings.operations:
-        return f"{operation} was not raced: this record is of {' and '.join(record.settings.operations)}"
-    return f"{operation} of a mode that compiles the whole descent is that of its step mode"
+def _left_out(operation: str, problem: str, record: Record) -> str:
+    if operation not in record.settings.operations[problem]:
+        return f"{operation} was not raced on {problem}"
+    return f"{operation} of a compiled loop is that of its compiled step"

@@ -2,6 +2,8 @@
 
 import gc
 import os
+import signal
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -26,6 +28,7 @@ import pytest
 import backends
 from bench.backend import Backend, Unsupported
 from bench.records.schema import Entrant, Record
+from bench.resources import Resources
 from tests.running import race_little
 from tests.sample_record import sample_record
 
@@ -41,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest of the last files first, or one of two processes ends with it when the other has nothing left to do.
+    """Put the longest of the last files first, or one of two processes ends with it when the other has nothing left to do.
 
     Of these first the one whose programs others then find compiled on the disk.
     """
@@ -55,7 +58,7 @@ def _loaded(name: str, device: str, dtype: str) -> Backend:
 
 
 def loaded(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
-    """The backend; a mode that this version of its library cannot run skips the test."""
+    """Return the backend; a mode that this version of its library cannot run skips the test."""
     try:
         return _loaded(name, device, dtype)
     except Unsupported as unsupported:
@@ -66,12 +69,12 @@ def loaded(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
 
 @pytest.fixture
 def three() -> list[Entrant]:
-    """Entrants, LABELS by name, all of which are NumPy."""
-    return [Entrant(label=label, backend="numpy", device="cpu", dtype="float32") for label in LABELS]
+    """Return entrants of the names LABELS, all of which are NumPy."""
+    return [Entrant(label, "numpy", Resources(), "float32") for label in LABELS]
 
 
 def bits(tree: Any) -> Any:
-    """Something that is equal when, and only when, every dtype, shape and bit is."""
+    """Return something that is equal when, and only when, every dtype, shape and bit is."""
     if isinstance(tree, dict):
         return {key: bits(value) for key, value in tree.items()}
     if isinstance(tree, tuple):
@@ -83,3 +86,13 @@ def bits(tree: Any) -> Any:
 @pytest.fixture(scope="session")
 def whole() -> Record:
     return sample_record()
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Let this process heed the signals that end a run, and afterwards handle them as before: an interrupted run ignores them."""
+    heard = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {told: signal.signal(told, signal.SIG_DFL) for told in heard}
+    yield
+    for told, handler in before.items():
+        signal.signal(told, handler)

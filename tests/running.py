@@ -1,13 +1,27 @@
 """What the tests that run whole commands and races share."""
 
+import gc
+import math
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bench import session
+from bench.devices import DEVICES, Probe
 from bench.plan import selection
-from bench.race import machine_limits
-from bench.records.schema import Record
+from bench.plan.selection import Selection
+from bench.race import sanity_checks
+from bench.records.schema import Entrant, Record
 from bench.records.store import read
 from bench.workers import messages
+from bench.workers.environment import USUAL_LAYOUT, Layout
+from bench.workers.process import Failed
+from bench.workers.worker import Worker, answer
 
 ROOT = Path(__file__).parents[1]
 QUICK = "factorisation/24x6r2"
@@ -15,21 +29,86 @@ QUICK = "factorisation/24x6r2"
 
 
 def race_little() -> None:
-    """The machine's limit by products and copies of 0.02 s, not 0.7 to 1.7: nothing honest raced here comes near it.
+    """Make races short, because here nobody looks at their times.
 
-    And a quick race begins its turns with a millisecond of untimed calls, or four calls: here nobody looks at its times.
+    The machine's limit is that of products and copies of 0.02 s, not 0.7 to 1.7: nothing honest raced here comes near it.  A
+    quick race begins its turns with a millisecond of untimed calls, or four calls.
     """
-    machine_limits.PROBES["cpu"] = messages.Probe(side=512, copied_bytes=2**22)
+    DEVICES["cpu"] = replace(DEVICES["cpu"], probe=Probe(side=512, copied_bytes=2**22))
     selection.WARM_UP["quick"] = 0.001
 
 
+class Here:
+    """A worker without a process of its own: it is asked and answers in the same messages, in this process."""
+
+    loaded: messages.Loaded | None = None
+
+    def __init__(self, entrant: Entrant, cores: Sequence[int], cache: Path, layout: Layout = USUAL_LAYOUT) -> None:
+        self._worker, self.alive = _Unpinned(), True
+
+    def ask(self, request: messages.Request, deadline: float) -> Any:
+        asked = messages.unpack_request(messages.pack(request))
+        method = getattr(self._worker, type(asked).__name__.lower())
+        found = messages.unpack_answer(answer(method, asked))
+        if isinstance(found, messages.Trouble):
+            raise Failed(found.status, found.reason)
+        return found
+
+    def kill(self) -> None:
+        self.alive = False
+
+    end = kill
+
+
+class _Unpinned(Worker):
+    """It leaves the threads of the tests where they are."""
+
+    def pin(self, ask: messages.Pin) -> messages.Done:
+        return messages.Done()
+
+    def _tidy(self) -> None:
+        pass
+
+
+@contextmanager
+def without_processes() -> Iterator[None]:
+    """Race in this process alone, which is ten times as fast; it cannot show who computes out of turn or is starved."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.workers.pool.Process", Here)
+        patch.setattr(sanity_checks, "MOST_IDLE_CPU_SHARE", math.inf)
+        patch.setattr(sanity_checks, "FEWEST_CORES_USED", 0.0)
+        gc.collect()
+        gc.freeze()  # or every turn looks through all that the tests have loaded
+        try:
+            yield
+        finally:
+            gc.unfreeze()
+
+
+def raced(
+    folder: Path, names: Sequence[str] = ("numpy",), problems: Sequence[str] = (QUICK,), **selected: Any
+) -> Record:
+    """Return the record of a short race, read back from the disk; none is starved where others use the core, too."""
+    asked = {"devices": ["cpu"], "pace": "quick", "generations": 1} | selected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sanity_checks, "FEWEST_CORES_USED", 0.0)
+        made = session.run(Selection(list(names), list(problems), **asked), folder, lambda line: None)
+    return read(folder / f"{made.id}.json")
+
+
+def found(record: Record, name: str, problem: str = QUICK) -> tuple[str, str]:
+    """Return the status and the reason of a cell."""
+    outcome = record.cell(name, problem, record.settings.dtypes[0]).outcome
+    return outcome.status, outcome.reason
+
+
 def published() -> Path:
-    """The record that README is about: a run of one's own may lie beside it."""
+    """Return the record that README is about: a run of one's own may lie beside it."""
     (link,) = re.findall(r"\]\((results/20[^)]*\.json)\)", (ROOT / "README.md").read_text())
     return ROOT / link
 
 
 def the_record(folder: Path) -> Record:
-    """The only one there; a test may have other JSON beside it."""
+    """Return the only record there; a test may have other JSON beside it."""
     (path,) = folder.glob("20*.json")
     return read(path)

@@ -168,7 +168,7 @@ def _settings(backends: Sequence[str], problems: Sequence[str], generations: int
         rounds=rounds,
         warm_up_seconds=0.02,
         seed=0,
-        operations=list(OPERATIONS),
+        operations={problem: list(OPERATIONS) for problem in problems},
         problems=list(problems),
         backends=list(backends),
         resources=[Resources()],

@@ -54,7 +54,7 @@ class InPlace:
         return params, losses
 
     def _half_gradient(self, params, batch):
-        """The loss; R V and R^T U are left in `grads`, the factor 2 to whoever scales them next."""
+        """Return the loss, and leave R V and R^T U in `grads`; whoever scales them next brings the factor 2."""
         loss = self.loss(params, batch)
         np.matmul(self.R, params["V"], out=self.grads["U"])
         np.matmul(self.R.T, params["U"], out=self.grads["V"])

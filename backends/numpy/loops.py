@@ -19,7 +19,7 @@ class NumPy:
 
     @property
     def versions(self) -> dict[str, str]:
-        """NumPy's version, and that of its BLAS, whose kernel is chosen when it is loaded."""
+        """Return NumPy's version, and that of its BLAS, whose kernel is chosen when it is loaded."""
         found = {"numpy": np.__version__}
         loaded = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         # scipy brings another, which may have been loaded first; NumPy's own lies in a folder of its name.

@@ -30,7 +30,7 @@ def _logits(h, params):
 
 
 def _cross_entropy(z, y):
-    """(sum of log(sum(exp(z))) - z[y], exp(z) and its sum over the classes, both after the largest of z was taken off)."""
+    """Return (sum of log(sum(exp(z))) - z[y], exp(z) and its sum over the classes, both after the largest of z was taken off)."""
     z = z - np.max(z, axis=1, keepdims=True)
     exp_z = np.exp(z)
     total = np.sum(exp_z, axis=1, keepdims=True)
@@ -79,7 +79,7 @@ class InPlace:
         return params, losses
 
     def _gradient(self, params, batch):
-        """The loss; the gradient is left in `grads`."""
+        """Return the loss, and leave the gradient in `grads`."""
         loss = self.loss(params, batch)
         dz = self.z
         dz /= self.column

@@ -1,7 +1,6 @@
-"""What a backend computes for the gates of agreement; knows neither the answer nor the tolerances."""
+"""Compute what a backend is checked by; this module knows neither the right answer nor the tolerances."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,18 +8,24 @@ import numpy as np
 from msgspec import Struct
 
 from bench import clock
-from bench.backend import Backend, parts
+from bench.backend import Backend
+from bench.operations import OPERATIONS, Functions
 from bench.problem import Array, Arrays, Problem
+
+Function = Callable[[Any, Any], Any]
 
 
 class Point(Struct):
-    """What is said of the loss at one point."""
+    """What the operations return at one point; `train` is not among them."""
 
-    alone: Array
-    """By `loss`."""
-    loss: Array
-    """By `value_and_grad`, with the gradient."""
-    grads: Arrays
+    losses: dict[str, Array]
+    """By operation."""
+    arrays: dict[str, Arrays]
+    """By operation; empty where it returns a loss alone."""
+
+    @property
+    def grads(self) -> Arrays:
+        return self.arrays["value_and_grad"]
 
 
 class Answers(Struct):
@@ -30,7 +35,7 @@ class Answers(Struct):
     halfway: Point
     """Halfway down the reference's descent."""
     decoy: Point
-    """Another start and another batch, which no one who looked ahead has seen."""
+    """From another start, on another batch: an answer that was kept from before is wrong here."""
     decoy_losses: Array
     params: Arrays
     """Trained from the start, over `num_steps`."""
@@ -38,7 +43,7 @@ class Answers(Struct):
 
 
 class Seconds(Struct):
-    """Of an operation, the least of several tries: a lazy backend is so every time, an honest one is disturbed now and then."""
+    """What parts of a call take, the least of several tries: a lazy backend is lazy every time."""
 
     wait: float
     """A timed call, until `wait` returned."""
@@ -48,94 +53,91 @@ class Seconds(Struct):
     """`get` of the same arrays, which had been put there."""
 
 
-class Evidence(Answers, tag=True):
-    """Answers, and how they were come by."""
+class Computed(Answers, tag=True):
+    """The answers, and how the backend behaved when it computed them."""
 
     trained: list[Arrays]
     """From the problem's start, and from every other."""
     repeats: bool
-    """The same descent twice gave the same bits, and so did a timed call of each operation."""
+    """Whether the same descent, and the same call of each operation, gave the same bits twice."""
     untouched: bool
-    """params and batch were left as they were, by every operation."""
+    """Whether every operation left params and batch as they were."""
     kept: bool
-    """A call left the output of the one before as it was, of every operation."""
+    """Whether every operation left the output of the call before as it was."""
     seconds: dict[str, Seconds]
     """By operation."""
 
 
 FEWEST_TRIES, MOST_TRIES, ENOUGH_SECONDS = 3, 100, 0.02
-"""Of how long a call and a fetch take: the shorter they are, the more a disturbance is of them."""
-
-Operations = dict[str, Callable[[Any, Any], Any]]
+"""How often a call and a fetch are timed: short ones more often, because a disturbance is a larger part of them."""
 
 
-def makers(backend: Backend, problem: Problem) -> dict[str, Callable[[], Callable]]:
-    """What makes each of the three functions that are judged and then timed; one compiled program each."""
-    return {
-        "loss": partial(backend.loss, problem),
-        "value_and_grad": partial(backend.value_and_grad, problem),
-        "train": partial(backend.trainer, problem, problem.timed_steps),
-    }
+def answers(backend: Backend, functions: Functions, problem: Problem, halfway: Arrays, decoy: Problem) -> Answers:
+    """Return what the functions compute for the checks.
 
-
-def operations(backend: Backend, problem: Problem) -> Operations:
-    """All three, made."""
-    return {name: make() for name, make in makers(backend, problem).items()}
-
-
-def answers(backend: Backend, operations: Operations, problem: Problem, halfway: Arrays, decoy: Problem) -> Answers:
-    """The decoy comes first: an answer kept from it is wrong for the problem.
-
-    The batch is put once for the start and halfway, as it is for all turns: an answer kept for a batch is wrong halfway.
+    The decoy comes first, so that an answer kept from it is wrong for the problem.  The batch is put once for the start and
+    halfway, as it is for all turns, so that an answer kept for a batch is wrong halfway.
     """
-
-    def asked(operation: str, params: Arrays, batch: Any) -> tuple[Any, Any]:
-        return parts(operation, backend.get(backend.wait(operations[operation](backend.put(params), batch))))
-
-    def point(params: Arrays, batch: Any) -> Point:
-        (alone, _), (loss, grads) = asked("loss", params, batch), asked("value_and_grad", params, batch)
-        return Point(np.array(alone), np.array(loss), _arrays(grads))
-
-    decoy_point = point(decoy.params, backend.put(decoy.batch))
-    _, decoy_losses = descend(backend, operations, decoy)
-    params, losses = descend(backend, operations, problem)
+    there = _point(backend, functions, decoy.params, backend.put(decoy.batch))
+    _, decoy_losses = descend(backend, functions, decoy)
+    params, losses = descend(backend, functions, problem)
     batch = backend.put(problem.batch)
     return Answers(
-        start=point(problem.params, batch),
-        halfway=point(halfway, batch),
-        decoy=decoy_point,
+        start=_point(backend, functions, problem.params, batch),
+        halfway=_point(backend, functions, halfway, batch),
+        decoy=there,
         decoy_losses=decoy_losses,
         params=params,
         losses=losses,
     )
 
 
-def testify(
-    backend: Backend, operations: Operations, problem: Problem, halfway: Arrays, decoy: Problem, others: list[Problem]
-) -> Evidence:
-    """The same functions that will be timed, asked about `problem`, its `decoy` and `others`' starts."""
-    given = answers(backend, operations, problem, halfway, decoy)
+def _point(backend: Backend, functions: Functions, params: Arrays, batch: Any) -> Point:
+    point = Point({}, {})
+    for name, function in functions.items():
+        if not OPERATIONS[name].takes_steps:
+            output = backend.get(backend.wait(function(backend.put(params), batch)))
+            loss, arrays = OPERATIONS[name].split(output)
+            point.losses[name], point.arrays[name] = np.array(loss), _copies(arrays)
+    return point
+
+
+def compute(
+    backend: Backend, functions: Functions, problem: Problem, halfway: Arrays, decoy: Problem, others: list[Problem]
+) -> Computed:
+    """Return what the functions that will be timed compute for `problem`, its `decoy` and the starts of `others`."""
+    given = answers(backend, functions, problem, halfway, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
-    again, losses = descend(backend, operations, problem)
-    seconds = {name: _seconds(backend, name, call, params, batch) for name, call in operations.items()}
+    again, losses = descend(backend, functions, problem)
+    seconds = {name: _seconds(backend, name, call, params, batch) for name, call in functions.items()}
     elsewhere = backend.put(decoy.params)
-    kept, repeated = zip(
-        *(_manners(backend, name, call, params, elsewhere, batch) for name, call in operations.items()), strict=True
-    )
-    return Evidence(
+    behaved = [_behaviour(backend, name, call, params, elsewhere, batch) for name, call in functions.items()]
+    return Computed(
         **msgspec.structs.asdict(given),
-        trained=[given.params, *(descend(backend, operations, other)[0] for other in others)],
-        repeats=all(repeated) and same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
+        trained=[given.params, *(descend(backend, functions, other)[0] for other in others)],
+        repeats=all(repeated for _, repeated in behaved)
+        and same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
         untouched=same_bits(backend.get(params), problem.params) and same_bits(backend.get(batch), problem.batch),
-        kept=all(kept),
+        kept=all(kept for kept, _ in behaved),
         seconds=seconds,
     )
 
 
-def _manners(
-    backend: Backend, operation: str, call: Callable[[Any, Any], Any], params: Any, other: Any, batch: Any
+def descend(backend: Backend, functions: Functions, problem: Problem) -> tuple[Arrays, Array]:
+    """Return (params, losses) of the whole descent, by timed calls one after another."""
+    train = OPERATIONS["train"]
+    params, batch, losses = backend.put(problem.params), backend.put(problem.batch), []
+    for _ in range(problem.num_steps // problem.timed_steps):
+        output = backend.wait(functions["train"](params, batch))
+        losses.append(np.array(train.split(backend.get(output))[0]))
+        params, _ = output
+    return _copies(backend.get(params)), np.concatenate(losses)
+
+
+def _behaviour(
+    backend: Backend, operation: str, call: Function, params: Any, other: Any, batch: Any
 ) -> tuple[bool, bool]:
-    """(whether its output is the same after another call, from another start; whether a third gives it once more)."""
+    """Return whether an output stays the same after a call from another start, and whether a third call repeats it."""
 
     def found(output: Any) -> Arrays:
         return _flat(operation, backend.get(output))
@@ -146,13 +148,7 @@ def _manners(
     return same_bits(found(output), before), same_bits(found(backend.wait(call(params, batch))), before)
 
 
-def _flat(operation: str, output: Any) -> Arrays:
-    """Copies of all that it returned: the loss or losses as `""`, and arrays by key."""
-    losses, arrays = parts(operation, output)
-    return _arrays({"": losses, **arrays})
-
-
-def _seconds(backend: Backend, operation: str, call: Callable[[Any, Any], Any], params: Any, batch: Any) -> Seconds:
+def _seconds(backend: Backend, operation: str, call: Function, params: Any, batch: Any) -> Seconds:
     def one() -> tuple[float, float, float]:
         wait, output = clock.timed(lambda: backend.wait(call(params, batch)))
         fetch, fetched = clock.timed(lambda: backend.get(output))
@@ -165,26 +161,22 @@ def _seconds(backend: Backend, operation: str, call: Callable[[Any, Any], Any], 
     return Seconds(*map(min, zip(*tries, strict=True)))
 
 
-def descend(backend: Backend, operations: Operations, problem: Problem) -> tuple[Arrays, Array]:
-    """(params, losses) of the whole descent, as timed calls one after another."""
-    params, batch, losses = backend.put(problem.params), backend.put(problem.batch), []
-    for _ in range(problem.num_steps // problem.timed_steps):
-        output = backend.wait(operations["train"](params, batch))
-        losses.append(np.array(parts("train", backend.get(output))[0]))
-        params, _ = output
-    return _arrays(backend.get(params)), np.concatenate(losses)
+def _flat(operation: str, output: Any) -> Arrays:
+    """Return copies of all that was returned: the loss or losses as `""`, and arrays by key."""
+    losses, arrays = OPERATIONS[operation].split(output)
+    return _copies({"": losses, **arrays})
+
+
+def _copies(tree: Any) -> Arrays:
+    """Return copies, because a backend may write to a buffer again that it returned."""
+    return {key: np.array(value) for key, value in tree.items()}
 
 
 def same_bits(ours: Arrays, theirs: Arrays) -> bool:
-    """The same keys, dtypes, shapes and bytes; NaN equals a NaN of the same bits."""
+    """Return whether keys, dtypes, shapes and bytes are equal; NaN equals a NaN of the same bits."""
     return ours.keys() == theirs.keys() and all(
         (a := np.asarray(ours[key])).dtype == theirs[key].dtype
         and a.shape == theirs[key].shape
         and a.tobytes() == theirs[key].tobytes()
         for key in ours
     )
-
-
-def _arrays(tree: Any) -> Arrays:
-    """Copies: what a backend returned may be a buffer that it writes to again."""
-    return {key: np.array(value) for key, value in tree.items()}

@@ -1,14 +1,17 @@
-"""The evidence against the reference: for each promise an error, a tolerance, and a sentence."""
+"""Hold what a backend computed against the reference: for each check an error, a tolerance and a sentence."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from bench.agreement.answers import Evidence
-from bench.agreement.reference import Reference, distances, norm
+from bench.agreement.answers import Computed
+from bench.agreement.distances import distances, norm
+from bench.agreement.reference import Reference
+from bench.agreement.tolerances import Tolerances
 from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
-from bench.records.schema import Check, Operation, Outcome, Run
+from bench.records.schema import Check, Outcome, Run
 from bench.workloads import WORKLOADS
+from bench.workloads.protocol import Allowed
 
 _EXPLAINED = {
     "loss": "the loss, alone and beside the gradient, at the start, halfway down and of the decoy, the worst of them",
@@ -25,88 +28,76 @@ _EXPLAINED = {
 _DIVERGED = "diverged: "
 
 MOST_OF_A_CALL, MOST_COPIES = 0.1, 3
-"""That fetching a result may take: what a backend leaves to `get` is not timed.  The larger of the two is allowed.
-
-A heuristic.  Numpy, torch-eager and JAX were asked a dozen times on six problems, from 7 thousand to 400 million flops a
-step, with a busy process on their core: the worst came to 0.6 of it."""
+"""Fetching a result may take so much of a call, or so many copies of the same arrays, whichever is more: what a backend
+leaves to `get` is not timed.  A heuristic (docs/measured.md)."""
 
 
-def judge(reference: Reference, evidence: Evidence) -> list[Check]:
-    """Every gate, in order; the first that compares shapes and dtypes ends it when it fails."""
-    form = _form(reference, evidence)
+def judge(tolerances: Tolerances, computed: Computed) -> list[Check]:
+    """Return every check, in order; the first, of shapes and dtypes, is the only one when it fails."""
+    form = _form(tolerances.problem, computed)
     if not form.passed:
         return [form]
-    errors = distances(evidence, reference.truth)
-    compared = [_compared(gate, error, reference.tolerance(gate)) for gate, error in errors.items()]
-    return [form, *compared, _end_state(reference, evidence), *_manners(evidence)]
+    errors = distances(computed, tolerances.reference.truth)
+    compared = [_compared(check, error, tolerances.of(check)) for check, error in errors.items()]
+    return [form, *compared, _end_state(tolerances, computed), *_behaviour(computed)]
 
 
 def outcome(checks: list[Check]) -> Outcome:
-    """ok, or diverged / disagrees with the first failure's sentence."""
-    failed = next((gate for gate in gates if not gate.passed), None)
+    """Return ok, or `diverged` or `disagrees` with the sentence of the first failure."""
+    failed = next((check for check in checks if not check.passed), None)
     if failed is None:
-        return Outcome(status="ok")
-    word = "diverged" if failed.what.startswith(_DIVERGED) else "disagrees"
-    far = (
-        f"; off by {failed.error:.2g}, where {failed.tolerance:.2g} is allowed"
-        if failed.error and failed.tolerance
-        else ""
-    )
-    return Outcome(status=word, reason=f"{failed.name}: {failed.what}{far}")
+        return Outcome("ok")
+    status = "diverged" if failed.what.startswith(_DIVERGED) else "disagrees"
+    told = failed.error and failed.tolerance
+    far = f"; off by {failed.error:.2g}, where {failed.tolerance:.2g} is allowed" if told else ""
+    return Outcome(status, f"{failed.name}: {failed.what}{far}")
 
 
 def promised(broken: Mapping[str, str]) -> list[Check]:
-    """Return a gate for each promise, by how it was broken or ''."""
-    return [
-        Check(name=name, error=float(bool(how)), tolerance=0.0, passed=not how, what=how or "the promise is kept")
-        for name, how in broken.items()
-    ]
-
-
-def quality(reference: Reference, trained: Arrays) -> dict[str, float]:
-    """What training came to; the start makes no difference to how it is judged."""
-    return WORKLOADS[reference.problem.workload].quality(reference.problem, trained)
+    """Return a check for each promise, from how it was broken or ''."""
+    return [_kept_or_not(name, not how, how or "the promise is kept") for name, how in broken.items()]
 
 
 def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
-    """`quality` from the problem's start and from every other; `trained` in that order."""
+    """Return what training came to from the problem's start and from every other; `trained` is in that order."""
+    quality = WORKLOADS[reference.problem.workload].quality
     seeds = [problem.seed for problem in (reference.problem, *reference.others)]
-    found = [Run(seed=seed, quality=quality(reference, t)) for seed, t in zip(seeds, trained, strict=True)]
+    found = [Run(seed, quality(reference.problem, params)) for seed, params in zip(seeds, trained, strict=True)]
     return sorted(found, key=lambda run: run.seed)
 
 
-def timed_call_agrees(reference: Reference, operation: Operation, loss: float, distance: float) -> bool:
-    """Whether a timed call ended where the reference does, to half the digits of the dtype.
+def timed_call_agrees(tolerances: Tolerances, operation: str, loss: float, distance: float) -> bool:
+    """Return whether a timed call ended where the reference does, to half the digits of the dtype.
 
-    `loss` is its last, `distance` how far from its start its answer lies.  Half, because every timed start is
-    turned and nudged by a few units in the last place, and two numbers stand for all; the gates have compared the rest.
+    `loss` is its last loss, `distance` how far its answer lies from its start.  Half the digits, because every timed start
+    is turned and moved by a few units in the last place, and two numbers stand for all; the checks compared the rest.
     """
-    half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
-    tolerances = [half_the_digits, half_the_digits]
+    reference, half_the_digits = tolerances.reference, float(np.sqrt(epsilon(tolerances.problem.dtype)))
+    allowed = [half_the_digits, half_the_digits]
     if operation == "train":
-        tolerances = [max(half_the_digits, reference.tolerance(g)) for g in ("trajectory", "trained params")]
+        allowed = [max(half_the_digits, tolerances.of(check)) for check in ("trajectory", "trained params")]
     sizes = (reference.least_loss, norm(reference.problem.params))
-    allowed = np.multiply(tolerances, sizes)
-    return bool(np.isclose((loss, distance), reference.timed[operation], rtol=tolerances, atol=allowed).all())
+    absolute = np.multiply(allowed, sizes)
+    return bool(np.isclose((loss, distance), reference.timed[operation], rtol=allowed, atol=absolute).all())
 
 
-def _form(reference: Reference, evidence: Evidence) -> Check:
-    """Keys, shapes, dtypes, finiteness: what every comparison of numbers takes for granted."""
-    fault = next(_faults(reference.problem, evidence), "")
+def _form(problem: Problem, computed: Computed) -> Check:
+    """Return the check that every comparison of numbers relies on: keys, shapes, dtypes, finite numbers."""
+    fault = next(_faults(problem, computed), "")
     what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
-    return Check(name="form", error=None if fault else 0.0, tolerance=0.0, passed=not fault, what=what)
+    return Check("form", None if fault else 0.0, 0.0, not fault, what)
 
 
-def _faults(problem: Problem, evidence: Evidence) -> Iterator[str]:
-    """Single gradients first: a descent is only said to have diverged when they are in order."""
-    points = {"at the start": evidence.start, "halfway": evidence.halfway, "of the decoy": evidence.decoy}
+def _faults(problem: Problem, computed: Computed) -> Iterator[str]:
+    """Yield what is wrong; single calls come first, because a descent has diverged only when they are in order."""
+    points = {"at the start": computed.start, "halfway": computed.halfway, "of the decoy": computed.decoy}
     for where, point in points.items():
-        yield from _fault(f"loss {where}", point.loss, (), problem.dtype)
+        yield from _fault(f"loss {where}", point.losses["value_and_grad"], (), problem.dtype)
         yield from _faults_of_arrays(f"gradient {where}", point.grads, problem)
-        yield from _fault(f"loss alone {where}", point.alone, (), problem.dtype)
-    for what, losses in {"losses": evidence.losses, "decoy losses": evidence.decoy_losses}.items():
+        yield from _fault(f"loss alone {where}", point.losses["loss"], (), problem.dtype)
+    for what, losses in {"losses": computed.losses, "decoy losses": computed.decoy_losses}.items():
         yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
-    for i, params in enumerate(evidence.trained):
+    for i, params in enumerate(computed.trained):
         yield from _faults_of_arrays(f"trained from start {i}", params, problem)
 
 
@@ -128,47 +119,55 @@ def _fault(what: str, array: Array, shape: tuple[int, ...], dtype: str) -> Itera
         yield f"{bad}{what} holds {np.count_nonzero(~np.isfinite(array))} of {array.size} numbers that are not finite"
 
 
-def _compared(gate: str, error: float, tolerance: float) -> Check:
-    return Check(name=gate, error=error, tolerance=tolerance, passed=error <= tolerance, what=_EXPLAINED[gate])
+def _compared(name: str, error: float, tolerance: float) -> Check:
+    what = _EXPLAINED.get(name, f"{name} against that of the reference in float64, Euclidean norm")
+    return Check(name, error if np.isfinite(error) else None, tolerance, error <= tolerance, what)
 
 
-def _end_state(reference: Reference, evidence: Evidence) -> Check:
-    judged_by = WORKLOADS[reference.problem.workload].end_state
-    error, tolerance, what = judged_by(reference, evidence.trained)
-    known = error if np.isfinite(error) else None
-    return Check(name="end state", error=known, tolerance=tolerance, passed=error <= tolerance, what=what)
+def _end_state(tolerances: Tolerances, computed: Computed) -> Check:
+    reference, problem = tolerances.reference, tolerances.problem
+    allowed = Allowed(
+        loss_error=tolerances.of("trajectory"),
+        params_error=tolerances.of("trained params"),
+        least_loss=reference.least_loss,
+        lower_bound=reference.lower_bound,
+    )
+    found = WORKLOADS[problem.workload].end_state(problem, computed.trained, reference.trained, allowed)
+    known = float(found.error) if np.isfinite(found.error) else None
+    return Check("end state", known, found.tolerance, found.error <= found.tolerance, found.what)
 
 
-def _manners(evidence: Evidence) -> list[Check]:
-    """Promises that are kept or broken, each with a sentence for either; what may break another comes first."""
-    laziest = max(evidence.seconds, key=lambda operation: _laziness(evidence, operation))
-    seconds = evidence.seconds[laziest]
-    waited = f"{laziest}: wait returned after {seconds.wait * 1e3:.2f} ms, and fetching the result took {seconds.fetch * 1e3:.2f} ms more"
-    promises = {
+def _behaviour(computed: Computed) -> list[Check]:
+    """Return the checks of how the backend behaved; what may break another check comes first."""
+    slowest = max(computed.seconds, key=lambda operation: _left_to_get(computed, operation))
+    seconds = computed.seconds[slowest]
+    waited = f"{slowest}: wait returned after {seconds.wait * 1e3:.2f} ms, and fetching the result took {seconds.fetch * 1e3:.2f} ms more"
+    found = {
         "arguments untouched": (
-            evidence.untouched,
+            computed.untouched,
             "params and batch are left as they were given",
             "params or batch were changed by the call they were given to",
         ),
         "outputs kept": (
-            evidence.kept,
+            computed.kept,
             "a call leaves the output of the one before as it was",
             "a call changed the output of the one before",
         ),
         "repeatable": (
-            evidence.repeats,
+            computed.repeats,
             "the same call twice gives the same bits",
             "the same call twice gave different bits",
         ),
-        "waits": (_laziness(evidence, laziest) <= 1, waited, waited),
     }
-    return [
-        Check(name=name, error=float(not kept), tolerance=0.0, passed=kept, what=true if kept else false)
-        for name, (kept, true, false) in promises.items()
-    ]
+    checks = [_kept_or_not(name, kept, true if kept else false) for name, (kept, true, false) in found.items()]
+    return [*checks, _kept_or_not("waits", _left_to_get(computed, slowest) <= 1, waited)]
 
 
-def _laziness(evidence: Evidence, operation: str) -> float:
-    """What fetching the result took, of what it may take."""
-    seconds = evidence.seconds[operation]
+def _kept_or_not(name: str, kept: bool, what: str) -> Check:
+    return Check(name, float(not kept), 0.0, kept, what)
+
+
+def _left_to_get(computed: Computed, operation: str) -> float:
+    """Return the time that fetching the result took, over the time that it may take."""
+    seconds = computed.seconds[operation]
     return seconds.fetch / max(MOST_OF_A_CALL * seconds.wait, MOST_COPIES * seconds.copy)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from bench.agreement.answers import same_bits
-from bench.backend import Backend, parts
+from bench.backend import Backend
+from bench.operations import OPERATIONS
 from bench.problem import Arrays, Problem, array_dtype, epsilon
 
 ROUNDINGS = 200
@@ -68,7 +69,7 @@ def _one_step(backend: Backend, problem: Problem) -> Iterator[str]:
     """A descent of one step moves the params by the gradient, and returns the loss before it."""
     start = backend.put(problem.params), backend.put(problem.batch)
     loss, grads = backend.get(backend.wait(backend.value_and_grad(problem)(*start)))
-    losses, params = parts("train", backend.get(backend.wait(backend.trainer(problem, 1)(*start))))
+    losses, params = OPERATIONS["train"].split(backend.get(backend.wait(backend.trainer(problem, 1)(*start))))
     wanted = {key: p - problem.learning_rate * np.asarray(grads[key]) for key, p in problem.params.items()}
     unit = ROUNDINGS * epsilon(problem.dtype)
     if np.shape(losses) != (1,) or not np.isclose(losses[0], loss, rtol=unit):
@@ -82,7 +83,7 @@ def _no_step(backend: Backend, problem: Problem) -> Iterator[str]:
     """With a learning rate of 0 a descent leaves the params and the loss as they are, exactly."""
     train = backend.trainer(problem.replace(learning_rate=0.0), 3)
     output = backend.wait(train(backend.put(problem.params), backend.put(problem.batch)))
-    losses, params = parts("train", backend.get(output))
+    losses, params = OPERATIONS["train"].split(backend.get(output))
     if not same_bits(dict(params), problem.params):
         yield "with a learning rate of 0 a descent moved the params"
     if np.ptp(losses) != 0:

@@ -1,4 +1,4 @@
-"""How every command here ends: a sentence, and one of five exit codes."""
+"""End every command by a sentence and one of five exit codes."""
 
 import argparse
 import contextlib
@@ -17,7 +17,7 @@ REGRESSION = DISAGREEMENT
 
 
 def ended(work: Callable[[], int]) -> int:
-    """The exit code of `work`; what a person did ends it in one sentence on stderr and no traceback."""
+    """Return the exit code of `work`; an error of the person's ends it in one sentence on stderr and no traceback."""
     open_streams()
     try:
         return work()
@@ -35,22 +35,29 @@ def ended(work: Callable[[], int]) -> int:
 
 
 def open_streams() -> None:
-    """One that a shell has closed leads nowhere; otherwise the next file that is opened would have its number."""
+    """Point a stream that a shell has closed to nowhere: otherwise the next file that is opened would get its number."""
     for name, number in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-            setattr(sys, name, open(number, "w"))  # noqa: SIM115 - as long as the process
+            setattr(sys, name, open(number, "w"))  # noqa: SIM115 - it stays open as long as the process
 
 
 def folder(text: str) -> Path:
-    """For `--results`: an empty path would be the current folder, which nobody named."""
+    """Return the folder of `--results`; an empty path would be the current folder, which nobody named."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path names no folder; give the one that results go to")
     return Path(text)
 
 
+def whole_number(text: str) -> int:
+    """Return the number; ArgumentTypeError for one that is negative or no number."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
 class Patient:
-    """A stream that loses what cannot be written, and says so once where a disk is full: what goes on is worth more."""
+    """A stream that drops what cannot be written, and says so once where a disk is full, because the run is worth more."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._full = stream, False
@@ -74,14 +81,14 @@ class Patient:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """What is still buffered must not raise once more."""
+    """Point the stream to nowhere, so that what is still buffered does not raise once more."""
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextlib.contextmanager
 def printing() -> Iterator[None]:
-    """Around what is printed at the end: its reader may leave before, and the exit code stays what it is."""
+    """Print what ends a command: where the reader of a pipe has left, the exit code stays what it is."""
     try:
         yield
         sys.stdout.flush()
@@ -90,4 +97,5 @@ def printing() -> Iterator[None]:
 
 
 def warn(line: str) -> None:
+    """Print a line on stderr."""
     print(escaped(line), file=sys.stderr)

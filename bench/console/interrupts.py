@@ -1,4 +1,4 @@
-"""Ctrl-C, and being told to end: when a race stops for it, and that nothing breaks into how it then ends."""
+"""Ctrl-C and signals that ask a process to end: when a race stops for them, undisturbed by the next one."""
 
 import contextlib
 import os
@@ -11,22 +11,21 @@ TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, with what is kept and how to go on."""
+    """A run was ended; the message says what is kept and how to go on."""
 
 
 class Interrupts:
-    """Inside `with`, the first Ctrl-C waits for `end_if_asked`; a second, and each of TOLD_TO_END, raises at once.
+    """Inside `with`, the first Ctrl-C waits for `end_if_asked`.  A second one, and each of TOLD_TO_END, raises at once.
 
-    Raised is Interrupted.  From then on this process hears none of these signals, and so ends undisturbed; one that was
-    not interrupted hears them after `with` as it did before.
+    What is raised is Interrupted.  From then on this process ignores these signals, so that it ends undisturbed.  A process
+    that was not interrupted handles them after `with` as it did before.
     """
 
     def __init__(self) -> None:
         self._asked = False
 
     def __enter__(self) -> Self:
-        # What `nohup` has set to be ignored stays so.
-        told = [signum for signum in TOLD_TO_END if signal.getsignal(signum) is not signal.SIG_IGN]
+        told = [signum for signum in TOLD_TO_END if signal.getsignal(signum) is not signal.SIG_IGN]  # as nohup sets it
         self._before = {signum: signal.signal(signum, self._at_once) for signum in told}
         self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._patiently)
         return self
@@ -37,7 +36,7 @@ class Interrupts:
                 signal.signal(signum, handler)
 
     def end_if_asked(self) -> None:
-        """Between two races; Interrupted where Ctrl-C was heard."""
+        """Raise Interrupted where Ctrl-C was pressed; called between two races."""
         if self._asked:
             self._end()
 
@@ -47,8 +46,7 @@ class Interrupts:
     def _patiently(self, signum: int, frame: object) -> None:
         self.end_if_asked()
         self._asked = True
-        # Not by print, which a signal may have broken into.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # by os.write, because a signal may have come in the middle of a print
             os.write(2, b"\ninterrupted: finishing the race at hand (Ctrl-C again to stop at once)\n")
 
     def _end(self) -> None:

@@ -1,6 +1,6 @@
-"""Show what is going on: one line on a terminal that is written over, plain lines elsewhere.
+"""Show how far a run is: one line on a terminal that is written over, plain lines elsewhere.
 
-Nothing moves between two lines: a display that refreshes itself would compute while backends take turns.
+Nothing moves between two lines, because a display that refreshes itself would compute while backends take turns.
 """
 
 import contextlib
@@ -9,22 +9,20 @@ import time
 from collections.abc import Callable, Iterator
 
 
-def _print(line: str) -> None:
-    """A reader may have left; what goes on does not end by that."""
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
 @contextlib.contextmanager
 def reporter() -> Iterator[Callable[[str], None]]:
-    """Yield a function to say a line with; on a terminal the last line stays in view."""
+    """Yield a function that shows a line; on a terminal the last line stays in view."""
     began = time.monotonic()
 
     def stamped(line: str) -> str:
         return f"{time.monotonic() - began:4.0f} s  {line}"
 
+    def plain(line: str) -> None:
+        with contextlib.suppress(OSError):  # a run does not end because its reader has left
+            print(stamped(line), file=sys.stderr, flush=True)
+
     if not sys.stderr.isatty():
-        yield lambda line: _print(stamped(line))
+        yield plain
         return
     from rich.console import Console
     from rich.live import Live

@@ -12,9 +12,15 @@ from bench.problem import Problem
 
 @dataclass(frozen=True)
 class Operation:
-    """One function of a backend.  It is called with (params, batch)."""
+    """One function of a backend.  It is called with (params, batch).
+
+    Timed calls start from params that were turned (see `Workload.turned`), so the arrays that it returns must turn with them,
+    as a gradient and trained params do.
+    """
 
     name: str
+    member: str
+    """The name of the backend's method that makes the function."""
     make: Callable[[Backend, Problem], Callable[[Any, Any], Any]]
     """(backend, problem) -> the function."""
     returns: str
@@ -33,9 +39,10 @@ class Operation:
         if isinstance(output, tuple) and len(output) == 2 and isinstance(output[1 - self.losses], Mapping):
             return output[self.losses], output[1 - self.losses]
         kinds = ", ".join(type(x).__name__ for x in output) if isinstance(output, tuple) else type(output).__name__
+        arrays = self.returns.strip("()").split(", ")[1 - self.losses]
         raise Malformed(
             f"{self.name} returned {f'({kinds})' if isinstance(output, tuple) else f'a {kinds}'};"
-            f" return the tuple {self.returns}, with a dict with the keys of the params"
+            f" return the tuple {self.returns}, in which {arrays} is a dict with the keys of the params"
         )
 
 
@@ -46,3 +53,17 @@ def _found() -> dict[str, Operation]:
 
 OPERATIONS: dict[str, Operation] = _found()
 """By name.  `train` comes first: every backend has it, and it pays what a library does once in a process."""
+
+
+Functions = dict[str, Callable[[Any, Any], Any]]
+"""The functions of a backend for one problem, by operation."""
+
+
+def offered(backend: Backend) -> list[Operation]:
+    """Return the operations that the backend has."""
+    return [operation for operation in OPERATIONS.values() if hasattr(backend, operation.member)]
+
+
+def functions(backend: Backend, problem: Problem) -> Functions:
+    """Return the function of every operation that the backend has; each is one compiled program."""
+    return {operation.name: operation.make(backend, problem) for operation in offered(backend)}

@@ -4,6 +4,7 @@ from bench.operations import Operation
 
 OPERATION = Operation(
     name="loss",
+    member="loss",
     make=lambda backend, problem: backend.loss(problem),
     returns="loss",
     losses=None,

@@ -4,6 +4,7 @@ from bench.operations import Operation
 
 OPERATION = Operation(
     name="train",
+    member="trainer",
     make=lambda backend, problem: backend.trainer(problem, problem.timed_steps),
     returns="(params, losses)",
     losses=1,

@@ -4,6 +4,7 @@ from bench.operations import Operation
 
 OPERATION = Operation(
     name="value_and_grad",
+    member="value_and_grad",
     make=lambda backend, problem: backend.value_and_grad(problem),
     returns="(loss, grads)",
     losses=0,

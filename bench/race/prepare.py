@@ -1,155 +1,101 @@
-"""Getting ready: every entrant loads its library, compiles the problem, and is judged before it takes a turn."""
+"""Prepare: every entrant loads its library, compiles the problem and is called once, one at a time on each core."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from bench.agreement import checks, lab_report
-from bench.agreement.answers import Evidence
-from bench.agreement.reference import Reference
+from bench.devices import DEVICES
+from bench.operations import OPERATIONS
 from bench.problem import Problem
 from bench.race import sanity_checks
-from bench.records.schema import Cell, Entrant, FirstCall, Outcome, ProblemFacts, Record
-from bench.statistics import spread
+from bench.records.schema import Entrant, FirstCall
 from bench.workers import messages
-from bench.workers.pool import Workers, keeps_its_cache
-from bench.workers.process import THREADS, Failed
+from bench.workers.pool import Failures, Pool
+from bench.workers.process import Failed
 
 
-class Preparation:
-    """Every core prepares one entrant at a time; knows what this run has compiled, and every reference."""
+@dataclass(frozen=True)
+class Prepared:
+    """What preparing found; the keys are labels."""
 
-    def __init__(self, workers: Workers, conformance: bool = False) -> None:
-        """With `conformance` every promise of the protocol is tried, too."""
-        self.workers, self.conformance = workers, conformance
-        self._references: dict[tuple[str, str], Reference] = {}
-        self._compiled: set[tuple[str, str, str]] = set()
-
-    def reference(self, problem: Problem) -> Reference:
-        return self._references.setdefault((problem.name, problem.dtype), Reference(problem))
-
-    def ready(self, generation: int, problem: Problem, first: bool) -> list[Entrant]:
-        """The entrants that are ready to take turns; agreement is judged the `first` time."""
-        entering = [e for e in self.workers.record.entrants if e.dtype == problem.dtype and self._may_enter(e, problem)]
-        for entrant in entering:
-            self.workers.start(entrant)
-        # Libraries take seconds to import and to find the GPU, which compiling alone needs for itself.
-        self.workers.each([e for e in entering if e.device != "cpu"], problem, self._load, gpu_alone=False)
-
-        def prepare(entrant: Entrant) -> messages.Prepared:
-            self._load(entrant)
-            return self._compile(entrant, problem, generation)
-
-        prepared = [entrant for entrant, _ in self.workers.each(entering, problem, prepare)]
-        if first:
-            self._judge_all(prepared, self.reference(problem))
-        return [entrant for entrant in prepared if self.workers.cell(entrant, problem).outcome.status == "ok"]
-
-    def _may_enter(self, entrant: Entrant, problem: Problem) -> bool:
-        """Not when the entrant cannot run at all, nor when this cell or a smaller one of its kind has failed."""
-        cell = self.workers.cell(entrant, problem)
-        if entrant.outcome.status not in ("pending", "ok"):
-            cell.outcome = entrant.outcome
-            cell.samples.clear()
-        elif cell.outcome.status == "pending":
-            cell.outcome = _too_much(self.workers.record, entrant, problem)
-        return cell.outcome.status in ("pending", "ok")
-
-    def _load(self, entrant: Entrant) -> None:
-        worker = self.workers.of(entrant)
-        if worker.loaded is not None:
-            return
-        loaded = worker.ask(messages.Load(entrant.backend, entrant.device, entrant.dtype), self.workers.deadline)
-        worker.loaded = loaded
-        entrant.outcome = Outcome(status="ok")
-        entrant.import_seconds.append(loaded.import_seconds)
-        entrant.mode, entrant.versions, entrant.threads, entrant.core = (
-            loaded.mode,
-            loaded.versions,
-            THREADS,
-            next(iter(self.workers.racing_cores), None),
-        )
-
-    def _compile(self, entrant: Entrant, problem: Problem, generation: int) -> messages.Prepared:
-        worker, known = self.workers.of(entrant), (entrant.label, problem.name, problem.dtype)
-        request = messages.Prepare(problem, self.workers.operations(entrant))
-        try:
-            prepared = worker.ask(request, self.workers.deadline)
-        except Failed as failure:
-            failure.outcome.reason += sanity_checks.steered(entrant, self.workers.record.environment)
-            raise
-        if entrant.mode != "eager" and request.operations and prepared.compilations == 0:
-            raise Failed("failed", sanity_checks.uncompiled(entrant, self.workers.record.environment))
-        cache: Literal["cold", "warm"] = "warm" if known in self._compiled and keeps_its_cache(entrant) else "cold"
-        self._compiled.add(known)
-        self.workers.cell(entrant, problem).first_calls += [
-            FirstCall(generation=generation, operation=operation, seconds=seconds, cache=cache)
-            for operation, seconds in prepared.first_call_seconds.items()
-        ]
-        return prepared
-
-    def _judge_all(self, prepared: list[Entrant], reference: Reference) -> None:
-        """Once every first call has been timed: the reference's own descents would take a core from one."""
-        if reference.fault:
-            for entrant in prepared:
-                cell = self.workers.cell(entrant, reference.problem)
-                self.workers.fail(entrant, cell, Failed("failed", reference.fault))
-            return
-        self._keep_facts(reference)
-        asked = messages.Testify(reference.halfway, reference.decoy, reference.others)
-        for entrant, evidence in self.workers.each(prepared, reference.problem, lambda e: self.workers.ask(e, asked)):
-            self._judge(entrant, reference, evidence)
-        if self.conformance:
-            self._try_promises(prepared, reference.problem)
-
-    def _try_promises(self, prepared: list[Entrant], problem: Problem) -> None:
-        promise = messages.Promise()
-        for entrant, promised in self.workers.each(prepared, problem, lambda e: self.workers.ask(e, promise)):
-            cell = self.workers.cell(entrant, problem)
-            cell.checks += checks.promised(promised.broken)
-            cell.outcome = checks.outcome(cell.checks)
-
-    def _keep_facts(self, reference: Reference) -> None:
-        facts = self.workers.record.facts(reference.problem.name, reference.problem.dtype)
-        facts.lower_bound = reference.lower_bound
-        facts.reference = checks.quality(reference, reference.truth.params) | {
-            "last_loss": float(reference.truth.losses[-1])
-        }
-
-    def _judge(self, entrant: Entrant, reference: Reference, evidence: Evidence) -> None:
-        cell = self.workers.cell(entrant, reference.problem)
-        cell.checks = checks.judge(reference, evidence)
-        cell.outcome = checks.outcome(cell.checks)
-        if cell.outcome.status == "ok":
-            cell.runs, cell.losses = (
-                checks.runs(reference, evidence.trained),
-                [float(x) for x in evidence.losses],
-            )
-            lab_report.keep(self.workers.record, entrant.backend, reference, evidence)
+    ready: list[Entrant]
+    loaded: dict[str, messages.Loaded]
+    """Of those that loaded their library here, and not for an earlier problem."""
+    first_calls: dict[str, list[FirstCall]]
+    unusable: Failures
+    """Of those whose library could not be loaded: no problem can be raced."""
+    failed: Failures
+    """Of those that failed on this problem."""
 
 
-def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
-    """`skipped` where a smaller problem of the workload was too much already, or says that this one would be."""
-    smaller = _smaller(record, entrant, problem)
-    for facts, cell in smaller:
-        if cell.outcome.status in ("timed out", "out of memory"):
-            return Outcome(status="skipped", reason=f"{cell.outcome.status} on {facts.name}, which is smaller")
-    limit = record.settings.slowest_step_seconds
-    timed = [(f, s) for f, cell in smaller if (s := [x for x in cell.samples if x.operation == "train"])]
-    if limit is None or not timed:
-        return Outcome()
-    nearest, samples = max(timed, key=lambda pair: pair[0].flops)
-    step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
-    if step <= limit:
-        return Outcome()
-    reason = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
-    return Outcome(status="skipped", reason=reason)
+def prepare(
+    pool: Pool,
+    entrants: Sequence[Entrant],
+    problem: Problem,
+    generation: int,
+    asked: Sequence[str],
+    environment: Mapping[str, str],
+) -> Prepared:
+    """Return who is ready to take turns with the operations that were `asked` for.
+
+    `environment` has the variables a person had set: one of them may have switched a compiler off.
+    """
+    failed: Failures = {}
+    loaded: dict[str, messages.Loaded] = {}
+    first_calls: dict[str, list[FirstCall]] = {}
+    for entrant in entrants:
+        pool.start(entrant)
+
+    def load(entrant: Entrant) -> None:
+        process = pool.of(entrant)
+        if process.loaded is None:
+            ask = messages.Load(entrant.backend, entrant.resources, entrant.dtype)
+            process.loaded = loaded[entrant.label] = pool.ask(entrant, ask)
+
+    def compile_(entrant: Entrant) -> None:
+        load(entrant)
+        first_calls[entrant.label] = _first_calls(pool, entrant, problem, generation, asked, environment)
+
+    # Libraries take seconds to find a GPU; compiling alone needs it for itself.
+    elsewhere = [entrant for entrant in entrants if not DEVICES[entrant.device].is_the_cpu]
+    pool.side_by_side(elsewhere, load, failed, alone=False)
+    ready = [entrant for entrant, _ in pool.side_by_side(entrants, compile_, failed)]
+    unusable = {e.label: failed[e.label] for e in entrants if e.label in failed and pool.of(e).loaded is None}
+    return Prepared(ready, loaded, first_calls, unusable, failed)
 
 
-def _smaller(record: Record, entrant: Entrant, problem: Problem) -> list[tuple[ProblemFacts, Cell]]:
-    """The entrant's cells on problems of the same workload with fewer flops."""
-    facts = {
-        p.name: p
-        for p in record.problems
-        if (p.workload, p.dtype) == (problem.workload, entrant.dtype) and p.flops < problem.flops
-    }
-    cells = [c for c in record.cells if (c.entrant, c.dtype) == (entrant.label, entrant.dtype)]
-    return [(facts[c.problem], c) for c in cells if c.problem in facts]
+def _first_calls(
+    pool: Pool,
+    entrant: Entrant,
+    problem: Problem,
+    generation: int,
+    asked: Sequence[str],
+    environment: Mapping[str, str],
+) -> list[FirstCall]:
+    timed = operations(pool, entrant, asked)
+    try:
+        prepared: messages.Prepared = pool.ask(entrant, messages.Prepare(pool.file(problem), timed))
+    except Failed as failure:
+        told = failure.outcome.reason + sanity_checks.steered(entrant, _mode(pool, entrant), environment)
+        raise Failed(failure.outcome.status, told, failure.output) from None
+    if _mode(pool, entrant) != "eager" and timed and prepared.compilations == 0:
+        raise Failed("failed", sanity_checks.uncompiled(entrant, _mode(pool, entrant), environment))
+    cache: Literal["cold", "warm"] = "warm" if pool.compiles(entrant, problem) else "cold"
+    seconds = prepared.first_call_seconds
+    return [FirstCall(generation, operation, seconds[operation], cache) for operation in seconds]
+
+
+def operations(pool: Pool, entrant: Entrant, asked: Sequence[str]) -> list[str]:
+    """Return what the entrant is timed at, `train` first: what was asked for, as far as its backend has it.
+
+    A compiled loop differs from the compiled step of its library in `train` alone.
+    """
+    loaded = pool.of(entrant).loaded
+    offered, whole = loaded.operations if loaded else [], _mode(pool, entrant) == "compiled loop"
+    can = [name for name, operation in OPERATIONS.items() if name in offered and (operation.takes_steps or not whole)]
+    return [name for name in can if name in asked]
+
+
+def _mode(pool: Pool, entrant: Entrant) -> str:
+    loaded = pool.of(entrant).loaded
+    return loaded.mode if loaded else ""

@@ -1,66 +1,64 @@
-"""What cannot be, or cannot be a number: cells that are refused although every gate was passed."""
+"""Refuse what no honest entrant does, and samples that are no measurement."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 import backends
-from bench.records.schema import Cell, Entrant, Operation, Record
+from bench.operations import OPERATIONS
+from bench.records.schema import Cell, Entrant, Record
+from bench.resources import Resources
 from bench.statistics import FEWEST_GENERATIONS, per_call, spread
 from bench.workers import messages
-from bench.workers.process import THREADS
 
 FASTER_THAN_MEASURED = 4
-"""Times the machine's best measured matmul rate that a call may reach before it is refused.
+"""A call that reaches so many times the machine's measured matmul rate is refused.
 
-A heuristic: algebra without the residual needs two thirds of the flops that are counted, other algebra may need fewer,
-and a clock may run faster than it did for the probe.  Bytes are not held against anyone, because
-small data stay in the cache.  What remembers an answer is faster by a hundred times where a call has
-work to do; on the smallest problems the floor lies below what calling a function takes.
-"""
+A heuristic: algebra without the residual needs two thirds of the operations that are counted, and a clock may run faster
+than for the probe.  Bytes are not held against anyone, because small data stay in the cache.  A kept answer is faster by a
+hundred times where a call has work to do."""
 
 UNSTEADY = 5.0
-"""Upper over lower quartile of all samples; the most that honest code showed on a noisy machine is 2.6."""
+"""Upper over lower quartile of all samples (docs/measured.md)."""
 
-MOST_CORES_USED = 1.1 * THREADS
-"""CPU time over wall time in its calls; honest code showed THREADS and what two clocks read apart."""
+FEWEST_CORES_USED = 0.9
+"""CPU time over wall time in its calls, below which an entrant did not have its core (docs/measured.md)."""
+
+MOST_CORES_USED = 1.1
+"""The same for each of its threads, above which it used more than it was given."""
 
 MOST_IDLE_CPU_SHARE = 0.2
-"""CPU time over wall time while others had their turn; honest code showed 0.006 in the default race, and in the shortest
-that there is 0.044, for the messages about a turn; one busy thread showed 0.45, of a core it shares."""
+"""CPU time over wall time while others had their turn (docs/measured.md)."""
 
-UNUSED_GPU = (
-    "asked to run on cuda, it took no device memory for a descent; compute on the device that the factory is given,"
+UNUSED_DEVICE = (
+    "asked to run on {device}, it took no device memory for a descent; compute on the device that the factory is given,"
     " and offer peak_device_bytes as bench/backend.py has it"
 )
 
 
 def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
-    """Why the cell's times are below what its arithmetic takes at best; '' when they are not."""
-    facts = record.facts(cell.problem, cell.dtype)
-    found = [limits.matmul_rate(cell.dtype) for limits in record.limits if limits.device == entrant.device]
-    limit = max(filter(None, found), default=None)
-    # A loss takes at least a third of what a step does, in either workload.
-    steps: dict[Operation, float] = {"train": facts.timed_steps, "value_and_grad": 1, "loss": 1 / 3}
-    for operation, count in steps.items():
-        samples = [s for s in cell.samples if s.operation == operation]
-        if not samples or not limit:
+    """Return why the cell's times are below what its arithmetic takes at best; '' when they are not."""
+    facts, limits = record.facts(cell.problem, cell.dtype), record.limits_of(entrant.resources, cell.dtype)
+    for name, operation in OPERATIONS.items():
+        samples = [s for s in cell.samples if s.operation == name]
+        if not samples or not limits:
             continue
-        reached = facts.flops * count / spread(samples).median
-        if reached > FASTER_THAN_MEASURED * limit:
+        reached = operation.least_flops(facts.flops, facts.timed_steps) / spread(samples).median
+        times = reached / limits.matmul_flops_per_second
+        if times > FASTER_THAN_MEASURED:
             return (
-                f"{operation} would be {reached / 1e9:.4g} Gflop/s, {reached / limit:.2g} times the best that"
+                f"{name} would be {reached / 1e9:.4g} Gflop/s, {times:.2g} times the best that"
                 f" matrix products reach on this machine; it cannot have computed its answers"
             )
     return ""
 
 
-def unruly(tally: messages.Tallied) -> str:
-    """Which rule the process broke while it raced; '' when it kept them."""
-    if tally.cores_used > MOST_CORES_USED:
-        return f"used {tally.cores_used:.2f} cores during its turns, where {THREADS} was allowed"
+def broken_rule(tally: messages.Tallied, resources: Resources) -> str:
+    """Return which rule the process broke while it raced; '' when it kept them."""
+    if tally.cores_used > MOST_CORES_USED * resources.threads:
+        return f"used {tally.cores_used:.2f} cores during its turns, where {resources.threads} was allowed"
     if tally.strays:
-        return "left its core: a thread of its own, or of a process that it started, may run on another"
+        return "left its core: one of its threads may run on another"
     if tally.idle_cpu_share > MOST_IDLE_CPU_SHARE:
         return (
             f"computed for {100 * tally.idle_cpu_share:.0f} % of the time in which others had their turn, so that theirs may be"
@@ -71,21 +69,23 @@ def unruly(tally: messages.Tallied) -> str:
     return ""
 
 
-def uncompiled(entrant: Entrant, steering: Mapping[str, str]) -> str:
+def uncompiled(entrant: Entrant, mode: str, environment: Mapping[str, str]) -> str:
     """Return the sentence for a compiled mode that compiled nothing, with the variables that may have switched it off."""
-    return f"its compiler is switched off: it compiled no program{steered(entrant, steering) or '; switch it on'}"
+    return (
+        f"its compiler is switched off: it compiled no program{steered(entrant, mode, environment) or '; switch it on'}"
+    )
 
 
-def steered(entrant: Entrant, steering: Mapping[str, str]) -> str:
-    """Return `; NAME=value may be the cause, unset it` with the variables that steer the entrant's library; '' without any."""
+def steered(entrant: Entrant, mode: str, environment: Mapping[str, str]) -> str:
+    """Return `; NAME=value may be the cause, unset it` with the variables that change the entrant's library; '' without any."""
     library = backends.LIBRARIES.get(entrant.library)
     prefixes = library.steered_by if library else ("",)
-    named = ", ".join(f"{name}={value}" for name, value in steering.items() if name.startswith(prefixes))
-    return f"; {named} may be the cause, unset it" if named and entrant.mode != "eager" else ""
+    named = ", ".join(f"{name}={value}" for name, value in environment.items() if name.startswith(prefixes))
+    return f"; {named} may be the cause, unset it" if named and mode != "eager" else ""
 
 
 def unsteady(cell: Cell) -> str:
-    """Why the cell's samples of `train` are no measurement; '' when they are one, or too few to tell."""
+    """Return why the cell's samples of `train` are no measurement; '' when they are one, or too few to tell."""
     samples = [s for s in cell.samples if s.operation == "train"]
     if len(samples) < FEWEST_GENERATIONS:
         return ""

@@ -1,5 +1,7 @@
 """A calibration: how often the harness is wrong, as `python -m bench.calibrate` found it."""
 
+import ast
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ from bench.records.schema import Host, Strict
 from bench.records.store import write
 
 FILE = "calibration.json"
+BENCH = Path(__file__).parents[1]
 
 
 class Rate(Strict):
@@ -53,7 +56,7 @@ class Calibration(Strict):
     host: Host
     commit: str
     code: str
-    """The checksum of the code that measures: `bench.records.calibration.code_checksum`."""
+    """The checksum of the code that measures: `code_checksum`."""
     versions: dict[str, str]
     generations: int
     rounds: int
@@ -83,3 +86,28 @@ def read(folder: Path) -> Calibration | None:
 
 def save(calibration: Calibration, folder: Path) -> None:
     write(folder / FILE, msgspec.json.format(msgspec.json.encode(calibration)))
+
+
+MEASURING = ("clock.py", "statistics.py", "operations", "race", "workers", "devices", "session.py")
+"""The files and folders of bench/ that decide what is measured, and what is said of it."""
+
+
+def code_checksum() -> str:
+    """Return the SHA-256 of the code that measures, without its comments and docstrings."""
+    checksum = hashlib.sha256()
+    for place in (BENCH / name for name in MEASURING):
+        for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            checksum.update(_code(path.read_text()).encode())
+    return checksum.hexdigest()
+
+
+def _code(text: str) -> str:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]
+    return ast.dump(tree)
+
+
+def _is_text(part: ast.stmt) -> bool:
+    return isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) and isinstance(part.value.value, str)

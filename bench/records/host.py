@@ -1,70 +1,57 @@
-"""The machine: what it is, and how steady it was."""
+"""Describe the machine: what it is, how steady it was, and what took a core away."""
 
-import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-from bench.records.schema import Gpu, Host, HostState
+from bench.devices import DEVICES
+from bench.records.schema import Host, HostState
+
+LEAST_SECONDS = 0.05
+"""CPU time by which a process is noticed: some ticks of the clock that /proc counts in."""
+
+CGROUP = Path("/sys/fs/cgroup")
 
 
 def describe() -> Host:
+    """Return what this machine is."""
+    described = (device.describe() for device in DEVICES.values())
     return Host(
         cpu=_cpu_name(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
-        gpu=gpu(),
+        gpu=next(filter(None, described), None),
     )
 
 
-def gpu() -> Gpu | None:
-    """The first NVIDIA GPU; None where there is none or no driver answers."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        return Gpu(
-            name=pynvml.nvmlDeviceGetName(handle),
-            driver=pynvml.nvmlSystemGetDriverVersion(),
-            memory_bytes=pynvml.nvmlDeviceGetMemoryInfo(handle).total,
-        )
-    except Exception:  # pynvml is absent, or raises one of a dozen errors of its own
-        return None
+def _cpu_name() -> str:
+    """Return the name with family and model: clouds call processors alike of which one is twice as fast as another."""
+    told = {}
+    for line in reversed(_lines(Path("/proc/cpuinfo"))):
+        key, _, value = line.partition(":")
+        told[key.strip()] = value.strip()
+    if "model name" not in told:
+        return platform.processor() or platform.machine()
+    numbers = [f"{what} {told[key]}" for what, key in (("family", "cpu family"), ("model", "model")) if key in told]
+    return told["model name"] + (f" ({', '.join(numbers)})" if numbers else "")
 
 
-def gpu_reading() -> dict[str, float]:
-    """Clocks in MHz, power in W and temperature in C of the first GPU, now, without what it does not tell."""
-    import pynvml
+class Watch:
+    """Looks at the machine from its making on."""
 
-    asked: dict[str, Callable[[Any], float]] = {
-        "sm_mhz": lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_SM),
-        "memory_mhz": lambda gpu: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_MEM),
-        "watts": lambda gpu: pynvml.nvmlDeviceGetPowerUsage(gpu) / 1000,
-        "celsius": lambda gpu: pynvml.nvmlDeviceGetTemperature(gpu, pynvml.NVML_TEMPERATURE_GPU),
-    }
-    found = {}
-    for what, ask in asked.items():
-        # A part of a GPU, or one that is lent to a virtual machine, does not tell its power; that must end no race.
-        with contextlib.suppress(pynvml.NVMLError):
-            found[what] = float(ask(pynvml.nvmlDeviceGetHandleByIndex(0)))
-    return found
-
-
-class WeatherStation:
-    """Watches the machine from its making to `report`."""
-
-    def __init__(self) -> None:
+    def __init__(self, racing: Sequence[int]) -> None:
+        """`racing`: the cores that are raced on; none where nothing is pinned."""
+        self._racing, self._stops, self._spent = racing, _times_stopped(), _seconds_by_process()
         self._began, self._times, self._clocks = time.monotonic(), psutil.cpu_times(), _megahertz()
 
-    def report(self, generation: int) -> HostState:
+    def state(self, generation: int) -> HostState:
+        """Return how the machine was since this was made."""
         now = psutil.cpu_times()
         total = max(sum(now) - sum(self._times), 1e-9)
         clocks = self._clocks + _megahertz()
@@ -76,19 +63,59 @@ class WeatherStation:
             megahertz=[min(clocks), max(clocks)] if clocks else [],
         )
 
+    def cause(self) -> str:
+        """Return what took a racing core since this was made, as far as that can be known, and what to do."""
+        if _times_stopped() > self._stops:
+            return "the CPU quota of this container stopped it; raise the quota"
+        where = f"core {self._racing[0]}" if self._racing else "the processor"
+        if busiest := self._busiest():
+            return f"{busiest} ran on {where}; end it, or race on another by --core"
+        return f"something else ran on {where}; wait for it, or race on another by --core"
+
+    def _busiest(self) -> str:
+        """Return the process outside this race that computed most on a racing core: `python (process 123)`; '' for none."""
+        ours = {os.getpid(), *(child.pid for child in psutil.Process().children(recursive=True))}
+        now = _seconds_by_process()
+        spent = {pid: seconds - self._spent.get(pid, 0.0) for pid, seconds in now.items() if pid not in ours}
+        for pid in sorted(spent, key=lambda pid: -spent[pid]):
+            try:
+                process = psutil.Process(pid)
+                if spent[pid] > LEAST_SECONDS and (not self._racing or set(process.cpu_affinity()) & set(self._racing)):
+                    ours_too = any(word.startswith(("bench.", "bench/")) for word in process.cmdline())
+                    return f"{'another run of this suite' if ours_too else process.name()} (process {pid})"
+            except psutil.Error:
+                continue
+        return ""
+
 
 def _megahertz() -> list[float]:
     return [clock.current for clock in psutil.cpu_freq(percpu=True) or [] if clock.current > 0]
 
 
-def _cpu_name() -> str:
-    """With its family and model: a cloud calls processors "AMD EPYC" of which one multiplies twice as fast as another."""
+def _seconds_by_process() -> dict[int, float]:
+    found = {}
+    for process in psutil.process_iter(["cpu_times"]):
+        if times := process.info["cpu_times"]:
+            found[process.pid] = times.user + times.system
+    return found
+
+
+def _times_stopped() -> int:
+    """Return how often a CPU quota of this process's control groups has stopped it; 0 where none is told."""
+    stops = 0
+    for line in _lines(Path("/proc/self/cgroup")):
+        _, controllers, path = line.split(":", 2)
+        folder = {"": CGROUP, "cpu": CGROUP / "cpu", "cpu,cpuacct": CGROUP / "cpu,cpuacct"}.get(controllers)
+        if folder:
+            own = folder / path.lstrip("/")
+            groups = [place for place in (own, *own.parents) if place == folder or folder in place.parents]
+            told = [line for place in groups for line in _lines(place / "cpu.stat")]
+            stops += sum(int(line.split()[1]) for line in told if line.startswith("nr_throttled "))
+    return stops
+
+
+def _lines(path: Path) -> list[str]:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return path.read_text().splitlines()
     except OSError:
-        lines = []
-    told = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
-    if "model name" not in told:
-        return platform.processor() or platform.machine()
-    numbers = [f"{what} {told[key]}" for what, key in (("family", "cpu family"), ("model", "model")) if key in told]
-    return told["model name"] + (f" ({', '.join(numbers)})" if numbers else "")
+        return []

@@ -6,6 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from bench.backend import CANNOT, UNSUPPORTED, Mode
+from bench.records.kinds import Count, Fixed, Nanoseconds, Positive, Share, Strict
+from bench.records.machine import Gpu as Gpu
+from bench.records.machine import Host, HostState, Limits
 from bench.resources import Resources
 
 SCHEMA = 4
@@ -14,23 +17,15 @@ Status = Annotated[
     str,
     Meta(
         pattern=r"\A(ok|pending|disagrees|diverged|crashed|timed out|out of memory|not installed|failed|starved|unsteady"
-        rf"|skipped|interrupted|{CANNOT})\Z"
+        rf"|skipped|{CANNOT})\Z"
     ),
 ]
 LEFT_OUT = (*UNSUPPORTED, "not installed", "skipped")
 """How the status begins of a cell that was never meant to run here.  Every other cell without numbers failed."""
-Positive = Annotated[float, Meta(gt=0)]
-Share = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=0)]
-Nanoseconds = Annotated[int, Meta(gt=0, le=2**63 - 1)]
 Allocator = Literal["default", "kept"]
 
 
-class Strict(msgspec.Struct, forbid_unknown_fields=True):
-    """A part of a record.  Reading refuses unknown fields, and writing refuses numbers that are not finite."""
-
-
-class Outcome(Strict, frozen=True):
+class Outcome(Fixed, frozen=True):
     """The status of a cell, and the sentence behind it ('' for ok)."""
 
     status: Status = "pending"
@@ -42,7 +37,7 @@ class Outcome(Strict, frozen=True):
         return self.status != "ok" and not self.status.startswith(LEFT_OUT)
 
 
-class Check(Strict, frozen=True):
+class Check(Fixed, frozen=True):
     """One check of agreement.  It is passed when error <= tolerance; error None is no finite number."""
 
     name: str
@@ -53,7 +48,7 @@ class Check(Strict, frozen=True):
     """What was compared, and how it failed where it did."""
 
 
-class FirstCall(Strict, frozen=True):
+class FirstCall(Fixed, frozen=True):
     """The first call of an operation in a process: compiling included, importing not."""
 
     generation: Count
@@ -63,7 +58,7 @@ class FirstCall(Strict, frozen=True):
     """Whether the run had compiled the same program before, with its on-disk caches kept."""
 
 
-class Samples(Strict, frozen=True):
+class Samples(Fixed, frozen=True):
     """Timed samples of one generation, in the order of the rounds: 0 and 1 are one round there and back."""
 
     generation: Count
@@ -74,7 +69,7 @@ class Samples(Strict, frozen=True):
     """Wall time of each sample, from inputs ready to outputs computed."""
 
 
-class Run(Strict, frozen=True):
+class Run(Fixed, frozen=True):
     """What training from one start came to, computed in float64."""
 
     seed: Count
@@ -176,7 +171,7 @@ class ProblemFacts(Strict):
         return self.name.partition("/")[0]
 
 
-class LabReport(Strict, frozen=True):
+class LabReport(Fixed, frozen=True):
     """The two scatter plots of the lab report, and the numbers that say how alike they are."""
 
     backend: str
@@ -192,7 +187,7 @@ class LabReport(Strict, frozen=True):
     """[training, test] accuracy of the second exercise, for 20 shuffles of the rows x 8 starts, by the reference."""
 
 
-class Race(Strict, frozen=True):
+class Race(Fixed, frozen=True):
     """All entrants on one problem in one generation: enough to repeat the order of the turns."""
 
     generation: Count
@@ -212,45 +207,6 @@ class Race(Strict, frozen=True):
     """What took the core, as far as that can be known."""
 
 
-class HostState(Strict, frozen=True):
-    """The machine during one race of a generation."""
-
-    generation: Count
-    seconds: Positive
-    load: float
-    steal_share: Share
-    megahertz: list[float] = []
-    """The slowest and the fastest clock seen, of any core."""
-
-
-class Gpu(Strict):
-    name: str
-    driver: str
-    memory_bytes: Count
-    readings: list[dict[str, float]] = []
-    """Clocks (MHz), power (W) and temperature (C) after each race."""
-
-
-class Host(Strict):
-    cpu: str
-    cores: Count
-    memory_bytes: Count
-    system: str
-    python: str
-    gpu: Gpu | None = None
-
-
-class Limits(Strict, frozen=True):
-    """What the machine itself can do with these resources, measured in the same run."""
-
-    resources: Resources
-    dtype: str
-    matmul_flops_per_second: Positive
-    """Of the product of two large square matrices."""
-    copy_bytes_per_second: Positive
-    """Bytes read plus bytes written, of an array larger than every cache."""
-
-
 class Settings(Strict, kw_only=True):
     """What was asked for."""
 
@@ -262,7 +218,8 @@ class Settings(Strict, kw_only=True):
     slowest_step_seconds: Positive | None = None
     """A size whose step would take longer is skipped; None where sizes were chosen one by one."""
     seed: Count
-    operations: list[str]
+    operations: dict[str, list[str]]
+    """By problem."""
     problems: list[str]
     backends: list[str]
     resources: list[Resources]
@@ -281,7 +238,7 @@ class Record(Strict, kw_only=True):
     started: str
     """UTC, ISO 8601."""
     finished: str = ""
-    status: Literal["running", "complete", "interrupted"] = "running"
+    status: Literal["unfinished", "complete"] = "unfinished"
     command: str
     commit: str
     host: Host

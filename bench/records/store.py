@@ -1,15 +1,15 @@
 """Records on disk: written whole or not at all, read strictly, one writer to a folder."""
 
-import fcntl
 import json
 import os
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import filelock
 import msgspec
 
 from bench.errors import UsageError
@@ -17,7 +17,7 @@ from bench.records.schema import SCHEMA, Record
 
 
 def save(record: Record, path: Path) -> None:
-    """Nothing that could not be read again takes the place of what is there; UsageError where there is no room."""
+    """Write the record, unless it could not be read again; UsageError where there is no room."""
     content = msgspec.json.encode(record)
     if misfit := next(_misfits(msgspec.json.decode(content, type=Record)), ""):
         raise ValueError(misfit)
@@ -29,7 +29,7 @@ def save(record: Record, path: Path) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Whole or not at all: a temporary file beside it, flushed to the disk, then renamed over it."""
+    """Write the file whole or not at all: a temporary file beside it, flushed to the disk, then renamed over it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -45,11 +45,11 @@ def write(path: Path, content: bytes) -> None:
 
 
 class Refused(UsageError):
-    """A record, but of another version of the suite, or one whose parts do not fit together."""
+    """The file is a record of another version of the suite, or its parts do not fit together."""
 
 
 def read(path: Path) -> Record:
-    """The record in `path`; UsageError, in one sentence, for anything that is not one."""
+    """Return the record in `path`; UsageError, in one sentence, for anything that is not one."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -75,9 +75,16 @@ def read(path: Path) -> Record:
     return record
 
 
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a key stands twice: {max(keys, key=keys.count)!r}")
+    return dict(pairs)
+
+
 def _misfits(record: Record) -> Iterator[str]:
-    """What of the record does not fit the rest of it, a phrase each."""
-    entrants: list[tuple[str, ...]] = [(e.label, e.dtype) for e in record.entrants]
+    """Yield a phrase for each part of the record that does not fit the rest of it."""
+    entrants: list[tuple[str, ...]] = [e.key for e in record.entrants]
     problems: list[tuple[str, ...]] = [(p.name, p.dtype) for p in record.problems]
     cells: list[tuple[str, ...]] = [(c.entrant, c.problem, c.dtype) for c in record.cells]
     for what, keys in {"entrant": entrants, "problem": problems, "cell": cells}.items():
@@ -86,10 +93,10 @@ def _misfits(record: Record) -> Iterator[str]:
         name = f"cell {cell.entrant} {cell.problem} {cell.dtype}"
         if (cell.entrant, cell.dtype) not in entrants or (cell.problem, cell.dtype) not in problems:
             yield f"{name} names an entrant or a problem that the record does not have"
-        if cell.outcome.status == "ok" and not (cell.checks and all(gate.passed for gate in cell.checks)):
-            yield f"{name} is ok and has not passed every gate"
-        if any(gate.passed != (gate.error is not None and gate.error <= gate.tolerance) for gate in cell.checks):
-            yield f"{name} has a gate whose error does not say whether it was passed"
+        if cell.outcome.status == "ok" and not (cell.checks and all(check.passed for check in cell.checks)):
+            yield f"{name} is ok and has not passed every check"
+        if any(check.passed != (check.error is not None and check.error <= check.tolerance) for check in cell.checks):
+            yield f"{name} has a check whose error does not say whether it was passed"
         sampled = [(s.generation, s.operation) for s in cell.samples]
         if len(set(sampled)) < len(sampled):
             yield f"{name} has samples of one operation in one generation twice"
@@ -98,7 +105,7 @@ def _misfits(record: Record) -> Iterator[str]:
 
 
 def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Path:
-    """The newest complete record in `folder` with a good cell; UsageError when there is none.
+    """Return the newest complete record in `folder` with a good cell; UsageError when there is none.
 
     `warn` is told why a newer record is passed over.
     """
@@ -120,7 +127,7 @@ def newest(folder: Path, warn: Callable[[str], None] = lambda line: None) -> Pat
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Makes `folder`; what the system says against writing to it becomes a UsageError."""
+    """Make `folder`; what the system says against writing to it becomes a UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         yield
@@ -132,24 +139,16 @@ def writing(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Holds `folder` for one run, found writable before anything is measured; UsageError otherwise."""
-    with ExitStack() as held:
-        with writing(folder):
-            with tempfile.TemporaryFile(dir=folder) as probe:
-                probe.write(b"room for a start")
-                probe.flush()
-            lock = held.enter_context(open(folder / ".lock", "a"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(
-                    f"another run is writing to {folder}; wait for it, or give --results another folder"
-                ) from None
+    """Hold `folder` for one run; UsageError where it cannot be written, or another run holds it."""
+    with writing(folder), tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"room for a start")
+        probe.flush()
+    lock = filelock.FileLock(folder / ".lock", blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UsageError(f"another run is writing to {folder}; wait for it, or give --results another folder") from None
+    try:
         yield
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"a key stands twice: {max(keys, key=keys.count)!r}")
-    return dict(pairs)
+    finally:
+        lock.release()

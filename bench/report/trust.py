@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.operations import OPERATIONS
 from bench.problem import epsilon
-from bench.records.calibration import Calibration, Trial
+from bench.records.calibration import Calibration, Trial, code_checksum
 from bench.records.schema import Check, Entrant, Record
 from bench.records.warnings import warnings as of_the_run
 from bench.report import answer, units
@@ -144,7 +144,8 @@ def calibrated(calibration: Calibration | str | None) -> list[str]:
     where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
     added = f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call that is timed."
     opening = f"The harness was tried on identical and on slowed code, in {races} on {where}."
-    return [opening, *map(_tried, calibration.trials), added]
+    older = [] if calibration.code == code_checksum() else ["It was of another version of the code that measures."]
+    return [opening, *older, *map(_tried, calibration.trials), added]
 
 
 def _tried(trial: Trial) -> str:

@@ -1,6 +1,6 @@
-"""What the race asks of a worker, and what it answers: plain data, msgpack, nothing ever unpickled.
+"""What a worker is asked, and what it answers: plain data in msgpack; nothing is ever unpickled.
 
-Answers have the types of the record that they go into: what the record could not hold is not read.
+Answers have the types of the record that they go into: what a record could not hold is not read.
 """
 
 from typing import Any
@@ -9,17 +9,17 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from bench.agreement.answers import Evidence
+from bench.agreement.answers import Computed
 from bench.backend import Mode
-from bench.problem import Arrays, Problem
-from bench.records.schema import Count, Nanoseconds, Operation, Positive, Share, Status
+from bench.records.schema import Count, Nanoseconds, Positive, Share, Status
+from bench.resources import Resources
 
 
 class Load(Struct, tag=True):
-    """Import one framework and make one backend."""
+    """Import one library and make one backend."""
 
     backend: str
-    device: str
+    resources: Resources
     dtype: str
 
 
@@ -29,10 +29,12 @@ class Loaded(Struct, tag=True):
     versions: dict[str, str]
     peak_of_the_process: bool
     """Whether the most device memory that it tells is that of the whole process."""
+    operations: list[str]
+    """Those that the backend has."""
 
 
 class Pin(Struct, tag=True):
-    """Every thread to `cores`; nowhere, where there are none."""
+    """Pin every thread to `cores`; to none where there are none."""
 
     cores: list[int]
 
@@ -40,26 +42,30 @@ class Pin(Struct, tag=True):
 class Prepare(Struct, tag=True):
     """Compile `operations` for the problem and call each once, timed."""
 
-    problem: Problem
-    operations: list[Operation]
+    problem: str
+    """The path of its file."""
+    operations: list[str]
 
 
 class Prepared(Struct, tag=True):
-    first_call_seconds: dict[Operation, Positive]
+    first_call_seconds: dict[str, Positive]
     compilations: Count | None
     """Programs that the first calls compiled; None from a backend that does not count them."""
 
 
-class Testify(Struct, tag=True):
-    """Run the prepared problem for the gates of agreement: see `agree.Evidence`."""
+class Compute(Struct, tag=True):
+    """Run the prepared problem for the checks of agreement: see `agreement.answers.compute`.
 
-    halfway: Arrays
-    decoy: Problem
-    others: list[Problem]
+    Each field is the path of a problem's file.
+    """
+
+    halfway: str
+    decoy: str
+    others: list[str]
 
 
 class Promise(Struct, tag=True):
-    """Try the promises of the protocol that need no reference: see `agree.promises`."""
+    """Try the promises of the protocol that need no reference: see `agreement.promises`."""
 
 
 class Promised(Struct, tag=True):
@@ -68,31 +74,31 @@ class Promised(Struct, tag=True):
 
 
 class Pilot(Struct, tag=True):
-    """How long one call of each operation takes, roughly."""
+    """Tell roughly how long one call of each operation takes."""
 
-    operations: list[Operation]
+    operations: list[str]
 
 
 class Piloted(Struct, tag=True):
-    call_seconds: dict[Operation, Positive]
+    call_seconds: dict[str, Positive]
 
 
 class Begin(Struct, tag=True):
-    """Put the batch on the device anew, from the core that is raced on; from now on count what is done."""
+    """Put the batch on the device anew, from the core that is raced on, and count from now on what is done."""
 
     step_bytes: float
-    """What a step must move."""
+    """Bytes that a step must move."""
     room_for: int
-    """Processes that share out the memory, so that the heap of each has room for a step; 0 where none is to have room."""
+    """Processes that share the memory, so that the heap of each gets room for a step; 0 where none is to have room."""
     warm_up_seconds: float
-    """Of untimed calls at the beginning of a turn, at least; the device may need more."""
+    """The least time of untimed calls that begin a turn; the device may need more."""
 
 
 class Turn(Struct, tag=True):
-    """One operation after another: untimed calls from one start, and one timed sample, each call from a start of its own."""
+    """Take one timed sample of each operation, in this order, after untimed calls; each timed call has a start of its own."""
 
-    calls: dict[Operation, int]
-    """In a sample of each operation, in this order."""
+    calls: dict[str, int]
+    """Calls in a sample, by operation."""
     seed: int
 
 
@@ -101,15 +107,15 @@ class Sample(Struct):
     loss: float
     """The last loss of the last call."""
     distance: float
-    """Euclidean, from the start of the last call to the params or the gradient that it returned."""
+    """The Euclidean distance from the start of the last call to the params or the gradient that it returned."""
 
 
 class Turned(Struct, tag=True):
-    samples: dict[Operation, Sample]
+    samples: dict[str, Sample]
 
 
 class Tally(Struct, tag=True):
-    """What the process did since `Begin`, in its turns and outside of them."""
+    """Tell what the process did since `Begin`, in its turns and outside of them."""
 
 
 class Tallied(Struct, tag=True):
@@ -118,28 +124,28 @@ class Tallied(Struct, tag=True):
     busy_threads: Count
     compilations: Count
     strays: Count
-    """Threads, of its own or of a process that it started, that may run on another core than that of `Pin`."""
+    """Threads that may run on another core than those of `Pin`."""
 
 
-class Weigh(Struct, tag=True):
-    """Peak device memory of one `train`, how long its arrays travel, and how long it takes when nobody waits for it."""
+class Transfer(Struct, tag=True):
+    """Measure the device memory of one `train`, how long its arrays travel, and its time when nobody waits for it."""
 
 
-class Weighed(Struct, tag=True):
+class Transferred(Struct, tag=True):
     device_peak_bytes: Count | None
     put_seconds: Positive
     """Params and batch, NumPy -> device."""
     get_seconds: Positive
     """Trained params, device -> NumPy."""
     device_seconds: Positive | None
-    """Of one `train` among several that are waited for together; None on the CPU."""
+    """The time of one `train` among several that are waited for together; None on the CPU."""
 
 
 class Probe(Struct, tag=True):
-    """What the machine can do, as this library drives it."""
+    """Measure what the machine can do, by this library."""
 
     side: int
-    """Of the square matrices that are multiplied."""
+    """Rows and columns of the matrices that are multiplied."""
     copied_bytes: int
 
 
@@ -147,26 +153,25 @@ class Probed(Struct, tag=True):
     matmul_flops_per_second: Positive
     copy_bytes_per_second: Positive
     """Bytes read plus bytes written."""
-    dispatch_seconds: Positive
 
 
 class Done(Struct, tag=True):
-    """Nothing to report."""
+    """It is done, and there is nothing to report."""
 
 
 class Trouble(Struct, tag=True):
-    """It could not be done: the word for the cell, and why."""
+    """It could not be done: the status for the cell, and why."""
 
     status: Status
     reason: str
 
 
-Request = Load | Pin | Prepare | Testify | Promise | Pilot | Begin | Turn | Tally | Weigh | Probe
-Answer = Loaded | Prepared | Evidence | Promised | Piloted | Turned | Tallied | Weighed | Probed | Done | Trouble
+Request = Load | Pin | Prepare | Compute | Promise | Pilot | Begin | Turn | Tally | Transfer | Probe
+Answer = Loaded | Prepared | Computed | Promised | Piloted | Turned | Tallied | Transferred | Probed | Done | Trouble
 
 
 def _encode(value: Any) -> Any:
-    """msgspec hook: an array as (dtype, shape, bytes), so that nothing is ever unpickled."""
+    """Return an array as (dtype, shape, bytes)."""
     if isinstance(value, np.ndarray):
         value = np.asarray(value, order="C")
         return (value.dtype.str, value.shape, value.tobytes())
@@ -174,14 +179,14 @@ def _encode(value: Any) -> Any:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    """msgspec hook: the inverse of `_encode`; ValueError when the bytes do not fill the shape."""
+    """Return the array that `_encode` was given; ValueError when the bytes do not fill the shape."""
     dtype, shape, data = value
     if np.dtype(dtype).hasobject:
         raise ValueError("arrays of objects are not accepted")
     return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
-_requests = msgspec.msgpack.Decoder(Request, dec_hook=_decode)
+_requests = msgspec.msgpack.Decoder(Request)
 _answers = msgspec.msgpack.Decoder(Answer, dec_hook=_decode)
 
 

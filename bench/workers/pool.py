@@ -1,168 +1,166 @@
-"""The workers of a generation, and the cells they fill: who fails loses its own cells and no other's."""
+"""The workers of a run: which entrant has which process, on which cores, and what a failed one costs."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.devices import cpu
+from bench.devices import DEVICES
 from bench.problem import Problem
-from bench.records.schema import Cell, Entrant, Operation, Record
+from bench.records.schema import Entrant
 from bench.workers import messages
-from bench.workers.process import Failed, Layout, Process, layout, usable_cores
+from bench.workers.cores import Cores, usable_cores
+from bench.workers.environment import Layout, layout
+from bench.workers.problem_files import ProblemFiles
+from bench.workers.process import Failed, Process
 
 T = TypeVar("T")
+Failures = dict[str, Failed]
+"""By the entrant's label."""
 
 
-class Workers:
-    """One process for each entrant, started when it first enters."""
+class Pool:
+    """One process for each entrant, started when it first enters a generation."""
 
-    def __init__(self, record: Record, cache: Path, deadline: float) -> None:
-        """`cache`: where the entrants keep what they compiled, each in a folder of its own;
-        `deadline`: seconds that an entrant may take over one cell."""
-        self.record, self.cache, self.deadline = record, cache, deadline
-        self.all_cores = usable_cores()
-        self.cores = cpu.cores(self.all_cores, record.settings.core)
-        self.layout, self._starting_cores = Layout(), list(self.cores.preparing)
+    def __init__(self, folder: Path, cores: Cores, deadline: float, seed: int) -> None:
+        """`folder`: for problems, and for what entrants compile, each in a folder of its own.
+
+        `deadline`: seconds that an entrant may take over one problem.  `seed`: of memory layouts and of the order of cores.
+        """
+        self.cores, self.deadline = cores, deadline
+        self._folder, self._seed, self._files = folder, seed, ProblemFiles(folder)
+        self._layout, self._order, self._all_cores = Layout(), [0], usable_cores()
         self._processes: dict[tuple[str, str], Process] = {}
-        self._caches: dict[tuple[str, str], Path] = {}
+        self._caches: dict[tuple[str, str], str] = {}
+        self._compiled: set[tuple[str, str, str]] = set()
 
-    @property
-    def racing_cores(self) -> list[int]:
-        """The one where all take their turns, if pinning is possible."""
-        return self.cores.racing
+    @contextmanager
+    def generation(self, number: int) -> Iterator[None]:
+        """Give new processes the memory layout of this generation, and end them all afterwards."""
+        self._layout = layout(self._seed, number)
+        self._order = list(np.random.default_rng([self._seed, number, 1]).permutation(len(self.cores.alike) or 1))
+        try:
+            yield
+        finally:
+            for process in self._processes.values():
+                process.end()
+            self._processes.clear()
 
-    def begin(self, generation: int) -> None:
-        """Set the memory layout, and the order of cores, for the processes that are started from now on."""
-        seed = self.record.settings.seed
-        self.layout = layout(seed, generation)
-        order = np.random.default_rng([seed, generation, 1]).permutation(len(self.cores.preparing))
-        self._starting_cores = [self.cores.preparing[i] for i in order]
+    def file(self, problem: Problem) -> str:
+        """Return the path of the problem's file."""
+        return self._files.path(problem)
 
     def start(self, entrant: Entrant) -> None:
-        """On one core; on all where it is for a GPU, for XLA tries kernels on as many threads as it was born with cores."""
+        """Start the entrant's process, unless it is up."""
         if not self.is_up(entrant):
-            self._processes[_key(entrant)] = self.another(entrant)
+            self._processes[entrant.key] = self.another(entrant)
 
     def another(self, entrant: Entrant) -> Process:
-        """Return a new process for the entrant, which takes no turns unless `start` made it; whoever asks for it ends it."""
-        place = self._starting_cores[len(self._processes) % len(self._starting_cores)]
-        cores = place if entrant.device == "cpu" else self.all_cores
-        return Process(entrant, cores, self._cache(entrant), self.layout)
+        """Return a new process for the entrant, which takes no turns unless `start` made it; whoever asks for it ends it.
 
-    def _cache(self, entrant: Entrant) -> Path:
-        """Its own, or it would find what another has compiled, and cold would not be cold.
-
-        On a GPU anew in each generation: a compiler chooses kernels there by timing them, and what it once
-        drew would be the draw of all generations, and no part of their spread.
+        It is born on the cores where it gets ready.  On a device it is born on all, because XLA tries kernels on as many
+        threads as it was born with cores.
         """
-        if keeps_its_cache(entrant):
-            return self._caches.setdefault(_key(entrant), self.cache / f"{len(self._caches):03}")
-        return Path(tempfile.mkdtemp(dir=self.cache))
+        places = self.cores.places(entrant.resources.threads)
+        place = places[self._order[len(self._processes) % len(self._order)] % len(places)]
+        cores = place if DEVICES[entrant.device].is_the_cpu else self._all_cores
+        return Process(entrant, cores, Path(self._cache(entrant)), self._layout)
 
-    def end(self) -> None:
-        for process in self._processes.values():
-            process.end()
-        self._processes.clear()
+    def _cache(self, entrant: Entrant) -> str:
+        """Return the folder for what the entrant compiles: its own, or cold would not be cold.
+
+        On a device it is a new one in each generation: a compiler chooses kernels there by timing them, and one choice would
+        be that of all generations, and no part of their spread.
+        """
+        if not self._keeps_its_cache(entrant):
+            return tempfile.mkdtemp(dir=self._folder)
+        if entrant.key not in self._caches:
+            self._caches[entrant.key] = tempfile.mkdtemp(dir=self._folder)
+        return self._caches[entrant.key]
+
+    @staticmethod
+    def _keeps_its_cache(entrant: Entrant) -> bool:
+        return DEVICES[entrant.device].is_the_cpu
+
+    def compiles(self, entrant: Entrant, problem: Problem) -> bool:
+        """Return whether the entrant's cache holds the problem's programs already, and note that it does from now on."""
+        known = (*entrant.key, problem.name)
+        warm = known in self._compiled and self._keeps_its_cache(entrant)
+        self._compiled.add(known)
+        return warm
 
     def of(self, entrant: Entrant) -> Process:
-        return self._processes[_key(entrant)]
-
-    def peak_is_of_the_process(self, entrant: Entrant) -> bool:
-        """Whether the most device memory that it tells is that of its whole process."""
-        loaded = self.of(entrant).loaded
-        return loaded is not None and loaded.peak_of_the_process
+        return self._processes[entrant.key]
 
     def is_up(self, entrant: Entrant) -> bool:
-        """Not where it crashed, nor where all its cells failed in an earlier generation."""
-        worker = self._processes.get(_key(entrant))
-        return worker is not None and worker.alive
+        """Return whether the entrant has a process that did not crash."""
+        process = self._processes.get(entrant.key)
+        return process is not None and process.alive
 
     def ask(self, entrant: Entrant, request: messages.Request) -> Any:
+        """Return the answer of the entrant's process; Failed where there is none."""
         return self.of(entrant).ask(request, self.deadline)
 
-    def each(
-        self, entrants: list[Entrant], problem: Problem, work: Callable[[Entrant], T], gpu_alone: bool = True
+    def in_turn(
+        self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures
     ) -> list[tuple[Entrant, T]]:
-        """`work` on every entrant, one at a time on each core; who fails loses this cell and is left out.
+        """Do `work` for one entrant after another; one that fails is left out and put into `failed`."""
+        found = []
+        for entrant in entrants:
+            if entrant.label not in failed:
+                try:
+                    found.append((entrant, work(entrant)))
+                except Failed as failure:
+                    failed[entrant.label] = failure
+                    if not DEVICES[entrant.device].is_the_cpu:
+                        self.of(entrant).kill()  # an error of a device outlives the call that met it
+        return found
 
-        Those on a GPU go one after another, or it would be `gpu_alone` to none: XLA times kernels on it while it compiles.
-        They may use every core meanwhile.
+    def side_by_side(
+        self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures, alone: bool = True
+    ) -> list[tuple[Entrant, T]]:
+        """Do `work` for every entrant, one at a time on each core; one that fails is left out and put into `failed`.
+
+        Entrants on a device follow one another, unless `alone` is false, because compilers time kernels on it.  They may
+        use every core meanwhile.  Entrants with more threads follow those with fewer.
         """
-        together = [e for e in entrants if gpu_alone and e.device != "cpu"]
-        groups = [together, *([e] for e in entrants if e not in together)]
+        done: dict[tuple[str, str], T] = {}
+        for threads in sorted({entrant.resources.threads for entrant in entrants}):
+            of_these = [entrant for entrant in entrants if entrant.resources.threads == threads]
+            together = [e for e in of_these if alone and not DEVICES[e.device].is_the_cpu]
+            groups = [together, *([e] for e in of_these if e not in together)]
+            done |= {e.key: answer for e, answer in self._on_places(groups, self.cores.places(threads), work, failed)}
+        return [(e, done[e.key]) for e in entrants if e.key in done]
+
+    def _on_places(
+        self, groups: list[list[Entrant]], places: list[list[int]], work: Callable[[Entrant], T], failed: Failures
+    ) -> list[tuple[Entrant, T]]:
         free: SimpleQueue[list[int]] = SimpleQueue()
-        for place in self.cores.preparing:
+        for place in places:
             free.put(place)
 
-        def on_one_core(group: list[Entrant]) -> list[tuple[Entrant, T | None]]:
-            place = free.get()  # there is one: as many threads as places
+        def on_one_place(group: list[Entrant]) -> list[tuple[Entrant, T]]:
+            place = free.get()  # there is one, because there are as many threads as places
 
-            def alone(entrant: Entrant) -> T:
-                self.ask(entrant, messages.Pin(place if entrant.device == "cpu" else self.all_cores))
+            def pinned(entrant: Entrant) -> T:
+                self.ask(entrant, messages.Pin(place if DEVICES[entrant.device].is_the_cpu else self._all_cores))
                 return work(entrant)
 
             try:
-                return [(e, self.attempt(e, problem, alone)) for e in group]
+                return self.in_turn(group, pinned, failed)
             finally:
                 free.put(place)
 
-        with ThreadPoolExecutor(len(self.cores.preparing)) as pool:
+        with ThreadPoolExecutor(len(places)) as threads:
             try:
-                answers = {_key(e): answer for group in pool.map(on_one_core, groups) for e, answer in group}
+                return [found for group in threads.map(on_one_place, groups) for found in group]
             except KeyboardInterrupt:
-                # The pool would wait for answers that may take minutes; none comes from a dead worker.
+                # The threads would wait for answers that may take minutes; a dead worker ends them.
                 for process in self._processes.values():
                     process.kill()
                 raise
-        return [(e, answer) for e in entrants if (answer := answers[_key(e)]) is not None]
-
-    def attempt(self, entrant: Entrant, problem: Problem, work: Callable[[Entrant], T]) -> T | None:
-        """What `work` returns; None, and a word in its cell, when the entrant has failed, now or before."""
-        cell = self.cell(entrant, problem)
-        if cell.outcome.status not in ("pending", "ok"):
-            return None
-        try:
-            return work(entrant)
-        except Failed as failure:
-            if cell.outcome.status == "ok" and not failure.outcome.failed:
-                said = f"{failure.outcome.status}, it said after every gate was passed: {failure.outcome.reason}"
-                failure = Failed("failed", said, failure.output)
-            if self.of(entrant).loaded is None:
-                entrant.outcome = failure.outcome  # of all its cells
-            self.fail(entrant, cell, failure)
-            if entrant.device != "cpu":
-                self.of(entrant).kill()  # an error of CUDA outlives the call that met it, and fails all that follow
-            return None
-
-    def fail(self, entrant: Entrant, cell: Cell, failure: Failed) -> None:
-        """The cell's word; what was measured before it failed is not a result."""
-        cell.outcome = failure.outcome
-        cell.samples.clear()
-        entrant.last_output = failure.output or entrant.last_output
-
-    def operations(self, entrant: Entrant) -> list[Operation]:
-        """What it is timed at, in this order: `train` first, which all have, and which pays what a library does once a process.
-
-        In a turn, after calls of the others and one untimed call of its own, a step of torch-compile took 12 % longer on
-        factorisation/1000x100r10 than after 20 ms of its own.  A compiled loop differs from its compiled step in
-        `train` alone.
-        """
-        whole, asked = entrant.mode == "compiled loop", self.record.settings.operations
-        return sorted((op for op in asked if op == "train" or not whole), key=lambda op: op != "train")
-
-    def cell(self, entrant: Entrant, problem: Problem) -> Cell:
-        return self.record.cell(entrant.label, problem.name, problem.dtype)
-
-
-def keeps_its_cache(entrant: Entrant) -> bool:
-    """From one generation to the next."""
-    return entrant.device == "cpu"
-
-
-def _key(entrant: Entrant) -> tuple[str, str]:
-    return entrant.label, entrant.dtype

@@ -5,11 +5,11 @@ Idea      A [m, n] is approximated by U V^T with U [m, rank] and V [n, rank], by
 Gradient  With R = U V^T - A:  dU = 2 R V,  dV = 2 R^T U.
 Inputs    `params` {U, V}, `batch` {A}.
 Outputs   The factors after `num_steps` full-batch steps, and the loss before every step.
-Oracle    Eckart and Young (1936): no factors of this rank have a smaller loss than the truncated
+Bound     Eckart and Young (1936): no factors of this rank have a smaller loss than the truncated
           singular value decomposition, the sum of the squares of the singular values it drops.
 Sizes     `iris`     150 x 4 centred, rank 2, uniform start: the lab report's exercise.
           `digits`   1797 x 64 centred, rank 16; a uniform start stays on a saddle here, so N(0, 0.1^2).
-                     After 400 steps 1.009 times the oracle.  No further: three pixels are 0 in all images, and their
+                     After 400 steps 1.009 times the lower bound.  No further: three pixels are 0 in all images, and their
                      rows of V shrink, in float32 to subnormal numbers from some 590 steps on, with which NumPy
                      and torch took ten times as long over a step on an Intel Xeon.  (XLA flushes them to 0.)
           `MxNrR`    drawn: a rank-R matrix of signs plus unit noise, scaled to singular values near 1.
@@ -19,16 +19,13 @@ Cost      A step does three products of 2 m n rank flops each (U V^T, R V, R^T U
 """
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.errors import UsageError
 from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
-from bench.workloads import datasets
-
-if TYPE_CHECKING:
-    from bench.agreement.reference import Reference
+from bench.workloads import datasets, files
+from bench.workloads.protocol import Allowed, EndState
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
 SWEEP_SIZES = (
@@ -37,7 +34,9 @@ SWEEP_SIZES = (
     "1000x100r10",
     "digits",
     "1000x500r16",
+    "10000x100r10",
     "2000x1000r32",
+    "50000x300r10",
     "4000x2000r64",
     "4096x4096r128",
     "4096x4096r256",
@@ -48,10 +47,9 @@ LARGE = 1024
 """Rows and columns beyond which no full singular value decomposition is made."""
 
 ROOM = 100
-"""Times the squares of a matrix that its loss may reach, or be smaller by, and float32 still hold it."""
+"""The loss may be so many times the squares of a matrix, or smaller by as much, and float32 must still hold it."""
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
-_FILE = re.compile(r"(.+\.\w+):r(\d{1,18})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
@@ -64,9 +62,9 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         features, _ = datasets.digits()
         params = {"U": 0.1 * rng.standard_normal((1797, 16)), "V": 0.1 * rng.standard_normal((64, 16))}
         return _problem(size, dtype, seed, _centred(features), params, 3e-3, 400)
-    if match := _FILE.fullmatch(size):
-        path, rank = match[1], int(match[2])
-        A = datasets.matrix_file(path)
+    if file := files.named(size, "r"):
+        path, rank = file
+        A = files.matrix(path).arrays["A"]
         _check(size, A.shape[0], A.shape[1], rank)
         _check_scale(path, A)
         return _scaled_problem(size, dtype, seed, A, rank, _spectral_norm(A), rng)
@@ -80,34 +78,33 @@ def make(size: str, dtype: str, seed: int) -> Problem:
 
 
 def quality(problem: Problem, params: Arrays) -> dict[str, float]:
-    """`reconstruction_error`: the loss of `params`, computed in float64."""
+    """Return `reconstruction_error`: the loss of `params`, computed in float64."""
     U, V, A = (np.asarray(a, np.float64) for a in (params["U"], params["V"], problem.batch["A"]))
     return {"reconstruction_error": float(np.sum((U @ V.T - A) ** 2))}
 
 
-def end_state(reference: "Reference", trained: list[Arrays]) -> tuple[float, float, str]:
-    """The reconstruction error of every start beside the reference's; infinitely wrong below the oracle."""
-    ours, theirs = (
-        [quality(reference.problem, params)["reconstruction_error"] for params in of]
-        for of in (trained, reference.trained)
+def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], allowed: Allowed) -> EndState:
+    """Compare the reconstruction errors; one below the lower bound is infinitely wrong."""
+    errors, theirs = (
+        [quality(problem, params)["reconstruction_error"] for params in trained] for trained in (ours, reference)
     )
-    tolerance = reference.tolerance("trajectory")
-    # The oracle is itself a difference of squares of A, so it is known to some roundings of ||A||^2.
-    slack = 1e-10 * float(np.sum(np.square(reference.problem.batch["A"], dtype=np.float64)))
-    if min(ours) < (reference.lower_bound or 0.0) - slack:
-        what = f"a reconstruction error of {min(ours):.8g} is below the least possible, {reference.lower_bound:.8g}"
-        return np.inf, tolerance, what
-    errors = [abs(a - b) / max(b, reference.least_loss) for a, b in zip(ours, theirs, strict=True)]
-    worst = int(np.argmax(errors))
-    what = f"reconstruction error {ours[worst]:.8g} against {theirs[worst]:.8g}; {reference.lower_bound:.8g} by singular values"
-    return errors[worst], tolerance, what
+    # The bound is a difference of squares of A, so it is known to some roundings of ||A||^2.
+    slack = 1e-10 * float(np.sum(np.square(problem.batch["A"], dtype=np.float64)))
+    bound = allowed.lower_bound or 0.0
+    if min(errors) < bound - slack:
+        what = f"a reconstruction error of {min(errors):.8g} is below the least possible, {bound:.8g}"
+        return EndState(np.inf, allowed.loss_error, what)
+    apart = [abs(a - b) / max(b, allowed.least_loss) for a, b in zip(errors, theirs, strict=True)]
+    worst = int(np.argmax(apart))
+    what = f"reconstruction error {errors[worst]:.8g} against {theirs[worst]:.8g}; {bound:.8g} by singular values"
+    return EndState(apart[worst], allowed.loss_error, what)
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
-    """`count` starts [count, ...] of the same descent seen from elsewhere: U Q and V Q, with Q a random reflection.
+    """Return `count` starts [count, ...] of the same descent: U Q and V Q, with Q a random reflection.
 
-    Q is orthogonal, so U V^T stays what it is, and U Q - rate dU Q is the step of U Q.
-    Of rank 1 there is one other, the sign turned.
+    Q is orthogonal, so U V^T stays the same, and U Q - rate dU Q is the step of U Q.  At rank 1 there is one other start,
+    with the sign turned.
     """
     v = rng.standard_normal((count, params["U"].shape[1], 1))
     v /= np.linalg.norm(v, axis=1, keepdims=True)
@@ -116,7 +113,7 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
 
 
 def lower_bound(problem: Problem) -> float:
-    """The squared error of the best approximation of this rank, by the singular value decomposition."""
+    """Return the squared error of the best approximation of this rank, by the singular value decomposition."""
     A, rank = np.asarray(problem.batch["A"], np.float64), problem.params["U"].shape[1]
     if rank == min(A.shape):
         return 0.0
@@ -136,11 +133,12 @@ def _check(size: str, m: int, n: int, rank: int) -> None:
         raise UsageError(
             f"factorisation {size!r} asks for rank {rank} of a {m} x {n} matrix; the rank must lie in 1..{min(m, n)}"
         )
-    datasets.check_fits(size, [(m, n), (m, rank), (n, rank)], besides=[(m, n)])
+    residual = (m, n)
+    datasets.check_fits(size, (m, n), (m, rank), (n, rank), residual)
 
 
 def _check_scale(path: str, A: Array) -> None:
-    """UsageError unless float32 holds the sum of the squares of A, which the loss is about, with room to spare.
+    """Raise UsageError unless float32 holds the sum of the squares of A, which the loss is about, with room to spare.
 
     Whatever the dtype: tolerances are measured by what rounding to float32 does.
     """
@@ -155,7 +153,7 @@ def _check_scale(path: str, A: Array) -> None:
 
 
 def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Problem:
-    """Signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
+    """Return a drawn problem.  Signs multiply exactly in any order of summation, so the bits of A depend on no BLAS."""
     rng = np.random.default_rng([seed, m, n, rank])
     left, right = (2.0 * rng.integers(0, 2, (rows, rank)) - 1 for rows in (m, n))
     A = (left @ right.T + rng.standard_normal((m, n))) / np.sqrt(m * n)
@@ -166,7 +164,7 @@ def _drawn(size: str, dtype: str, seed: int, m: int, n: int, rank: int) -> Probl
 def _scaled_problem(
     size: str, dtype: str, seed: int, A: Array, rank: int, norm: float, rng: np.random.Generator
 ) -> Problem:
-    """Start small beside the solution; the rate a fifth of the inverse of A's spectral norm.
+    """Return a problem that starts small beside the solution, with a fifth of the inverse of A's spectral norm as rate.
 
     At the solution the loss curves by at most 4 norm(A), so descent is stable below 1 / (2 norm(A)).
     """
@@ -201,7 +199,7 @@ def _spectral_norm(A: Array) -> float:
 
 
 def _largest_singular_values(A: Array, count: int) -> Array:
-    """By Lanczos: a full decomposition at 4096 x 4096 takes minutes."""
+    """Return the largest singular values, by Lanczos: a full decomposition at 4096 x 4096 takes minutes."""
     from scipy.sparse.linalg import svds
 
     return svds(A, count, return_singular_vectors=False, random_state=0)

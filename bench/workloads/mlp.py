@@ -11,22 +11,20 @@ Sizes     `iris`       100 + 50 flowers, standardised, 12 hidden units: the lab 
           `digits`     1200 + 597 images, 64 hidden units.
           `NxD-H-K`    drawn: N examples of D features, H hidden units, K classes set by a linear teacher.
           `FILE:hH`    a person's own x [n, d] and y [n], from an .npz file, with H hidden units; the labels y are
-                       integers, each of 0, 1, ..., classes-1 at least once.
+                       integers, each of 0, 1, ..., classes-1 at least once.  A fifth of the rows is held out, drawn
+                       by a fixed shuffle.
 Cost      Five products (x W1, H W2, H^T D, D W2^T, x^T G): 2 n (2 d hidden + 3 hidden classes) flops.
           A step cannot avoid reading x once and reading and writing the parameters.
 """
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench.errors import UsageError
 from bench.problem import Array, Arrays, Problem, array_dtype, cast, steps
-from bench.workloads import datasets
-
-if TYPE_CHECKING:
-    from bench.agreement.reference import Reference
+from bench.workloads import datasets, files
+from bench.workloads.protocol import Allowed, EndState
 
 DEFAULT_SIZES = ("iris", "digits", "1000x100-64-10", "1000x400-128-10")
 """In flops, a step of the largest is within a factor of two of one of the largest factorisation."""
@@ -43,19 +41,18 @@ SWEEP_SIZES = (
 GPU_SWEEP_SIZES = ("32768x784-2048-10", "65536x784-4096-10")
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,6})-(\d{1,6})-(\d{1,5})", re.ASCII)
-_FILE = re.compile(r"(.+\.\w+):h(\d{1,6})", re.DOTALL | re.ASCII)
 
 
 def make(size: str, dtype: str, seed: int) -> Problem:
     if size == "iris":
-        features, labels = datasets.iris()
-        start = _normal_start(4, 12, 3, seed)
-        return _problem(size, dtype, seed, _standardised(features), labels, 100, start, 0.01, 100)
+        return iris(dtype, seed)
     if size == "digits":
         features, labels = datasets.digits()
         return _problem(size, dtype, seed, features, labels, 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
-    if match := _FILE.fullmatch(size):
-        (features, labels), hidden = datasets.labelled_file(match[1]), int(match[2])
+    if file := files.named(size, "h"):
+        path, hidden = file
+        data = files.labelled(path).arrays
+        features, labels = data["x"], data["y"]
         (rows, d), classes = features.shape, int(labels.max()) + 1
         _check(size, rows, d, hidden, classes)
         return _scaled_problem(size, dtype, seed, _standardised(features), labels, hidden, rows * 4 // 5, classes)
@@ -70,14 +67,21 @@ def make(size: str, dtype: str, seed: int) -> Problem:
     )
 
 
+def iris(dtype: str, seed: int, split: int = 0) -> Problem:
+    """Return the lab report's second exercise; `split` is the shuffle that divides the rows into training and test."""
+    features, labels = datasets.iris()
+    start = _normal_start(4, 12, 3, seed)
+    return _problem("iris", dtype, seed, _standardised(features), labels, 100, start, 0.01, 100, split)
+
+
 def logits(params: Arrays, x: Array) -> Array:
-    """[n, classes] in float64, whatever the dtype of the parameters."""
+    """Return the logits [n, classes] in float64, whatever the dtype of the params."""
     p = {key: np.asarray(value, np.float64) for key, value in params.items()}
     return np.maximum(np.asarray(x, np.float64) @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"]
 
 
 def quality(problem: Problem, params: Arrays) -> dict[str, float]:
-    """`train_accuracy` and `test_accuracy`: the share of examples whose largest logit is their label's."""
+    """Return `train_accuracy` and `test_accuracy`: the share of examples whose largest logit is their label's."""
 
     def accuracy(examples: Arrays) -> float:
         return float(np.mean(logits(params, examples["x"]).argmax(axis=1) == examples["y"]))
@@ -85,27 +89,25 @@ def quality(problem: Problem, params: Arrays) -> dict[str, float]:
     return {"train_accuracy": accuracy(problem.batch), "test_accuracy": accuracy(problem.held_out)}
 
 
-def end_state(reference: "Reference", trained: list[Arrays]) -> tuple[float, float, str]:
-    """How many held-out examples, over every start, are given another label than by the reference.
+def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], allowed: Allowed) -> EndState:
+    """Count the held-out examples, over every start, that get another label than by the reference.
 
-    One whose two largest logits lie closer than the tolerance of the parameters is on the fence:
-    either label is right.
+    Where the two largest logits lie closer than the error that params may have, either label is right.
     """
-    x = reference.problem.held_out["x"]
-    tolerance = reference.tolerance("trained params")
-    different = 0
-    for ours, theirs in zip(trained, reference.trained, strict=True):
-        a, b = logits(ours, x), logits(theirs, x)
+    x, different = problem.held_out["x"], 0
+    for one, other in zip(ours, reference, strict=True):
+        a, b = logits(one, x), logits(other, x)
         top = np.sort(b, axis=1)
-        clear = top[:, -1] - top[:, -2] > tolerance * np.abs(b).max(axis=1)
+        clear = top[:, -1] - top[:, -2] > allowed.params_error * np.abs(b).max(axis=1)
         different += int(np.sum((a.argmax(axis=1) != b.argmax(axis=1)) & clear))
-    return different, 0.0, f"{different} of {len(x) * len(trained)} held-out labels differ from the reference's"
+    what = f"{different} of {len(x) * len(ours)} held-out labels differ from the reference's"
+    return EndState(different, 0.0, what)
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
-    """`count` starts [count, ...] of the same descent seen from elsewhere: the hidden units in a random order.
+    """Return `count` starts [count, ...] of the same descent: the hidden units in a random order.
 
-    Of one hidden unit there is none.
+    With one hidden unit there is no other order.
     """
     hidden = np.arange(params["b1"].size)
     order = rng.permuted(np.broadcast_to(hidden, (count, hidden.size)), axis=1)
@@ -118,20 +120,21 @@ def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:
 
 
 def lower_bound(problem: Problem) -> None:
-    """None: no bound on what this descent can reach is known."""
+    """Return None: no bound on what this descent can reach is known."""
 
 
 def _check(size: str, rows: int, d: int, hidden: int, classes: int) -> None:
     for what, count in {"examples": rows, "features": d, "hidden": hidden, "classes": classes - 1}.items():
         if count < 1:
             raise UsageError(f"mlp {size!r} has too few {what}; every count must be positive, with two classes or more")
-    datasets.check_fits(size, [(rows, d), (d, hidden), (hidden, classes)], besides=[(rows, hidden + classes)])
+    activations = (rows, hidden + classes)
+    datasets.check_fits(size, (rows, d), (d, hidden), (hidden, classes), activations)
 
 
 def _standardised(features: Array) -> Array:
-    """Mean 0 and standard deviation 1 per column, over all rows; a constant column becomes 0."""
+    """Return the columns with mean 0 and standard deviation 1, over all rows; a constant column becomes 0."""
     with np.errstate(over="ignore", invalid="ignore"):
-        # Of equal numbers the mean is rounded, so their standard deviation need not be 0.
+        # The mean of equal numbers is rounded, so their standard deviation need not be 0.
         constant = np.ptp(features, axis=0) == 0
         deviation = np.where(constant, 1, features.std(axis=0))
     if not (np.isfinite(deviation) & (deviation > 0)).all():
@@ -150,9 +153,9 @@ def _normal_start(d: int, hidden: int, classes: int, seed: int) -> Arrays:
 
 
 def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classes: int) -> Problem:
-    """A quarter as many examples again are held out.  Class k owns the features k, k + classes, ...
+    """Return a drawn problem, with a quarter as many examples again held out.  Class k owns the features k, k + classes, ...
 
-    Sums of a strided slice, not a product, so that the labels depend on no BLAS.
+    Its scores are sums of a slice and not a product, so that the labels depend on no BLAS.
     """
     rng = np.random.default_rng([seed, n, d, hidden, classes])
     x = rng.standard_normal((n + max(1, n // 4), d))
@@ -161,7 +164,7 @@ def _drawn(size: str, dtype: str, seed: int, n: int, d: int, hidden: int, classe
 
 
 def _scaled_problem(size: str, dtype: str, seed: int, x: Array, y: Array, hidden: int, n: int, classes: int) -> Problem:
-    """Start scaled by the fan-in (He et al. 2015), the rate by the batch, whose losses are summed."""
+    """Return a problem whose start is scaled by the fan-in (He et al. 2015), and the rate by the batch, whose losses are summed."""
     d = x.shape[1]
     start = _normal_start(d, hidden, classes, seed)
     start["W1"] *= np.sqrt(2 / d)
@@ -170,11 +173,20 @@ def _scaled_problem(size: str, dtype: str, seed: int, x: Array, y: Array, hidden
 
 
 def _problem(
-    size: str, dtype: str, seed: int, x: Array, y: Array, n: int, params: Arrays, rate: float, num_steps: int
+    size: str,
+    dtype: str,
+    seed: int,
+    x: Array,
+    y: Array,
+    n: int,
+    params: Arrays,
+    rate: float,
+    num_steps: int,
+    split: int = 0,
 ) -> Problem:
-    """Rows shuffled once, by the same shuffle whatever the seed of the start; the first n train."""
+    """Return the problem with its rows shuffled by `split`, whatever the seed of the start; the first n train."""
     (d, hidden), classes = params["W1"].shape, params["b2"].size
-    order = np.random.default_rng(0).permutation(len(x))
+    order = np.random.default_rng(split).permutation(len(x))
     x, y = x[order], y[order].astype(np.int64)
     flops = 2.0 * n * hidden * (2 * d + 3 * classes)
     num_steps, timed_steps = steps(flops, num_steps)

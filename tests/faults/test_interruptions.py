@@ -1,99 +1,58 @@
 """Ctrl-C and SIGKILL at any moment: what was done is on disk, and resumed, the record is as if undisturbed.
 
-`KILLS=100 pytest tests/faults/test_interruptions.py` for more of them.
+`KILLS=100 pytest tests/faults/test_interruptions.py` tries a hundred kills at random moments.
 """
 
 import contextlib
 import os
 import random
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
-from bench.console.interrupts import TOLD_TO_END, Interrupts
+from bench.console.interrupts import Interrupted
 from bench.records.schema import Record
 from bench.records.store import read
-from tests.faults.driver import GENERATIONS, PROBLEMS
+from tests.faults.driver import GENERATIONS, MOMENTS, PROBLEMS, race
 from tests.faults.left_behind import MARK, left_behind
 from tests.running import QUICK, ROOT, the_record
 
-KILLS = int(os.environ.get("KILLS", "20"))
+KILLS = int(os.environ.get("KILLS", "2"))
 SEED = int(os.environ.get("KILLS_SEED", "0"))
 
-
-def started(folder: Path) -> subprocess.Popen:
-    """The driver, beginning a record in `folder` or going on with the one that is there."""
-    return python("-m", "tests.faults.driver", str(folder), *map(str, folder.glob("*.json")))
-
-
-def _heeding_signals() -> None:
-    for told in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(told, signal.SIG_DFL)
-
-
-def python(*arguments: str) -> subprocess.Popen:
-    """A process that heeds signals, though these tests may run in a shell's background or by nohup, which ignore some."""
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=os.environ | MARK,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_heeding_signals,
-    )
-
-
-def finished(folder: Path) -> Record:
-    process = started(folder)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    return the_record(folder)
+pytestmark = pytest.mark.usefixtures("signals")
 
 
 def timeless(record: Record) -> dict:
-    """All that two undisturbed runs have in common."""
-    cells = {
-        (c.entrant, c.problem): (
-            c.outcome,
-            c.checks,
-            c.runs,
-            c.losses,
-            c.compilations,
-            sorted((s.generation, s.operation) for s in c.samples),
-            sorted((f.generation, f.operation) for f in c.first_calls),
-            len(c.cores_used),
-        )
-        for c in record.cells
-    }
-    for outcome, gates, *_ in cells.values():
-        assert outcome.status == "ok"
-        for gate in checks:
-            if gate.name == "waits":
-                gate.what = "so and so many ms"
+    """Return all that two undisturbed runs have in common."""
+    cells = {}
+    for c in record.cells:
+        assert c.outcome.status == "ok"
+        checks = [check if check.name != "waits" else msgspec.structs.replace(check, what="") for check in c.checks]
+        sampled = sorted((s.generation, s.operation) for s in c.samples)
+        called = sorted((f.generation, f.operation) for f in c.first_calls)
+        cells[c.entrant, c.problem] = (checks, c.runs, c.losses, c.compilations, sampled, called, len(c.cores_used))
     return {
         "cells": cells,
         "races": [(r.generation, r.problem, r.dtype, r.seed) for r in record.races],
         "status": record.status,
         "settings": record.settings,
         "problems": record.problems,
-        "entrants": [(e.label, e.backend, e.outcome, e.versions, e.threads, e.mode) for e in record.entrants],
-        "lab": record.lab,
-        "limits": [sorted(limits.matmul_flops_per_second) for limits in record.limits],
-        "host_states": [w.generation for w in record.host_states],
+        "entrants": [(e.label, e.backend, e.outcome, e.versions, e.resources, e.mode) for e in record.entrants],
+        "limits": [(limits.resources, limits.dtype) for limits in record.limits],
+        "host_states": [state.generation for state in record.host_states],
     }
 
 
 def done(record: Record) -> dict:
-    """What must never be lost: every finished race with its samples."""
+    """Return what must never be lost: every finished race with its samples."""
     raced = [(race.generation, race.problem) for race in record.races]
     return {
         (c.entrant, c.problem, s.generation, s.operation): s.nanoseconds
@@ -103,222 +62,201 @@ def done(record: Record) -> dict:
     }
 
 
+def finished(folder: Path) -> Record:
+    race(folder, lambda line: None)
+    return the_record(folder)
+
+
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Record:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Record:
     return finished(tmp_path_factory.mktemp("undisturbed"))
 
 
-def test_an_undisturbed_run_is_complete(undisturbed):
-    assert timeless(undisturbed)["races"] == [
-        (g, p, "float32", race.seed)
-        for (g, p), race in zip([(g, p) for g in range(GENERATIONS) for p in PROBLEMS], undisturbed.races, strict=True)
-    ]
+def test_an_undisturbed_run_is_complete(undisturbed: Record):
+    raced = [(race.generation, race.problem) for race in undisturbed.races]
+    assert raced == [(generation, problem) for generation in range(GENERATIONS) for problem in PROBLEMS]
+    assert undisturbed.status == "complete"
 
 
-@pytest.mark.timeout(60 * KILLS)
-def test_over_random_kills_no_finished_race_is_lost_and_no_file_is_corrupt(undisturbed, tmp_path):
-    """Each record is killed or interrupted again and again until it is complete; then it equals the undisturbed one."""
-    chance, kills, records = random.Random(SEED), 0, 0
-    while kills < KILLS:
-        folder = tmp_path / str(records)
-        folder.mkdir()
-        kills += killed_until_complete(folder, chance, KILLS - kills)
-        assert timeless(the_record(folder)) == timeless(undisturbed)
-        assert not list(folder.glob(".*.tmp"))
-        records += 1
-    print(f"{kills} kills over {records} records")
+def driver(folder: Path, *moment: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.faults.driver", str(folder), *moment]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def killed_until_complete(folder: Path, chance: random.Random, most: int) -> int:
-    """How often the race in `folder` was killed, at most `most` times, before it was complete."""
-    kills, kept = 0, {}
-    while True:
-        process = started(folder)
+TIMES = [("before renaming", 1), ("checking", 1), ("after renaming", 2), ("a turn", 3), ("before renaming", 3)]
+
+
+def test_killed_at_every_kind_of_moment_a_run_loses_no_finished_race(undisturbed: Record, tmp_path: Path):
+    """It is killed again and again, and goes on; in the end its record equals the undisturbed one."""
+    assert {moment for moment, _ in TIMES} == set(MOMENTS)
+    kept, races = {}, []
+    for moment, number in TIMES:
+        assert driver(tmp_path, moment, str(number)).wait(timeout=120) == -signal.SIGKILL
+        for path in tmp_path.glob("20*.json"):
+            record = read(path)
+            assert kept.items() <= done(record).items(), "a finished race was lost or changed"
+            kept = done(record)
+        races.append(len({key[1:3] for key in kept}))
+    assert races == [0, 0, 1, 1, 2]
+    assert timeless(finished(tmp_path)) == timeless(undisturbed)
+
+
+@pytest.mark.timeout(60 + 20 * KILLS)
+def test_killed_at_random_moments_a_run_loses_no_finished_race(undisturbed: Record, tmp_path: Path):
+    chance, kept = random.Random(SEED), {}
+    for _ in range(KILLS):
+        process = driver(tmp_path)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=chance.uniform(0.1, 1.8) if kills < most else 120)
-        killed = process.poll() is None
-        # An interrupted run ends of itself, when its race is done.
-        process.send_signal(chance.choice([signal.SIGINT, signal.SIGKILL]))
-        process.communicate(timeout=120)
-        kills += killed
-        for path in folder.glob("*.json"):
+            process.wait(timeout=chance.uniform(0.3, 1.0))
+        process.kill()
+        process.wait()
+        for path in tmp_path.glob("20*.json"):
             record = read(path)
             assert kept.items() <= done(record).items(), "a finished race was lost or changed"
             kept = done(record)
             if record.status == "complete":
-                return kills
-        assert killed, f"ended with {process.returncode} and no complete record"
+                path.unlink()
+                kept = {}
+    assert timeless(finished(tmp_path)) == timeless(undisturbed)
 
 
-def wait_for(process: subprocess.Popen, line: str) -> None:
-    for said in process.stdout:
-        if line in said:
-            return
-    raise AssertionError(process.stderr.read())
+# Ctrl-C, and signals that ask to end.
 
 
-@pytest.mark.parametrize("moment", range(2))
-def test_ctrl_c_once_finishes_the_race_says_how_to_resume_and_ends_with_130(undisturbed, tmp_path, moment):
-    process = started(tmp_path)
-    wait_for(process, f"generation {moment + 1}")
-    time.sleep(random.Random(moment).uniform(0, 0.6))
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
-    (path,) = tmp_path.glob("*.json")
-    assert f"go on with --resume {path}" in err
-    assert "Traceback" not in err
+def signalled(folder: Path, *told: signal.Signals) -> Interrupted:
+    """Return how a run ended that was sent signals when its second race began."""
+
+    def say(line: str) -> None:
+        if PROBLEMS[1] in line:
+            for one in told:
+                os.kill(os.getpid(), one)
+
+    with pytest.raises(Interrupted) as interrupted:
+        race(folder, say)
+    return interrupted.value
+
+
+@pytest.mark.parametrize(
+    ("told", "races"),
+    [
+        ([signal.SIGINT], 2),
+        ([signal.SIGINT, signal.SIGINT], 1),
+        ([signal.SIGTERM], 1),
+        ([signal.SIGHUP], 1),
+    ],
+    ids=["Ctrl-C once", "Ctrl-C twice", "SIGTERM", "SIGHUP"],
+)
+def test_ctrl_c_finishes_the_race_at_hand_and_all_else_stops_at_once(
+    undisturbed: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[signal.Signals], races: int
+):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    said = str(signalled(tmp_path, *told))
+    (path,) = tmp_path.glob("20*.json")
+    assert said == f"interrupted; what was done is in {path}; go on with --resume {path}"
     record = read(path)
-    assert record.status == "interrupted"
-    assert len(record.races) >= 2 * moment + 1
+    assert (record.status, len(record.races)) == ("unfinished", races)
+    assert not list(scratch.iterdir())
     before = done(record)
     assert timeless(finished(tmp_path)) == timeless(undisturbed)
     assert before.items() <= done(the_record(tmp_path)).items()
 
 
-@pytest.mark.parametrize("moment", range(2))
-def test_ctrl_c_twice_stops_at_once_and_corrupts_nothing(undisturbed, tmp_path, moment):
-    process = started(tmp_path)
-    wait_for(process, f"generation {moment + 1}")
-    time.sleep(random.Random(moment).uniform(0, 0.6))
-    assert "go on with --resume" in stopped_at_once(process)
-    assert the_record(tmp_path).status == "interrupted"
-    assert left_behind() == []
-    assert timeless(finished(tmp_path)) == timeless(undisturbed)
+def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def end(worker: object) -> None:
+        for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(os.getpid(), again)
+
+    monkeypatch.setattr("tests.running.Here.end", end)
+    assert "go on with --resume" in str(signalled(tmp_path, signal.SIGTERM))
+    assert the_record(tmp_path).status == "unfinished"
 
 
-def stopped_at_once(process: subprocess.Popen) -> str:
-    """What it said to two Ctrl-C."""
-    began = time.monotonic()
-    for _ in range(2):
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.05)
-    _, err = process.communicate(timeout=60)
-    assert time.monotonic() - began < 10
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    return err
-
-
-ENDING = """
-import os, signal, sys
-from bench import command, session, workers
-from tests.faults.driver import main
-
-def interrupted_again(end):
-    def interrupted(*arguments):
-        if sys.exc_info()[0]:  # it ends because it was interrupted
-            for told in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                os.kill(os.getpid(), told)
-        end(*arguments)
-    return interrupted
-
-session._leave = interrupted_again(session._leave)
-workers.Workers.end = interrupted_again(workers.Workers.end)
-code = command.ended(lambda: main(sys.argv[1]))
-os.kill(os.getpid(), signal.SIGINT)
-sys.exit(code)
-"""
-
-
-@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM], ids=lambda told: told.name)
-def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(told, tmp_path):
-    process = python("-c", ENDING, str(tmp_path))
-    wait_for(process, "generation 1")
-    process.send_signal(told)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "go on with --resume" in err
-    assert the_record(tmp_path).status == "interrupted"
-    psutil.wait_procs(left_behind(), timeout=10)  # one may have been born just then
-    assert not left_behind()
-
-
-def test_who_was_done_before_it_could_be_interrupted_hears_what_it_heard_before():
-    heard = [signal.getsignal(told) for told in (signal.SIGINT, *TOLD_TO_END)]
-    with Interrupts():
-        os.kill(os.getpid(), signal.SIGINT)
-    assert [signal.getsignal(told) for told in (signal.SIGINT, *TOLD_TO_END)] == heard
-
-
-@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP], ids=lambda told: told.name)
-def test_who_is_told_to_end_stops_at_once_and_leaves_nothing_behind(told, tmp_path, monkeypatch):
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
-    process = started(tmp_path)
-    wait_for(process, "generation 1")
-    process.send_signal(told)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "go on with --resume" in err
-    assert "Traceback" not in err
-    assert the_record(tmp_path).status == "interrupted"
-    psutil.wait_procs(left_behind(), timeout=10)  # one may have been born just then: it ends when it looks for requests
-    assert (left_behind(), list(scratch.iterdir())) == ([], [])
-
+# A worker that never answers.
 
 HANGING = """
 import sys
 from pathlib import Path
-from bench import command, session
-from bench.plan.selection import Choice
-from tests.running import QUICK
+from bench import session
+from bench.console import exit
+from bench.plan.selection import Selection
 
 def race():
-    choice = Choice(["numpy", "tests.faults.hangs_on_import:factory"], [QUICK], ["cpu"])
-    session.run(choice, Path(sys.argv[1]), lambda line: print(line, flush=True))
+    selection = Selection(["numpy", "tests.faults.hangs_on_import:factory"], [sys.argv[2]], ["cpu"], operations=["train"])
+    session.run(selection, Path(sys.argv[1]), lambda line: None)
 
-sys.exit(command.ended(race))
+sys.exit(exit.ended(race))
 """
 
 
 @pytest.fixture
-def hanging(tmp_path) -> Iterator[subprocess.Popen]:
-    """A run that waits for a worker which never answers, and no longer for any other."""
-    process = python("-c", HANGING, str(tmp_path))
+def hanging(tmp_path: Path, heeding: Callable[..., subprocess.Popen]) -> Iterator[subprocess.Popen]:
+    """Return a run that waits for a worker which never answers."""
+    trace = tmp_path / "trace"
+    process = heeding("-c", HANGING, str(tmp_path), QUICK, FAULTS_TRACE=str(trace))
     try:
-        wait_for(process, "generation 1")
-        time.sleep(1.5)
+        until = time.monotonic() + 60
+        while not trace.exists() and time.monotonic() < until:
+            time.sleep(0.02)
         yield process
     finally:
         process.kill()
+        process.wait()
 
 
-def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging, tmp_path):
-    assert re.search(r"--resume \S+\.json", stopped_at_once(hanging))
-    assert {cell.outcome.status for cell in the_record(tmp_path).cells} == {"interrupted"}
+@pytest.fixture
+def heeding() -> Callable[..., subprocess.Popen]:
+    """Return a function that starts a process which heeds signals, though a shell's background or nohup may ignore some."""
+
+    def heed() -> None:
+        for told in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(told, signal.SIG_DFL)
+
+    def start(*arguments: str, **environment: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=os.environ | dict([MARK]) | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed,
+        )
+
+    return start
 
 
-def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging):
-    assert len(left_behind()) == 4
-    hanging.kill()
-    hanging.communicate()
+def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging: subprocess.Popen, tmp_path: Path):
+    began = time.monotonic()
+    hanging.send_signal(signal.SIGINT)
+    assert "finishing the race at hand" in hanging.stderr.readline() + hanging.stderr.readline()
+    hanging.send_signal(signal.SIGINT)
+    _, err = hanging.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert hanging.returncode == 130
+    assert "go on with --resume" in err
+    assert "Traceback" not in err
+    assert {cell.outcome.status for cell in the_record(tmp_path).cells} == {"pending"}
     psutil.wait_procs(left_behind(), timeout=10)
     assert left_behind() == []
 
 
-ONE = ["--problem", QUICK, "--backend", "numpy"]
+def test_no_worker_outlives_a_killed_run_not_even_one_that_hangs(hanging: subprocess.Popen):
+    assert len(left_behind()) == 4
+    hanging.kill()
+    hanging.wait()
+    psutil.wait_procs(left_behind(), timeout=10)
+    assert left_behind() == []
 
 
-@pytest.mark.parametrize(
-    ("command", "told"),
-    [
-        (["pytest", "bench/", "--benchmark-only", "--quick", *ONE, "--results"], "go on with --resume"),
-        (["tests.performance", "--backend", "numpy", "--results"], "go on with --resume"),
-        (["bench.calibrate", "--results"], "interrupted; run it again"),
-        (["bench.agree", *ONE], "interrupted; run it again"),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
-)
-def test_every_command_ends_with_130_and_a_line_after_ctrl_c(tmp_path, command, told):
-    folder = [str(tmp_path)] if command[-1] == "--results" else []
-    process = python("-m", *command, *folder)
-    for line in process.stderr:
-        if "generation 1" in line:
-            break
+def test_a_race_by_its_command_ends_with_130_and_a_line_after_ctrl_c(heeding: Callable, tmp_path: Path):
+    given = ["--quick", "--problem", QUICK, "--backend", "numpy", "--results", str(tmp_path)]
+    process = heeding("-m", "pytest", "bench/", "--benchmark-only", "-p", "tests.little", *given)
+    assert "generation 1" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
-    assert told in out + err
+    assert "go on with --resume" in out + err
     assert "Traceback" not in out + err

@@ -1,4 +1,4 @@
-"""What a CUDA graph is given and gives back, on a machine without CUDA: capturing and replaying are made up, the copies are real."""
+"""A CUDA graph is given copies and gives copies back; capturing and replaying are made up, the copies are real."""
 
 import contextlib
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 
 class Replayed:
-    """What was captured, as a graph has it: the same memory, in and out."""
+    """It replays what was captured, as a graph does: in the same memory, in and out."""
 
     def __init__(self) -> None:
         self.inputs: Any = None

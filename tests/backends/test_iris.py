@@ -15,7 +15,7 @@ OTHERS = [name for name in backends.on("cpu") if name != NUMPY]
 
 
 def qualities(name: str, problem: str, dtype: str, seeds: range) -> list[dict[str, float]]:
-    """What the whole descent from each start came to."""
+    """Return what the whole descent from each start came to."""
     backend, first = loaded(name, "cpu", dtype), pose(problem, dtype)
     train, found = backend.trainer(first, first.num_steps), []
     for seed in seeds:
@@ -25,8 +25,9 @@ def qualities(name: str, problem: str, dtype: str, seeds: range) -> list[dict[st
     return found
 
 
-@pytest.mark.parametrize("dtype", DIGITS)
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(n, d) for n in OTHERS for d in DIGITS if d == "float32" or not backends.MODES[n].is_twin]
+)
 def test_the_reconstruction_error_is_the_references_to_its_last_digits(name: str, dtype: str):
     ours, theirs = (qualities(n, "factorisation/iris", dtype, range(1))[0] for n in (name, NUMPY))
     ours, theirs = ours["reconstruction_error"], theirs["reconstruction_error"]
