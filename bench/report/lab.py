@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bench.records.schema import LabReport
 from bench.report import units
 from bench.report.document import Part, Section, Table, Text
-from bench.report.findings import Group
+from bench.report.findings import Group, name
 
 EXERCISE_1, EXERCISE_2 = "factorisation/iris", "mlp/iris"
 DESCENT_ERROR, SVD_ERROR = 15.228847, 15.228833
@@ -20,37 +20,34 @@ TEXT = (
 
 def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
     """Return both exercises beside ours; None where the record has neither."""
-    report, test = g.record.lab, _values(g, EXERCISE_2, "test_accuracy")
+    report, errors = g.record.lab, _values(g, EXERCISE_1, "reconstruction_error")
     rows = []
     if report:
-        rows.append(["reconstruction error by descent", f"{report.reconstruction_error:.6f}", f"{DESCENT_ERROR:.6f}"])
-        rows.append(["reconstruction error by truncated SVD", f"{report.svd_error:.6f}", f"{SVD_ERROR:.6f}"])
-    if errors := _values(g, EXERCISE_1, "reconstruction_error"):
-        rows.append(
-            ["the same, all starts and backends", f"{min(errors):.6f} to {max(errors):.6f}", f"{DESCENT_ERROR:.6f}"]
-        )
-    for what, ours, published in (
-        ("training", _values(g, EXERCISE_2, "train_accuracy"), TRAINING),
-        ("test", test, TEST),
-    ):
-        if ours:
+        rows.append(["error by descent", f"{report.reconstruction_error:.6f}", f"{DESCENT_ERROR:.6f}"])
+        rows.append(["error by truncated SVD", f"{report.svd_error:.6f}", f"{SVD_ERROR:.6f}"])
+    if every := [x for some in errors.values() for x in some]:
+        rows.append(["error, all starts and backends", f"{min(every):.6f} to {max(every):.6f}", f"{DESCENT_ERROR:.6f}"])
+    told = [TEXT, *([_alike(report)] if report else [])]
+    for what, published in {"training": TRAINING, "test": TEST}.items():
+        if found := _values(g, EXERCISE_2, f"{what.removesuffix('ing')}_accuracy"):
+            backend, ours = next(iter(found.items()))
             ranges = [f"{min(some):.2f} to {max(some):.2f}" for some in (ours, published)]
-            rows.append([f"{what} accuracy, all starts", *ranges])
-    above, below = (sum(found) for found in ([x > max(TEST) for x in test], [x < min(TEST) for x in test]))
-    told = (
-        f"Of our {len(test)} test accuracies {above} lie above the published range and {below} below it."
-        if test
-        else ""
-    )
-    sentences = [TEXT, _alike(report) if report else "", told, _splits(report) if report else ""]
+            rows.append([f"{what} accuracy, {len(ours)} starts", *ranges])
+            above, same = sum(x > max(published) for x in ours), sum(some == ours for some in found.values())
+            told.append(
+                f"Of our {len(ours)} {what} accuracies {above} lie above the published range."
+                f" {same} of {len(found)} backends came to the same ones as {units.code(backend)}."
+            )
+    told += _splits(report) if report else []
     table = Table("Both exercises", ["what", "ours", "lab report"], [[Text(said) for said in row] for row in rows])
-    return Section("The lab report", [*filter(None, sentences), table, *pictures], folded=True) if rows else None
+    return Section("The lab report", [*told, table, *pictures], folded=True) if rows else None
 
 
-def _values(g: Group, problem: str, quality: str) -> list[float]:
-    """Return what every start came to, of every backend that agrees."""
-    cells = [g.cell(e, problem) for e in g.racers if g.outcome(e, problem).status == "ok"]
-    return [run.quality[quality] for cell in cells if cell for run in cell.runs if quality in run.quality]
+def _values(g: Group, problem: str, quality: str) -> dict[str, list[float]]:
+    """Return what every start came to, by the backends that agree."""
+    cells = {name(e): g.cell(e, problem) for e in g.racers if g.outcome(e, problem).status == "ok"}
+    stated = {who: [r.quality[quality] for r in c.runs if quality in r.quality] for who, c in cells.items() if c}
+    return {who: values for who, values in stated.items() if values}
 
 
 def _alike(report: LabReport) -> str:
@@ -62,14 +59,14 @@ def _alike(report: LabReport) -> str:
     )
 
 
-def _splits(report: LabReport) -> str:
-    """Return where the published accuracies lie among those of many splits and starts; '' without those."""
+def _splits(report: LabReport) -> list[str]:
+    """Return where the published accuracies lie among those of many splits and starts; nothing without those."""
     tests = sorted(pair[1] for pair in report.split_accuracies if len(pair) == 2)
     if not tests:
-        return ""
+        return []
     low, high = (tests[round(share * (len(tests) - 1))] for share in (0.025, 0.975))
-    return (
+    return [
         "The split moves the test accuracy more than the start does."
         f" Over {len(tests)} pairs of a split and a start, 95 % of the test accuracies lie from {low:.2f} to {high:.2f}."
         f" So do {sum(low <= test <= high for test in TEST)} of the {len(TEST)} published ones."
-    )
+    ]

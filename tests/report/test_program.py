@@ -62,7 +62,8 @@ def test_a_reader_of_ten_lines_finds_the_machine_the_date_and_the_answer(tmp_pat
     assert code == 0
     assert len(printed.splitlines()) <= 14
     assert all(
-        text in printed for text in ("Sample CPU", "; 2024-03-01", "`jax-scan` is the fastest", "torch 2.13.0", "12 good")
+        text in printed
+        for text in ("Sample CPU", "; 2024-03-01", "`jax-scan` is the fastest", "torch 2.13.0", "12 good")
     )
     assert not (tmp_path / "out").exists()
 

@@ -58,8 +58,8 @@ def test_what_says_tf32_and_is_as_exact_as_float32_is_named():
     ("status", "quick", "generations", "said"),
     [
         ("complete", True, 3, "A quick run of only 3 generations: its intervals are wide."),
-        ("interrupted", False, 2, "The run is interrupted, not complete: it has 2 of 8 generations."),
-        ("interrupted", False, 2, "A run of only 2 generations: there is no interval and no verdict."),
+        ("unfinished", False, 2, "The run is unfinished, not complete: it has 2 of 8 generations."),
+        ("unfinished", False, 2, "A run of only 2 generations: there is no interval and no verdict."),
     ],
 )
 def test_what_is_no_final_result_says_so_last_and_on_top_of_the_page(

@@ -9,9 +9,9 @@ from bench.report import answer, cost, sections
 from bench.report.document import Section
 from bench.report.findings import groups_of
 from bench.report.markdown import markdown
+from tests.reading import too_long
 from tests.reported import FEW, IRIS, MLP, sentences, tables
 from tests.sample_record import fail, on_threads, sample_record
-from tests.test_readme import readable
 
 VERDICTS = {"faster", "slower", "level", "unknown"}
 
@@ -44,9 +44,7 @@ def test_a_finding_has_at_most_25_words_and_two_numbers(which: str):
 
 
 def test_the_prose_of_a_report_is_readable(report: list[Section]):
-    long, mean = readable("\n\n".join(sentences(sections.report(on_threads(sample_record(FEW, [IRIS]), 2, 1.5)))))
-    assert long == []
-    assert mean <= 17
+    assert too_long("\n\n".join(sentences(sections.report(on_threads(sample_record(FEW, [IRIS]), 2, 1.5))))) == []
 
 
 def test_there_are_four_verdicts_and_no_other_word_for_them(report: list[Section]):
