@@ -110,5 +110,5 @@ def _rendered(document: Document) -> Markup:
     rules["table_open"] = lambda *_: opened.format(FRAME.format(f"Table {next(number)} of {document.path}"))
     for token, rule in rules.items():
         parser.add_render_rule(token, rule)
-    body = parser.render(document.source)
+    body = parser.render(document.source).replace("<th></th>", "<td></td>")
     return _own(re.sub(r"(</?h)(\d)>", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}>", body))
