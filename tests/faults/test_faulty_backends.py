@@ -18,8 +18,13 @@ from tests.running import QUICK, found, raced, without_processes
 LARGER = "factorisation/300x50r5"
 ANSWERS, CALLS = "tests.faults.backends:", "tests.faults.in_calls:"
 
-FORM, LATE = "form: gradient at the start", "raised Unsupported in a call; raise it in the factory, or where the function"
-RETURNED = "value_and_grad returned {}; return the tuple (loss, grads), in which grads is a dict with the keys of the params"
+FORM, LATE = (
+    "form: gradient at the start",
+    "raised Unsupported in a call; raise it in the factory, or where the function",
+)
+RETURNED = (
+    "value_and_grad returned {}; return the tuple (loss, grads), in which grads is a dict with the keys of the params"
+)
 AT_ONCE = {
     f"{ANSWERS}SignFlipped": ("disagrees", "gradient at the start, by norm: "),
     f"{ANSWERS}NanInOnePlace": ("disagrees", f"{FORM}, U holds 1 of 48 numbers that are not finite"),
