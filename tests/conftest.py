@@ -10,7 +10,7 @@ from typing import Any
 # Before NumPy is imported: a team of threads is slower on problems as small as these, and rounds differently.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see `bench.workers.process`
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see backends/torch/modes.py
 
 # Three libraries are half a million objects; to look through them again and again takes a tenth of the time.
 gc.set_threshold(200_000, 20, 100)
