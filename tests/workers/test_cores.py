@@ -124,7 +124,9 @@ def test_a_core_that_another_race_holds_is_refused_until_it_ends():
 
 def test_a_core_is_free_again_when_the_process_that_held_it_was_killed():
     hold = "import sys\nfrom bench.workers.cores import reserved\nwith reserved([100_004]):\n    print(flush=True)\n    sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout.readline()
         with pytest.raises(UsageError, match="another race is using core 100004"), reserved([100_004]):
             pass
