@@ -52,7 +52,10 @@ def test_a_signal_that_nohup_ignores_stays_ignored():
 
 @pytest.mark.parametrize(
     ("error", "line"),
-    [(KeyboardInterrupt(), "interrupted; run it again"), (Interrupted("go on with --resume x"), "go on with --resume x")],
+    [
+        (KeyboardInterrupt(), "interrupted; run it again"),
+        (Interrupted("go on with --resume x"), "go on with --resume x"),
+    ],
 )
 def test_every_command_ends_with_130_and_a_line(error: BaseException, line: str, capsys: pytest.CaptureFixture):
     def work() -> int:
