@@ -247,7 +247,10 @@ def test_a_stream_that_is_closed_takes_no_answer_away(closed: str, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("more", "why"),
-    [(("--sweep", "-k", "loss"), "nothing was selected, so nothing raced; give -k a part of a name"), (("-n", "2"), "leave out -n")],
+    [
+        (("--sweep", "-k", "loss"), "nothing was selected, so nothing raced; give -k a part of a name"),
+        (("-n", "2"), "leave out -n"),
+    ],
 )
 def test_what_cannot_be_raced_starts_nothing(more: tuple[str, ...], why: str, folder: Path, tmp_path: Path):
     done = run(folder, *RACE, "--problem", QUICK, "--backend", "numpy", "--results", str(tmp_path), *more)
