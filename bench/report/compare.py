@@ -1,7 +1,6 @@
 """Two records, B against A: which cells became faster or slower.
 
-Generations of two runs are not pairs, so the interval is Welch's, over the median log seconds of each generation.  Some
-hundred cells are compared at once, so the intervals are simultaneous (Bonferroni): together they hold 95 % of the time.
+Generations of two runs are not pairs, so the interval is Welch's; those of all cells hold together (Bonferroni).
 """
 
 from collections import Counter

@@ -1,8 +1,4 @@
-"""What a record says of one group of entrants: the same dtype, resources and allocator.
-
-Plain data, no formatting.  Nothing here is NaN and nothing raises: what could not be computed is None, and
-`Group.outcome` says why.
-"""
+"""What a record says of one group of entrants, as plain data: what could not be computed is None, and nothing raises."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
