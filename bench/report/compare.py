@@ -43,10 +43,6 @@ class Change(NamedTuple):
     noticeable: float = 0.0
     """The smallest slowdown, relative, that would have been called one."""
 
-    @property
-    def value(self) -> float:
-        return self.estimate.value if self.estimate else 1.0
-
     def logs(self, g: Group) -> list[float]:
         """Return the median log seconds of each generation in one of the records: of a step, or of a call."""
         own, steps = g.named(self.entrant.backend), g.steps(self.problem, self.operation)
@@ -124,16 +120,15 @@ def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:
     careful = {which: [*trust.caveats(r, groups_of(r)), *of_the_run(r)] for which, r in (("A", a), ("B", b))}
     lines = [*noticeable(found), *(f"{which}: {sentence}" for which, some in careful.items() for sentence in some)]
     runs = Table("What differs between the runs", ["what", "A", "B"], _runs(a, b))
-    decided = sorted((c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.value)
+    decided = sorted(
+        (c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.estimate.log if c.estimate else 0
+    )
     changed = {f"{o}, the slowest first": some for o, some in grouped(decided, lambda c: c.operation).items()}
     every = grouped(found, lambda c: f"{c.problem}, {c.operation} ({c.after.title})")
     parts: list[Part] = [f"A is {a.id}, B is {b.id}. {told}", *[Items(lines)] * bool(lines), *[runs] * bool(runs.rows)]
     shown = [Section("What changed", [_table(*table) for table in changed.items()], short=True)] * bool(changed)
-    return [
-        Section("Verdict", parts, short=True),
-        *shown,
-        Section("Every cell", [NOTE, *(_table(*t) for t in every.items())]),
-    ]
+    tables = [_table(*titled) for titled in every.items()]
+    return [Section("Verdict", parts, short=True), *shown, Section("Every cell", [NOTE, *tables])]
 
 
 def _runs(a: Record, b: Record) -> list[list[Cell]]:

@@ -142,11 +142,6 @@ class Group:
         problem = problems if isinstance(problems, str) else ""
         return Comparison(a, b, problem, found, verdict(found, self.control_ratio(problems)))
 
-    def empty_cells(self) -> list[tuple[Entrant, str, Outcome]]:
-        """Return every cell that is not ok."""
-        cells = [(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
-        return [cell for cell in cells if cell[2].status != "ok"]
-
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
     """Return the items by key, each in the order it came."""

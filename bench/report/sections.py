@@ -52,22 +52,16 @@ def empty_cells(record: Record) -> Section | None:
 
 def agreement(record: Record) -> list[Section]:
     """Return every check's error beside its tolerance, cell by cell, then why cells have no numbers."""
-    groups = groups_of(record)
-    found = [
-        Section(f"Checks ({g.title})", [CHECKS, *(_checks(g, p) for p in g.problems)]) for g in groups if g.problems
-    ]
+    groups, headers, found = groups_of(record), ["backend", "check", "error", "tolerance", "verdict"], []
+    for g in groups:
+        tables: dict[str, list[list[Cell]]] = {problem: [] for problem in g.problems}
+        for e, problem in ((e, problem) for problem in g.problems for e in g.entrants):
+            checks = cell.checks if (cell := g.cell(e, problem)) else []
+            for check in checks:
+                error = Status("not finite") if check.error is None else Error(check.error)
+                told = [Text(check.name), error, Error(check.tolerance), Text("pass" if check.passed else "FAIL")]
+                tables[problem].append([Name(name(e)), *told])
+            tables[problem] += [] if checks else [[Name(name(e)), *[times.empty(g, e, problem)] * 4]]
+        found.append(Section(f"Checks ({g.title})", [CHECKS, *(Table(p, headers, rows) for p, rows in tables.items())]))
     others = [*[s for g in groups if (s := lab.section(g))][:1], empty_cells(record)]
     return [*found, *(section for section in others if section)]
-
-
-def _checks(g: Group, problem: str) -> Table:
-    rows: list[list[Cell]] = []
-    for e in g.entrants:
-        cell = g.cell(e, problem)
-        for check in cell.checks if cell else []:
-            error = Status("not finite") if check.error is None else Error(check.error)
-            judged = Text("pass" if check.passed else "FAIL")
-            rows.append([Name(name(e)), Text(check.name), error, Error(check.tolerance), judged])
-        if not cell or not cell.checks:
-            rows.append([Name(name(e)), *[times.empty(g, e, problem)] * 4])
-    return Table(problem, ["backend", "check", "error", "tolerance", "verdict"], rows)

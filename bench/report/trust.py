@@ -70,11 +70,6 @@ def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
 
 def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
     """Return what the run itself warned of, then what its numbers show, each in a sentence."""
-    of_groups = [(f"{g.title}: " if len(groups) > 1 else "", w) for g in groups for w in _of_the_group(g)]
-    return [*of_the_run(record), *_of_the_host(record), *(f"{which}{warning}" for which, warning in of_groups)]
-
-
-def _of_the_host(record: Record) -> list[str]:
     states = record.host_states
     steal, load = (max((getattr(s, what) for s in states), default=0.0) for what in ("steal_share", "load"))
     clocks = [c for s in states for c in s.megahertz if c > 0] or [1.0]
@@ -85,7 +80,10 @@ def _of_the_host(record: Record) -> list[str]:
         f"The load rose to {units.number(load)}: something else was running.": load > max(LOAD, record.host.cores),
         f"The clock moved between {low:.0f} and {high:.0f} MHz.": high > CLOCK_CHANGE * low,
     }
-    return [sentence for sentence, holds in told.items() if holds]
+    of_groups = [
+        f"{f'{g.title}: ' if len(groups) > 1 else ''}{warning}" for g in groups for warning in _of_the_group(g)
+    ]
+    return [*of_the_run(record), *(sentence for sentence, holds in told.items() if holds), *of_groups]
 
 
 def _of_the_group(g: Group) -> list[str]:
