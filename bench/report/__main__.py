@@ -94,11 +94,9 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
         text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
         with store.writing(README.parent):
             store.write(README, text.encode())
-    told = _chosen(shown, options.full)
-    if warned and not options.full:
-        more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
-        told.append(Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])]))
-    show(title, [*told, written], summary, code)
+    more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
+    warnings = [Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])])] if warned and not options.full else []
+    show(title, [*_chosen(shown, options.full), *warnings, written], summary, code)
     return code
 
 

@@ -84,32 +84,26 @@ def _table(g: Group, found: Sequence[Way]) -> Table:
     time = f"time / {name(found[0].overall.b)}"
     headers = ["backend", time, "first call", "pays after", "all problems within", "mode", "line of code"]
     note = (
-        f"Of a step, {time}: geometric mean over the problems, with 95 % intervals that hold together for all"
-        " rows. `first call`: with cold caches. `pays after`: steps until that has paid for itself. Both are medians over"
-        " the problems."
+        f"Of a step, {time}: geometric mean over the problems, with 95 % intervals that hold together for all rows."
+        " `first call`: with cold caches. `pays after`: steps until it has paid for itself. Both: medians over the problems."
     )
     return Table(f"Ways of writing the loop ({g.title})", headers, [_row(g, w) for w in found], note, wide=3)
 
 
 def _row(g: Group, w: Way) -> list[Cell]:
-    e, mode = w.entrant, backends.MODES.get(w.entrant.backend)
+    e, mode, against = w.entrant, backends.MODES.get(w.entrant.backend), w.overall.b
     calls = [s for p in w.problems if (s := times.first_call(g, e, p)) is not None]
     pays = [s for p in w.problems if (s := times.pays_after(g, e, p)) is not None]
     steps: Cell = Count(times.lower_median(pays)) if pays else Status("ok")
     first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
+    # The ends between which all problems lie, by intervals that hold together.
+    found = [x for p in w.problems if (x := g.compare(e, against, p, len(w.problems)).estimate)]
+    missing = f"({len(w.problems)} of {len(field(g))} problems)" if len(w.problems) < len(field(g)) else ""
+    sure = "" if all(x.error is not None for x in found) else "without intervals"
+    span = Range((min(x.low or x.value for x in found), max(x.high or x.value for x in found)), missing or sure)
     opening = [Name(name(e), prototype(e)), Ratio(w.overall.estimate, verdict=w.overall.verdict), first]
     paid = Text("no compiling") if e.mode == "eager" else steps
-    return [*opening, paid, _range(g, w), Text(e.mode), Name(mode.code if mode else "your own")]
-
-
-def _range(g: Group, w: Way) -> Cell:
-    """Return the ends between which all problems lie, by intervals that hold together."""
-    compared = [g.compare(w.entrant, w.overall.b, p, len(w.problems)).estimate for p in w.problems]
-    found = [e for e in compared if e is not None]
-    note = "" if all(e.error is not None for e in found) else "without intervals"
-    if len(w.problems) < len(field(g)):
-        note = f"({len(w.problems)} of {len(field(g))} problems)"
-    return Range((min(e.low or e.value for e in found), max(e.high or e.value for e in found)), note)
+    return [*opening, paid, span, Text(e.mode), Name(mode.code if mode else "your own")]
 
 
 def advice(g: Group) -> list[str]:

@@ -1,7 +1,6 @@
 """Two records, B against A: which cells became faster or slower.
 
-Generations of two runs are not pairs, so the interval is Welch's, over the median log seconds of each generation.  Some
-hundred cells are compared at once, so the intervals are simultaneous (Bonferroni): together they hold 95 % of the time.
+Generations of two runs are not pairs, so the interval is Welch's; those of all cells hold together (Bonferroni).
 """
 
 from collections import Counter
@@ -44,10 +43,6 @@ class Change(NamedTuple):
     noticeable: float = 0.0
     """The smallest slowdown, relative, that would have been called one."""
 
-    @property
-    def value(self) -> float:
-        return self.estimate.value if self.estimate else 1.0
-
     def logs(self, g: Group) -> list[float]:
         """Return the median log seconds of each generation in one of the records: of a step, or of a call."""
         own, steps = g.named(self.entrant.backend), g.steps(self.problem, self.operation)
@@ -65,27 +60,25 @@ def differences(a: Record, b: Record) -> list[str]:
 
 
 def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
-    """Return every cell that either record has, in the order of B; without verdicts unless `judged`."""
-    found = [c._replace(status=_status(c)) for before, after in _paired(a, b) for c in _cells(before, after)]
-    comparable = sum(not c.status for c in found)
-    return [c if c.status else _judged(c, comparable) if judged else c._replace(status="not judged") for c in found]
+    """Return every cell that either record has, in the order of B; without verdicts unless `judged`.
 
-
-def _paired(a: Record, b: Record) -> list[tuple[Group, Group]]:
-    """Return the groups of both of the same dtype and resources, by the allocators that both have, or else the first."""
+    Compared are groups of one dtype and resources, by the allocators that both have, or else by the first of each.  An
+    entrant is the same when its backend is; the control is no cell of its own.
+    """
     both = [(x, x) for x in b.settings.allocators if x in a.settings.allocators]
     first = [r.entrants[0].allocator if r.entrants else "default" for r in (a, b)]
-    places = dict.fromkeys((e.dtype, e.resources) for e in [*b.entrants, *a.entrants])
-    return [(Group(a, *p, x), Group(b, *p, y)) for p in places for x, y in both or [(first[0], first[1])]]
-
-
-def _cells(before: Group, after: Group) -> list[Change]:
-    """Return the cells of both; an entrant is the same when its backend is.  The control is no cell of its own."""
-    entrants = {e.backend: e for e in [*after.racers, *before.racers]}
-    problems = dict.fromkeys([*after.problems, *before.problems])
-    cells = [Change(before, after, e, p, o) for e in entrants.values() for p in problems for o in OPERATIONS]
-    # `train` alone stands for a cell that neither run timed; of the other operations nobody expects a number.
-    return [c for c in cells if OPERATIONS[c.operation].takes_steps or c.logs(before) or c.logs(after)]
+    found = []
+    for place in dict.fromkeys((e.dtype, e.resources) for e in [*b.entrants, *a.entrants]):
+        for x, y in both or [(first[0], first[1])]:
+            before, after = Group(a, *place, x), Group(b, *place, y)
+            entrants = {e.backend: e for e in [*after.racers, *before.racers]}
+            problems = dict.fromkeys([*after.problems, *before.problems])
+            cells = (Change(before, after, e, p, o) for e in entrants.values() for p in problems for o in OPERATIONS)
+            # `train` alone stands for a cell that neither run timed; of the other operations nobody expects a number.
+            found += [c for c in cells if OPERATIONS[c.operation].takes_steps or c.logs(before) or c.logs(after)]
+    found = [c._replace(status=_status(c)) for c in found]
+    comparable = sum(not c.status for c in found)
+    return [c if c.status else _judged(c, comparable) if judged else c._replace(status="not judged") for c in found]
 
 
 def _status(c: Change) -> str:
@@ -125,16 +118,15 @@ def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:
     careful = {which: [*trust.caveats(r, groups_of(r)), *of_the_run(r)] for which, r in (("A", a), ("B", b))}
     lines = [*noticeable(found), *(f"{which}: {sentence}" for which, some in careful.items() for sentence in some)]
     runs = Table("What differs between the runs", ["what", "A", "B"], _runs(a, b))
-    decided = sorted((c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.value)
+    decided = sorted(
+        (c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.estimate.log if c.estimate else 0
+    )
     changed = {f"{o}, the slowest first": some for o, some in grouped(decided, lambda c: c.operation).items()}
     every = grouped(found, lambda c: f"{c.problem}, {c.operation} ({c.after.title})")
     parts: list[Part] = [f"A is {a.id}, B is {b.id}. {told}", *[Items(lines)] * bool(lines), *[runs] * bool(runs.rows)]
     shown = [Section("What changed", [_table(*table) for table in changed.items()], short=True)] * bool(changed)
-    return [
-        Section("Verdict", parts, short=True),
-        *shown,
-        Section("Every cell", [NOTE, *(_table(*t) for t in every.items())]),
-    ]
+    tables = [_table(*titled) for titled in every.items()]
+    return [Section("Verdict", parts, short=True), *shown, Section("Every cell", [NOTE, *tables])]
 
 
 def _runs(a: Record, b: Record) -> list[list[Cell]]:

@@ -1,7 +1,4 @@
-"""What a report is made of, before any rendering: typed cells in tables, sentences, lists, pictures, sections.
-
-A cell has its text and its sort key, and nothing is read back from text.
-"""
+"""What a report is made of, before any rendering: sections of sentences, lists, pictures, and tables of typed cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +12,7 @@ SHADES = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a table: a value, which `form` writes, and fainter what explains it."""
+    """What stands in one place of a table: a value, which `form` writes and nothing reads back, and what explains it."""
 
     value: Any
     aside: str = ""

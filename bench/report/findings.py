@@ -1,8 +1,4 @@
-"""What a record says of one group of entrants: the same dtype, resources and allocator.
-
-Plain data, no formatting.  Nothing here is NaN and nothing raises: what could not be computed is None, and
-`Group.outcome` says why.
-"""
+"""What a record says of one group of entrants, as plain data: what could not be computed is None, and nothing raises."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
@@ -145,11 +141,6 @@ class Group:
         found = found.among(among) if found and among > 1 else found
         problem = problems if isinstance(problems, str) else ""
         return Comparison(a, b, problem, found, verdict(found, self.control_ratio(problems)))
-
-    def empty_cells(self) -> list[tuple[Entrant, str, Outcome]]:
-        """Return every cell that is not ok."""
-        cells = [(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
-        return [cell for cell in cells if cell[2].status != "ok"]
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

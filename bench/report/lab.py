@@ -27,7 +27,14 @@ def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
         rows.append(["error by truncated SVD", f"{report.svd_error:.6f}", f"{SVD_ERROR:.6f}"])
     if every := [x for some in errors.values() for x in some]:
         rows.append(["error, all starts and backends", f"{min(every):.6f} to {max(every):.6f}", f"{DESCENT_ERROR:.6f}"])
-    told = [TEXT, *([_alike(report)] if report else [])]
+    told = [TEXT]
+    if report:
+        angles = units.listed([f"{angle:.3f}" for angle in report.principal_angles_degrees]) or "unknown"
+        told.append(
+            f"U as {units.code(report.backend)} learnt it is the matrix of principal components, rotated and scaled. The"
+            f" best linear map from it leaves {units.percent(max(0.0, 1 - report.r_squared))} of their variance unexplained."
+            f" The principal angles between the two column spaces are {angles} degrees."
+        )
     for what, published in {"training": TRAINING, "test": TEST}.items():
         if found := _values(g, EXERCISE_2, f"{what.removesuffix('ing')}_accuracy"):
             backend, ours = next(iter(found.items()))
@@ -48,15 +55,6 @@ def _values(g: Group, problem: str, quality: str) -> dict[str, list[float]]:
     cells = {name(e): g.cell(e, problem) for e in g.racers if g.outcome(e, problem).status == "ok"}
     stated = {who: [r.quality[quality] for r in c.runs if quality in r.quality] for who, c in cells.items() if c}
     return {who: values for who, values in stated.items() if values}
-
-
-def _alike(report: LabReport) -> str:
-    angles = units.listed([f"{angle:.3f}" for angle in report.principal_angles_degrees]) or "unknown"
-    return (
-        f"U as {units.code(report.backend)} learnt it is the matrix of principal components, rotated and scaled. The best"
-        f" linear map from it leaves {units.percent(max(0.0, 1 - report.r_squared))} of their variance unexplained."
-        f" The principal angles between the two column spaces are {angles} degrees."
-    )
 
 
 def _splits(report: LabReport) -> list[str]:

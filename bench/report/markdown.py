@@ -58,16 +58,16 @@ def _code(text: str) -> str:
 
 def table(table: Table, without: Sequence[str] = ()) -> str:
     """Return the table with all of its columns but those that are called as in `without`."""
+
+    def written(cell: Cell) -> str:
+        if isinstance(cell, Name) and cell.value:
+            return f"{_code(units.clip(cell.main, LONGEST_CELL))} {escaped(cell.aside)}".strip()
+        return escaped(units.clip(cell.text, LONGEST_CELL))
+
     columns = [i for i, header in enumerate(table.headers) if header not in without]
-    rows = [[_cell(row[i]) for i in columns] for row in table.rows]
-    lines = [f"| {' | '.join(row)} |" for row in [[escaped(table.headers[i]) for i in columns], *rows]]
+    rows = [[escaped(table.headers[i]) for i in columns], *([written(row[i]) for i in columns] for row in table.rows)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(columns) + "|", *lines[1:]])
-
-
-def _cell(cell: Cell) -> str:
-    if isinstance(cell, Name) and cell.value:
-        return " ".join(filter(None, [_code(units.clip(cell.main, LONGEST_CELL)), escaped(cell.aside)]))
-    return escaped(units.clip(cell.text, LONGEST_CELL))
 
 
 def picture(picture: Picture, folder: str = "") -> str:

@@ -13,20 +13,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from bench.console.escape import escaped
-from bench.report.document import (
-    Cell,
-    Document,
-    Heat,
-    Items,
-    Name,
-    Number,
-    Panel,
-    Picture,
-    Ratio,
-    Section,
-    Status,
-    Table,
-)
+from bench.report.document import Cell, Document, Heat, Name, Number, Panel, Section, Table
 from bench.report.terminal import prose
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'"
@@ -41,14 +28,11 @@ def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
 
     `told`: `facts`, `caveats` and `summary`, sentences; `good`, whether all is.
     """
-    template, style, script = (
-        (resources.files("bench.report") / f"page.{kind}").read_text() for kind in ("html.j2", "css", "js")
-    )
+    folder = resources.files("bench.report")
+    template, style, script = ((folder / f"page.{kind}").read_text() for kind in ("html.j2", "css", "js"))
     made = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
-    kinds = {"sentence": str, "items": Items, "table": Table, "picture": Picture, "document": Document}
-    made.tests |= {name: (lambda part, kind=kind: type(part) is kind) for name, kind in kinds.items()}
     made.filters |= {"said": _said, "cell": _cell, "svg": _svg, "rendered": _rendered, "broken": _broken}
-    made.globals |= {"frame": FRAME.format, "attributes": _attributes, "number": itertools.count(1).__next__}
+    made.globals |= {"frame": FRAME.format, "attributes": _attributes, "kind": lambda part: type(part).__name__}
     policy = POLICY.format(base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
     told |= {"title": title, "policy": policy, "style": _own(style), "script": _own(script)}
     return made.from_string(template).render(sections=sections, **told).encode()
@@ -85,13 +69,12 @@ def _broken(text: str) -> Markup:
 def _attributes(table: Table, column: int, cell: Cell | None = None) -> Markup:
     """Return the classes of a cell, or of a header, the number that it is sorted by, and the reason of an empty one."""
     numbers = any(isinstance(row[column], Number) for row in table.rows)
-    classes = ["number" if numbers else "", type(cell).__name__.lower() if cell else ""]
-    classes += [f"shade-{cell.shade}"] if isinstance(cell, Heat) else []
-    classes += [cell.verdict or ""] if isinstance(cell, Ratio) else []
+    classes = ["number" if numbers else "", type(cell).__name__.lower() if cell else "", getattr(cell, "verdict", "")]
+    classes.append(f"shade-{cell.shade}" if isinstance(cell, Heat) else "")
     made = Markup('class="{}"').format(" ".join(filter(None, classes)))
-    if cell and cell.key is not None:
-        made += Markup(' data-key="{:.9g}"').format(min(cell.key, 1e300))
-    return made + (Markup(' title="{}"').format(prose(cell.reason)) if isinstance(cell, Status) and cell.reason else "")
+    made += Markup(' data-key="{:.9g}"').format(min(cell.key, 1e300)) if cell and cell.key is not None else ""
+    reason = prose(getattr(cell, "reason", ""))
+    return made + (Markup(' title="{}"').format(reason) if reason else "")
 
 
 def _svg(panel: Panel) -> Markup:

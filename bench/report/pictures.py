@@ -19,7 +19,7 @@ from bench.console.escape import escaped
 from bench.records.schema import Entrant
 from bench.report import answer, cost, run, units
 from bench.report.document import Panel, Picture
-from bench.report.findings import Comparison, Group, by_hand, families, name
+from bench.report.findings import Group, by_hand, families, name
 
 # Okabe and Ito (2008), as the libraries' own: told apart with any colour vision.
 OTHERS = ("#E69F00", "#56B4E9")
@@ -41,10 +41,7 @@ def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
         "answer": ("A row a way of writing the loop, a dot a problem.", (_answer(groups[0], *w) for w in work)),
         "cost": ("With 95 % intervals; a dot a problem.", (_cost(groups[0], *w) for w in work)),
         "size": ("A dot a problem; no step can be below the dashed grey line.", (_size(groups[0], *w) for w in work)),
-        "threads": (
-            "The smallest and the largest step of each model, on 1 and more threads.",
-            (_threads(*place) for place in ends[:MOST_PANELS]),
-        ),
+        "threads": ("The smallest and the largest step of each model.", (_threads(*x) for x in ends[:MOST_PANELS])),
         "lab": ("The scatter plots of the lab report.", (_lab(g) for g in groups)),
     }
     sheet = resources.files("bench.report") / "report.mplstyle"
@@ -126,15 +123,11 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
     _ratio_axis(axes.yaxis, spans)
     _finish(axes, [g.work(p) for p in problems], {row[0].a.label: (row[0].a, row[-1].value) for row in rows})
     axes.set_ylabel("time with autodiff / by hand")
-    finding = "autodiff costs eager modes less on larger steps" if _falls(rows) else "autodiff cost by work of a step"
+    eager = [row for row in rows if row[0].a.mode == "eager"]
+    ends = [[c.estimate.among(2 * len(eager)) for c in (row[0], row[-1]) if c.estimate] for row in eager]
+    falls = bool(ends) and all((small.low or 0) > (large.high or small.value) for small, large in ends)
+    finding = "autodiff costs eager modes less on larger steps" if falls else "autodiff cost by work of a step"
     return _panel(figure, "cost", g, workload, f"{workload}: {finding}")
-
-
-def _falls(rows: Sequence[Sequence[Comparison]]) -> bool:
-    """Return whether every eager mode pays less for autodiff on the largest step, by intervals that hold together."""
-    eager = [(row[0].estimate, row[-1].estimate) for row in rows if row[0].a.mode == "eager"]
-    joint = [tuple(e.among(2 * len(eager)) for e in ends if e) for ends in eager]
-    return bool(joint) and all((small.low or 0) > (large.high or small.value) for small, large in joint)
 
 
 def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
@@ -220,9 +213,8 @@ def _ratio_axis(axis: Any, values: Sequence[float]) -> None:
     low, high = min([0.9, *values]) / 1.1, max([1.1, *values]) * 1.1
     getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
     getattr(axis.axes, f"set_{axis.axis_name}lim")(low, high)
-    ticks = (
-        [m * 10.0**d for d in range(-4, 6) for m in (1, 2, 5)] if high > 2.2 else [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2]
-    )
+    wide = [m * 10.0**d for d in range(-4, 6) for m in (1, 2, 5)]
+    ticks = wide if high > 2.2 else [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2]
     axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_locator(NullLocator())

@@ -1,6 +1,6 @@
 """THE list of sections of a report, for terminal, Markdown and page alike."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bench.records.calibration import Calibration
 from bench.records.schema import Record
@@ -25,24 +25,30 @@ def report(
 ) -> list[Section]:
     """Return every section: first the answers, then the evidence, then the appendix."""
     groups = groups_of(record)
+    shown = [section for section in (*_found(groups, draw), empty_cells(record)) if section]
+    shown.append(trust.section(record, groups, calibration, shown))
+    labs = [s for g in groups if (s := lab.section(g, draw("lab", [g])))]
+    return [*shown, *labs[:1], *run.method(), run.section(record)]
+
+
+def _found(groups: Sequence[Group], draw: Draw) -> Iterator[Section | None]:
+    """Yield the answers and the evidence; a group that differs from another in its threads alone has no answer of its own."""
     first = [family[0] for family in families(groups)]
 
-    def named(found: Iterable[tuple[Group, Section | None]]) -> list[Section]:
-        """Name the group where a record has several."""
-        many = len(first) > 1
-        return [s._replace(title=f"{s.title} ({g.title})") if many else s for g, s in found if s]
+    def named(g: Group, section: Section | None) -> Section | None:
+        return section._replace(title=f"{section.title} ({g.title})") if section and len(first) > 1 else section
 
-    leads = {g: [" ".join(said) for said in (answer.lead(g), cost.lead(g)) if said] for g in first}
-    answers = [
-        (g, s)
-        for g in first
-        for s in (answer.section(g, leads[g], draw("answer", [g])), cost.section(g, draw("cost", [g])))
-    ]
-    sizes = [(g, s) for g in first for s in (times.first_calls(g), conditions.size(g, draw("size", [g])))]
-    others = [conditions.threads(groups, draw("threads", groups)), *conditions.beside(first), empty_cells(record)]
-    shown = [*named(answers), *(s for g in groups if (s := times.section(g))), *named(sizes), *(s for s in others if s)]
-    labs = [s for g in first if (s := lab.section(g, draw("lab", [g])))]
-    return [*shown, trust.section(record, groups, calibration, shown), *labs[:1], *run.method(), run.section(record)]
+    for g in first:
+        lead = [" ".join(said) for said in (answer.lead(g), cost.lead(g)) if said]
+        yield named(g, answer.section(g, lead, draw("answer", [g])))
+        yield named(g, cost.section(g, draw("cost", [g])))
+    for g in groups:
+        yield times.section(g)
+    for g in first:
+        yield named(g, times.first_calls(g))
+        yield named(g, conditions.size(g, draw("size", [g])))
+    yield conditions.threads(groups, draw("threads", groups))
+    yield from conditions.beside(first)
 
 
 def empty_cells(record: Record) -> Section | None:
@@ -52,22 +58,16 @@ def empty_cells(record: Record) -> Section | None:
 
 def agreement(record: Record) -> list[Section]:
     """Return every check's error beside its tolerance, cell by cell, then why cells have no numbers."""
-    groups = groups_of(record)
-    found = [
-        Section(f"Checks ({g.title})", [CHECKS, *(_checks(g, p) for p in g.problems)]) for g in groups if g.problems
-    ]
+    groups, headers, found = groups_of(record), ["backend", "check", "error", "tolerance", "verdict"], []
+    for g in groups:
+        tables: dict[str, list[list[Cell]]] = {problem: [] for problem in g.problems}
+        for e, problem in ((e, problem) for problem in g.problems for e in g.entrants):
+            checks = cell.checks if (cell := g.cell(e, problem)) else []
+            for check in checks:
+                error = Status("not finite") if check.error is None else Error(check.error)
+                told = [Text(check.name), error, Error(check.tolerance), Text("pass" if check.passed else "FAIL")]
+                tables[problem].append([Name(name(e)), *told])
+            tables[problem] += [] if checks else [[Name(name(e)), *[times.empty(g, e, problem)] * 4]]
+        found.append(Section(f"Checks ({g.title})", [CHECKS, *(Table(p, headers, rows) for p, rows in tables.items())]))
     others = [*[s for g in groups if (s := lab.section(g))][:1], empty_cells(record)]
     return [*found, *(section for section in others if section)]
-
-
-def _checks(g: Group, problem: str) -> Table:
-    rows: list[list[Cell]] = []
-    for e in g.entrants:
-        cell = g.cell(e, problem)
-        for check in cell.checks if cell else []:
-            error = Status("not finite") if check.error is None else Error(check.error)
-            judged = Text("pass" if check.passed else "FAIL")
-            rows.append([Name(name(e)), Text(check.name), error, Error(check.tolerance), judged])
-        if not cell or not cell.checks:
-            rows.append([Name(name(e)), *[times.empty(g, e, problem)] * 4])
-    return Table(problem, ["backend", "check", "error", "tolerance", "verdict"], rows)

@@ -76,19 +76,15 @@ def _table(table: Table) -> str:
             groups.append([0])
         groups[-1].append(i)
     right = ["right" if any(isinstance(row[i], Number) for row in table.rows) else "left" for i in columns]
-    drawn = [
-        _drawn(*([[line[i] for i in some] for line in lines] for lines in (rows, [headers, right]))) for some in groups
-    ]
+    padding, tabulate.MIN_PADDING = tabulate.MIN_PADDING, 0  # headers are not padded
+    drawn = []
+    for some in groups:
+        cells, heads, sides = ([[line[i] for i in some] for line in lines] for lines in (rows, [headers], [right]))
+        alignment = sides[0] if cells else None
+        # Without number parsing, which would turn 3.10 into 3.1.
+        drawn.append(tabulate.tabulate(cells, heads[0], "simple", disable_numparse=True, colalign=alignment))
+    tabulate.MIN_PADDING = padding
     return re.sub(r" +$", "", "\n\n".join(drawn), flags=re.MULTILINE)
-
-
-def _drawn(rows: list[list[str]], heads: list[list[str]]) -> str:
-    """Return the table without number parsing, which would turn 3.10 into 3.1, and without padded headers."""
-    padding, tabulate.MIN_PADDING = tabulate.MIN_PADDING, 0
-    try:
-        return tabulate.tabulate(rows, heads[0], "simple", disable_numparse=True, colalign=heads[1] if rows else None)
-    finally:
-        tabulate.MIN_PADDING = padding
 
 
 def show(title: str, sections: Sequence[Section], summary: str, code: int) -> None:

@@ -60,28 +60,24 @@ def _in_full(g: Group, problem: str) -> Table:
     on_device = ["memory", "queued", "there", "back"] if g.resources.device != "cpu" else []
     against = [f"time / {name(g.reference)}"] if g.reference else []
     headers = ["backend", "a step", *against, "of the limit", "between processes", "for +-1 %", *on_device]
-    rows = [[Name(name(e)), *_full_row(g, e, problem, len(headers) - 1)] for e in g.entrants]
+
+    def row(e: Entrant) -> list[Cell]:
+        median, cell = g.median(e, problem), g.cell(e, problem)
+        if median is None or cell is None:
+            return [empty(g, e, problem)] * (len(headers) - 1)
+        compared = g.compare(e, g.reference, problem) if g.reference and e is not g.reference else None
+        found, share = compared and compared.estimate, between_processes(g.samples(e, problem))
+        ratio = Ratio(found, verdict=compared.verdict) if compared and found else Status("reference")
+        needed = generations_for(0.01, found) if found else None
+        told = [Status("-") if share is None else Share(share), Count(needed) if needed else Status("-")]
+        peak = Bytes(float(np.median(cell.device_peak_bytes))) if cell.device_peak_bytes else Status("ok")
+        lists = (cell.device_seconds, cell.put_seconds, cell.get_seconds)
+        device = [peak, *(Seconds(min(seconds)) if seconds else Status("ok") for seconds in lists)]
+        return [Seconds(median), *[ratio] * len(against), limit(g, problem, median), *told, *device[: len(on_device)]]
+
+    rows = [[Name(name(e)), *row(e)] for e in g.entrants]
     note = IN_FULL + (ON_DEVICE if on_device else "")
     return Table(f"{problem}, every cell ({g.title})", headers, rows, note, shown="folded")
-
-
-def _full_row(g: Group, e: Entrant, problem: str, width: int) -> list[Cell]:
-    median, cell = g.median(e, problem), g.cell(e, problem)
-    if median is None or cell is None:
-        return [empty(g, e, problem)] * width
-    row: list[Cell] = [Seconds(median)]
-    compared = g.compare(e, g.reference, problem) if g.reference and e is not g.reference else None
-    found = compared.estimate if compared else None
-    if g.reference:
-        row.append(Ratio(found, verdict=compared.verdict) if compared and found else Status("reference"))
-    needed, share = found and generations_for(0.01, found), between_processes(g.samples(e, problem))
-    row += [limit(g, problem, median), Status("-") if share is None else Share(share)]
-    row.append(Count(needed) if needed else Status("-"))
-    if g.resources.device != "cpu":
-        row.append(Bytes(float(np.median(cell.device_peak_bytes))) if cell.device_peak_bytes else Status("ok"))
-        lists = (cell.device_seconds, cell.put_seconds, cell.get_seconds)
-        row += [Seconds(min(seconds)) if seconds else Status("ok") for seconds in lists]
-    return row
 
 
 def limit(g: Group, problem: str, seconds: float) -> Cell:

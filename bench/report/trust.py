@@ -8,7 +8,7 @@ import numpy as np
 from bench.operations import OPERATIONS
 from bench.problem import epsilon
 from bench.records.calibration import Calibration, Trial, code_checksum
-from bench.records.schema import Check, Entrant, Record
+from bench.records.schema import Check, Record
 from bench.records.warnings import warnings as of_the_run
 from bench.report import answer, units
 from bench.report.document import Items, Name, Ratio, Section, Table, Text, single_intervals
@@ -43,17 +43,17 @@ def generations(groups: Sequence[Group]) -> int:
     return min((n for n in counts if n), default=0)
 
 
-def checked(g: Group) -> list[tuple[Entrant, str, Check]]:
-    """Return every check of every entrant on every problem."""
-    cells = [(e, p, g.cell(e, p)) for p in g.problems for e in g.entrants]
-    return [(e, p, check) for e, p, cell in cells if cell for check in cell.checks]
+def checked(g: Group) -> list[tuple[float, str, Check]]:
+    """Return every check with where it was made and the share of its tolerance that the error uses up.
 
-
-def share(check: Check) -> float:
-    """Return how much of the tolerance the error uses up; more than any where no error is allowed, or none was found."""
-    if check.error == 0:
-        return 0.0
-    return inf if check.error is None or check.tolerance <= 0 else check.error / check.tolerance
+    The share is infinite where no error is allowed, or none was found.
+    """
+    found = []
+    for e, p, cell in ((e, p, g.cell(e, p)) for p in g.problems for e in g.entrants):
+        for c in cell.checks if cell else []:
+            share = inf if c.error is None or (c.error and not c.tolerance) else c.error / (c.tolerance or 1)
+            found.append((share, f"{units.code(name(e))} on {units.code(p)}", c))
+    return found
 
 
 def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
@@ -70,11 +70,6 @@ def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
 
 def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
     """Return what the run itself warned of, then what its numbers show, each in a sentence."""
-    of_groups = [(f"{g.title}: " if len(groups) > 1 else "", w) for g in groups for w in _of_the_group(g)]
-    return [*of_the_run(record), *_of_the_host(record), *(f"{which}{warning}" for which, warning in of_groups)]
-
-
-def _of_the_host(record: Record) -> list[str]:
     states = record.host_states
     steal, load = (max((getattr(s, what) for s in states), default=0.0) for what in ("steal_share", "load"))
     clocks = [c for s in states for c in s.megahertz if c > 0] or [1.0]
@@ -85,7 +80,10 @@ def _of_the_host(record: Record) -> list[str]:
         f"The load rose to {units.number(load)}: something else was running.": load > max(LOAD, record.host.cores),
         f"The clock moved between {low:.0f} and {high:.0f} MHz.": high > CLOCK_CHANGE * low,
     }
-    return [sentence for sentence, holds in told.items() if holds]
+    of_groups = [
+        f"{f'{g.title}: ' if len(groups) > 1 else ''}{warning}" for g in groups for warning in _of_the_group(g)
+    ]
+    return [*of_the_run(record), *(sentence for sentence, holds in told.items() if holds), *of_groups]
 
 
 def _of_the_group(g: Group) -> list[str]:
@@ -96,12 +94,14 @@ def _of_the_group(g: Group) -> list[str]:
     far = {p: units.percent(reach) for p, reach in reached.items() if reach > MARGIN}
     found += [f"The interval of the control on {p} reaches {reach} from 1." for p, reach in far.items()]
     cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
-    norms = [(e, p, c) for e, p, c in checked(g) if g.dtype == "tf32" and c.name == "gradient at the start, by norm"]
+    norms = [
+        (x, where) for x, where, c in checked(g) if c.name == "gradient at the start, by norm" and g.dtype == "tf32"
+    ]
     told = {
         "Not pinned to a core, so noisier": [e.label for e in cpu if not e.cores],
         "More threads were busy than were given": [e.label for e in cpu if max([0, *e.busy_threads]) > e.resources.threads],
         "Busy while others had their turn": [e.label for e in g.entrants if max([0.0, *e.idle_cpu_share]) > IDLE_CPU_SHARE],
-        "As exact as float32, so not rounded to tf32": [f"{name(e)} on {p}" for e, p, c in norms if share(c) < FLOAT32_SHARE],
+        "As exact as float32, so not rounded to tf32": [w for x, w in norms if x < FLOAT32_SHARE],
     }  # fmt: skip
     return [*found, *(f"{what}: {units.listed(who)}." for what, who in told.items() if who)]
 
@@ -126,12 +126,13 @@ def section(
 
 def _of_the_checks(g: Group) -> str:
     """Return how near a check came to its tolerance, and how wide the intervals are."""
-    found = [(share(c), f"{units.code(name(e))} on {units.code(p)}, {c.name}", c) for e, p, c in checked(g)]
-    failed, width = [f"{where} ({c.what})" for _, where, c in found if not c.passed], half_width(g)
+    found, width = checked(g), half_width(g)
+    failed = [f"{where}, {c.name} ({c.what})" for _, where, c in found if not c.passed]
     said = f"{units.plural(len(failed), 'check')} failed: {units.listed(failed)}." if failed else "no check was tried."
     if found and not failed:
-        worst, where, _ = max(found, key=lambda each: each[0])
-        said = f"all {len(found)} checks passed. The nearest came to {units.percent(worst)} of its tolerance: {where}."
+        worst, where, check = max(found, key=lambda each: each[0])
+        nearest = f"The nearest came to {units.percent(worst)} of its tolerance: {where}, {check.name}."
+        said = f"all {len(found)} checks passed. {nearest}"
     noise = f" The median half-width of the intervals is {units.percent(width)}." if width else ""
     return f"{g.title}: {said}{noise}"
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from bench.console.exit import DISAGREEMENT, FAILED, GOOD
-from bench.records.schema import Entrant, Outcome, Record
+from bench.records.schema import Outcome, Record
 from bench.report import trust, units
 from bench.report.findings import grouped, groups_of, name
 
@@ -47,19 +47,17 @@ def progress(record: Record) -> str:
 
 def reasons(record: Record) -> list[str]:
     """Return why cells have no numbers, a line for each reason, failures first."""
-    empty = sorted((cell for g in groups_of(record) for cell in g.empty_cells()), key=lambda cell: not cell[2].failed)
-    why = grouped(empty, lambda cell: (name(cell[0]), cell[2].status, _why(cell[0], cell[2])))
-    where = {key: units.listed(list(dict.fromkeys(problem for _, problem, _ in cells))) for key, cells in why.items()}
-    alike = grouped(where, lambda key: (key[1], where[key], key[2]))
+    cells = [(e, p, g.outcome(e, p)) for g in groups_of(record) for p in g.problems for e in g.entrants]
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for e, problem, outcome in sorted(cells, key=lambda cell: not cell[2].failed):
+        if outcome.status != "ok":
+            printed = e.last_output.strip().splitlines()[-1:] if outcome.status in OF_THE_PROCESS else []
+            last = "".join(f"; it last printed: {units.clip(line, 200)}" for line in printed)
+            why = f"{outcome.reason or 'no reason was given'}{last}"
+            where.setdefault((name(e), outcome.status, why), []).append(problem)
+    alike = grouped(where, lambda key: (key[1], units.listed(list(dict.fromkeys(where[key]))), key[2]))
     told = {kind: units.listed([who for who, *_ in keys]) for kind, keys in alike.items()}
     return [f"{who} {status} on {problems}: {reason}" for (status, problems, reason), who in told.items()]
-
-
-def _why(entrant: Entrant, outcome: Outcome) -> str:
-    """Return the reason, and the last line that the process printed where that is what failed."""
-    printed = entrant.last_output.strip().splitlines()[-1:] if outcome.status in OF_THE_PROCESS else []
-    last = "".join(f"; it last printed: {units.clip(line, 200)}" for line in printed)
-    return (outcome.reason or "no reason was given") + last
 
 
 def _outcomes(record: Record) -> list[Outcome]:

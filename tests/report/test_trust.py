@@ -51,7 +51,7 @@ def test_what_says_tf32_and_is_as_exact_as_float32_is_named():
     assert "as exact as" not in warned(record)
     cell = record.cell(PAIR[1], IRIS, "tf32")
     cell.checks = [msgspec.structs.replace(c, error=c.tolerance / 10_000) for c in cell.checks]
-    assert f"As exact as float32, so not rounded to tf32: {PAIR[1]} on {IRIS}." in warned(record)
+    assert f"As exact as float32, so not rounded to tf32: `{PAIR[1]}` on `{IRIS}`." in warned(record)
 
 
 @pytest.mark.parametrize(
