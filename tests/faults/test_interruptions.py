@@ -164,12 +164,16 @@ def test_ctrl_c_finishes_the_race_at_hand_and_all_else_stops_at_once(
 
 
 def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ended = []
+
     def end(worker: object) -> None:
         for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(os.getpid(), again)
+        ended.append(worker)
 
     monkeypatch.setattr("tests.running.Here.end", end)
     assert "go on with --resume" in str(signalled(tmp_path, signal.SIGTERM))
+    assert len(ended) == 2
     assert the_record(tmp_path).status == "unfinished"
 
 
