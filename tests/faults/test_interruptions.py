@@ -185,6 +185,7 @@ from pathlib import Path
 from bench import session
 from bench.console import exit
 from bench.plan.selection import Selection
+import tests.little
 
 def race():
     selection = Selection(["numpy", "tests.faults.hangs_on_import:factory"], [sys.argv[2]], ["cpu"], operations=["train"])
@@ -201,7 +202,7 @@ def hanging(tmp_path: Path, heeding: Callable[..., subprocess.Popen]) -> Iterato
     process = heeding("-c", HANGING, str(tmp_path), QUICK, FAULTS_TRACE=str(trace))
     try:
         until = time.monotonic() + 60
-        while not trace.exists() and time.monotonic() < until:
+        while not trace.exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         yield process
     finally:
