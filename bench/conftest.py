@@ -215,6 +215,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     resumed = config.option.resume
     path = (resumed.parent if resumed else config.option.results) / f"{record.id}.json"
     raced = [TABLES] if any(cell.samples for cell in record.cells) else []
-    told = [*raced, *verdict.reasons(record), *map(escaped, warnings(record)), verdict.summary(record)]
-    for line in (*told, f"record: {path.resolve()}; its report: python -m bench.report {path}"):
+    told = [*raced, *verdict.reasons(record), *map(escaped, warnings(record))]
+    told += [f"The record: {path.resolve()}", f"Its report: python -m bench.report {path}", verdict.summary(record)]
+    for line in told:
         terminalreporter.write_line("\n" + wrapped(escaped(line)))
