@@ -63,7 +63,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--core", type=whole_number, metavar="N", help="race on core N (default: chosen by topology)")
     seed = "repeat the order of turns and the memory layouts of a record (default: drawn, and recorded)"
     add("--seed", type=whole_number, metavar="N", help=seed)
-    add("--results", type=folder, default=RESULTS / "local", metavar="DIR", help="(default: results/local/)")
+    add(
+        "--results",
+        type=folder,
+        default=RESULTS / "local",
+        metavar="DIR",
+        help="where the record goes (default: results/local/)",
+    )
     add("--resume", type=Path, metavar="RECORD", help="go on with a record that is unfinished")
 
 
