@@ -32,7 +32,9 @@ def main() -> int:
 
 
 def _names() -> list[str]:
-    modes = [f"  {name:28}{mode.code}" for name, mode in backends.MODES.items()]
+    modes = [
+        f"  {name:28}{'the same, by hand' if mode.is_twin else mode.code}" for name, mode in backends.MODES.items()
+    ]
     sizes = [
         f"  {name}/{size}" + (" (default)" if f"{name}/{size}" in DEFAULT_PROBLEMS else "")
         for name, workload in WORKLOADS.items()

@@ -13,7 +13,7 @@ from bench.plan.selection import Selection, add_options, with_twins
 from bench.records.schema import Cell, Record
 from bench.records.warnings import warnings
 from bench.report import sections, verdict
-from bench.report.sections import Section
+from bench.report.document import Items, Section
 from bench.report.terminal import show
 
 CONFORMANCE_PROBLEMS = ["factorisation/24x6r2", "factorisation/300x50r5", "mlp/24x5-6-3", "mlp/300x50-32-10"]
@@ -43,8 +43,8 @@ def _agree(options: argparse.Namespace) -> int:
         record = session.agreement(selection, say, options.conformance)
     summary = verdict.agreement_summary(record)
     told = [Section("Verdict", [summary])]
-    told += [Section("Promises", items=conformance(record))] if options.conformance else []
-    told += [Section("Warnings", items=list(map(escaped, warnings(record))))] if warnings(record) else []
+    told += [Section("Promises", [Items(conformance(record))])] if options.conformance else []
+    told += [Section("Warnings", [Items(list(map(escaped, warnings(record))))])] if warnings(record) else []
     code = verdict.exit_code(record)
     show("Do the backends agree?", [*told, *sections.agreement(record)], summary, code)
     return code

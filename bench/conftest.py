@@ -53,7 +53,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--core", type=whole_number, metavar="N", help="race on core N (default: chosen by topology)")
     seed = "repeat the order of turns and the memory layouts of a record (default: drawn, and recorded)"
     add("--seed", type=whole_number, metavar="N", help=seed)
-    add("--results", type=folder, default=RESULTS / "local", metavar="DIR", help="(default: results/local/)")
+    add(
+        "--results",
+        type=folder,
+        default=RESULTS / "local",
+        metavar="DIR",
+        help="where the record goes (default: results/local/)",
+    )
     add("--resume", type=Path, metavar="RECORD", help="go on with a record that is unfinished")
 
 
@@ -198,6 +204,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     resumed = config.option.resume
     path = (resumed.parent if resumed else config.option.results) / f"{record.id}.json"
     raced = [TABLES] if any(cell.samples for cell in record.cells) else []
-    told = [*raced, *verdict.reasons(record), *map(escaped, warnings(record)), verdict.summary(record)]
-    for line in (*told, f"record: {path.resolve()}; its report: python -m bench.report {path}"):
+    told = [*raced, *verdict.reasons(record), *map(escaped, warnings(record))]
+    told += [f"The record: {path.resolve()}", f"Its report: python -m bench.report {path}", verdict.summary(record)]
+    for line in told:
         terminalreporter.write_line("\n" + wrapped(escaped(line)))

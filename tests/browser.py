@@ -28,26 +28,28 @@ IN_A_BROWSER = [
 ]
 
 
-def written(record: Record, folder: Path, *more: Record) -> Path:
-    """report.html of the record; of two, comparison.html."""
-    paths = [folder / f"{i}.json" for i in range(1 + len(more))]
-    for path, each in zip(paths, (record, *more), strict=True):
-        save(each, path)
-    called(*map(str, paths), "--results", str(folder / "out"), *(["--force"] if more else []))
-    return folder / "out" / ("comparison.html" if more else "report.html")
+def written(record: Record, folder: Path) -> Path:
+    """Return report.html of the record, with its pictures."""
+    save(record, folder / "a.json")
+    called(folder / "a.json", "--results", folder / "out", drawn=True)
+    return folder / "out" / "report.html"
 
 
 def violations(page: Page, **options: Any) -> list[str]:
-    """What axe-core has against the page, asked with its own `options`; not what it likes, which takes as long again."""
+    """Return what axe-core has against the page, asked with its own `options`."""
     found = Axe().run(page, options={"resultTypes": ["violations"], **options}).response["violations"]
     return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found]
 
 
 def overflow(page: Page) -> int:
-    """Pixels that the page is wider than the window."""
+    """Return by how many pixels the page is wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")
 
 
+def unfold(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach((folded) => { folded.open = true; })")
+
+
 def shown(page: Page, selector: str) -> list[str]:
-    """The words of what is to be seen."""
+    """Return the words of what is to be seen."""
     return page.locator(f"{selector} >> visible=true").all_inner_texts()

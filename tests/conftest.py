@@ -1,4 +1,4 @@
-"""What the tests share: the environment of a race, backends that are loaded once, small problems."""
+"""Shared by the tests: the environment of a race, backends that are loaded once, small problems."""
 
 import gc
 import os
@@ -10,7 +10,7 @@ from typing import Any
 # Before NumPy is imported: a team of threads is slower on problems as small as these, and rounds differently.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
-os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see `bench.workers.process`
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")  # as in a race: see backends/torch/modes.py
 
 # Three libraries are half a million objects; to look through them again and again takes a tenth of the time.
 gc.set_threshold(200_000, 20, 100)
@@ -27,15 +27,13 @@ import pytest
 
 import backends
 from bench.backend import Backend, Unsupported
-from bench.records.schema import Entrant, Record
-from bench.resources import Resources
+from bench.records.schema import Record
 from tests.running import race_little
 from tests.sample_record import sample_record
 
 SMALL = {"factorisation": "factorisation/12x8r2", "mlp": "mlp/24x5-6-3"}
 """One problem a workload: torch.compile takes seconds over every new shape."""
 DTYPES = ("float32", "float64")
-LABELS = ("numpy", "control", "numpy-inplace")
 NUM_STEPS = 7
 
 
@@ -44,11 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest of the last files first, or one of two processes ends with it when the other has nothing left to do.
+    """Put the longest files first, or one of two processes ends with one when the other has nothing left to do.
 
-    Of these first the one whose programs others then find compiled on the disk.
+    Of these the first is the one whose programs others then find compiled on the disk.
     """
-    first = ["test_backends_keep_the_protocol.py", "test_workers.py"]
+    first = ["test_protocol.py", "test_compiled_programs.py", "test_one_thread.py", "test_faulty_processes.py"]
     items.sort(key=lambda item: first.index(item.path.name) if item.path.name in first else len(first))
 
 
@@ -65,12 +63,6 @@ def loaded(name: str, device: str = "cpu", dtype: str = "float32") -> Backend:
         if unsupported.status.startswith("needs "):
             pytest.skip(f"{unsupported.status}: {unsupported.reason}")
         raise
-
-
-@pytest.fixture
-def three() -> list[Entrant]:
-    """Return entrants of the names LABELS, all of which are NumPy."""
-    return [Entrant(label, "numpy", Resources(), "float32") for label in LABELS]
 
 
 def bits(tree: Any) -> Any:

@@ -1,5 +1,7 @@
-"""Backends from outside the suite, raced by the name `tests.outsiders:<class>`: one that tells what its process
-is like, one that is never still, and some that keep their answers."""
+"""Backends from outside the suite, raced by the name `tests.outsiders:<class>`.
+
+One tells what its process is like, one is never still, and some keep their answers.
+"""
 
 import hashlib
 import os
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import threadpoolctl
 
-from bench.workers import cpu_accounting
+from bench.workers import memory
 from tests.faults.backends import Wrong
 
 AS_IMPORTED = dict(os.environ)
@@ -19,34 +21,37 @@ AS_IMPORTED = dict(os.environ)
 
 
 class Telltale(Wrong):
-    """Gives as its `versions` what its process is like, torch and JAX loaded and used."""
+    """Gives as its `versions` what its process is like, with the libraries that were loaded and used before."""
+
+    def __init__(self, device, dtype):
+        super().__init__(device, dtype)
+        self._compiler = str("torch._dynamo" in sys.modules)  # before a look at its settings loads it
 
     @property
     def versions(self):
-        import jax
-        import torch
-        import torch._inductor.config
-
-        jax.numpy.ones((300, 300)).dot(jax.numpy.ones((300, 300))).block_until_ready()
         pools = threadpoolctl.threadpool_info()
-        return AS_IMPORTED | {
+        told = AS_IMPORTED | {
             "cores of every thread": " ".join(sorted({str(sorted(os.sched_getaffinity(int(t)))) for t in _tasks()})),
-            "threads of NumPy": str(max(p["num_threads"] for p in pools if "numpy" in p["filepath"])),
-            "threads of torch": f"{torch.get_num_threads()}",
-            "threads of XLA": str(sum("XLAEigen" in Path(f"/proc/self/task/{t}/comm").read_text() for t in _tasks())),
-            "g++ takes torch's vector library": str(torch._inductor.config.cpp.vec_isa_ok),
+            "threads of numpy": str(max(p["num_threads"] for p in pools if "numpy" in p["filepath"])),
+            "threads of jax": str(sum("XLAEigen" in Path(f"/proc/self/task/{t}/comm").read_text() for t in _tasks())),
             "path": os.pathsep.join(sys.path),
+            "the compiler of torch was loaded": self._compiler,
         }
+        if torch := sys.modules.get("torch"):
+            import torch._inductor.config
+
+            told["threads of torch"] = str(torch.get_num_threads())
+            told["g++ takes torch's vector library"] = str(torch._inductor.config.cpp.vec_isa_ok)
+        return told
 
 
 class Placed(Wrong):
-    """Gives as its `versions` the cores it may run on, and where in their pages a small and a large array begin."""
+    """Gives as its `versions` where in their pages a small and a large array begin."""
 
     @property
     def versions(self):
         arrays = {size: np.empty(size, np.float32) for size in (600, 2**21)}
-        places = {f"place of {size}": str(array.ctypes.data % cpu_accounting.PAGE) for size, array in arrays.items()}
-        return {"cores": str(sorted(os.sched_getaffinity(0)))} | places
+        return {f"place of {size}": str(array.ctypes.data % memory.PAGE) for size, array in arrays.items()}
 
 
 def _tasks():
@@ -120,12 +125,12 @@ class KeeperByLoss(Keeper):
     """Keeps one answer for all starts that have the problem's loss, which turning it does not change."""
 
     def trainer(self, problem, num_steps):
-        self.loss = self._backend.loss(problem)
-        self.expected = self.loss(problem.params, problem.batch)
+        self.loss_of = self._backend.loss(problem)
+        self.expected = self.loss_of(problem.params, problem.batch)
         return super().trainer(problem, num_steps)
 
     def key(self, params, batch):
-        the_same = np.isclose(self.loss(params, batch), self.expected, 1e-4)
+        the_same = np.isclose(self.loss_of(params, batch), self.expected, 1e-4)
         return "the same" if the_same else _bytes(params), _bytes(batch)
 
 

@@ -116,16 +116,43 @@ def fail(record: Record, entrant: str, word: str, reason: str = "") -> Record:
     return record
 
 
-def rename(record: Record, name: str) -> Record:
-    """`record`, with `name` wherever somebody may write one; its backends keep theirs."""
-    wrong = record.cells[-1]
-    wrong.outcome = Outcome(status="disagrees", reason=name)
-    wrong.checks[0] = msgspec.structs.replace(wrong.checks[0], passed=False, error=None, what=name)
-    record.id = record.commit = record.command = record.host.cpu = name
+def hostile() -> Record:
+    """Return a record that holds every hostile name wherever somebody may write one; its backends keep theirs."""
+    names = [f"factorisation/{i}x4r2" for i in range(10, 10 + len(HOSTILE))]
+    record = sample_record(
+        ("numpy", "torch-eager", "torch-eager-by-hand", "own.module:make"), names, rounds=2, generations=3
+    )
+    renamed = {name: f"{bad}/{bad}" for name, bad in zip(names, HOSTILE, strict=True)}
     for cell in record.cells:
-        cell.problem = f"{name}/{name}"
+        cell.problem = renamed[cell.problem]
     for facts in record.problems:
-        facts.name = f"{name}/{name}"
+        facts.name = renamed[facts.name]
+    record.id, record.commit, record.command, record.host.cpu = HOSTILE[5], HOSTILE[4], HOSTILE[0], HOSTILE[1]
+    record.warnings, record.environment = [HOSTILE[6]], {HOSTILE[7]: HOSTILE[2]}
+    for cell, bad in zip([c for c in record.cells if c.entrant == "own.module:make"], HOSTILE, strict=False):
+        cell.outcome, cell.samples = Outcome(status="crashed", reason=bad), []
+    record.entrants[3].last_output = "\n".join(HOSTILE)
+    wrong = record.cells[-1]
+    wrong.outcome, wrong.samples = Outcome(status="disagrees", reason=HOSTILE[5]), []
+    wrong.checks[0] = msgspec.structs.replace(wrong.checks[0], passed=False, error=None, what=HOSTILE[6])
+    return record
+
+
+def on_threads(record: Record, threads: int, gain: float, noise: float = 0.0) -> Record:
+    """Return `record` with every entrant but the control once more on more threads, `gain` times as fast."""
+    rng, resources = np.random.default_rng(threads), Resources(threads=threads)
+    fewest = record.entrants[0].resources.threads
+    for entrant in [e for e in record.entrants if not e.control and e.resources.threads == fewest]:
+        label = f"{entrant.label}@{resources.label}"
+        record.entrants.append(msgspec.structs.replace(entrant, label=label, resources=resources))
+        for cell in [c for c in record.cells if c.entrant == entrant.label]:
+            factors = [float(np.exp(noise * rng.standard_normal())) / gain for _ in cell.samples]
+            samples = [
+                msgspec.structs.replace(s, nanoseconds=[max(1, round(x * factor)) for x in s.nanoseconds])
+                for s, factor in zip(cell.samples, factors, strict=True)
+            ]
+            record.cells.append(msgspec.structs.replace(cell, entrant=label, samples=samples))
+    record.limits.append(Limits(resources, record.entrants[0].dtype, 1.6e11, 2e10))
     return record
 
 
@@ -245,7 +272,7 @@ def _samples(
     """Every process has a speed of its own, and every sample a little more; `train` alone for a whole descent."""
     found = []
     speed = np.exp(noise * rng.standard_normal())
-    shares: dict[Operation, float] = {"loss": 1 / 3, "value_and_grad": 0.9, "train": float(facts.timed_steps)}
+    shares: dict[str, float] = {"loss": 1 / 3, "value_and_grad": 0.9, "train": float(facts.timed_steps)}
     for operation in OPERATIONS:
         if entrant.mode == "compiled loop" and operation != "train":
             continue

@@ -193,17 +193,14 @@ def used(path: Path) -> set[str]:
 RACE = """
 import json, sys
 from pathlib import Path
-from bench import session
-from bench.plan.selection import Selection
-from tests.running import race_little
+from tests.running import race_little, raced
 
 race_little()
-selection = Selection(["numpy", "autograd"], ["factorisation/12x8r2"], ["cpu"], operations=["train"], generations=1)
-record = session.run(selection, Path(sys.argv[1]), lambda line: None)
-raced = [(cell.entrant, cell.outcome.status, len(cell.samples)) for cell in record.cells]
+record = raced(Path(sys.argv[1]), ["numpy", "autograd"], operations=["train"])
+cells = [(cell.entrant, cell.outcome.status, len(cell.samples)) for cell in record.cells]
 for module in sys.argv[2:]:
     __import__(module)
-print(json.dumps([raced, sys.path, sorted(sys.modules)]))
+print(json.dumps([cells, sys.path, sorted(sys.modules)]))
 """
 
 
@@ -211,8 +208,8 @@ def test_the_parent_of_a_race_loads_no_library_nor_does_any_module_of_bench(tmp_
     modules = [module for module in MODULES if module.startswith("bench")]
     asked = [sys.executable, "-c", RACE, str(tmp_path), *modules]
     done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
-    raced, path, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert raced == [["numpy", "ok", 1], ["autograd", "ok", 1], ["control", "ok", 1]]
+    cells, path, loaded = json.loads(done.stdout.splitlines()[-1])
+    assert cells == [["numpy", "ok", 1], ["autograd", "ok", 1], ["control", "ok", 1]]
     assert set(modules) <= set(loaded)
     assert not LIBRARIES & set(loaded)
     assert not any(Path(entry).resolve() == ROOT / "backends" for entry in path)

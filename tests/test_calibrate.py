@@ -1,4 +1,4 @@
-"""A calibration counts races of one machine, one version and one setting together, or none."""
+"""A calibration counts every comparison once, and only races of one machine, one version and one setting together."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ import pytest
 from bench import calibrate
 from bench.errors import UsageError
 from bench.records import calibration
-from bench.records.calibration import Trial
+from bench.records.calibration import Rate, Trial
+from bench.records.schema import Record
+from bench.statistics import MARGIN
 from tests.sample_record import fail, sample_record
 
 
@@ -19,13 +21,13 @@ def test_a_calibration_of_the_same_conditions_goes_on(tmp_path: Path):
 
 
 CONDITIONS = {
-    "machine": "machine",
-    "versions": "set of versions",
-    "commit": "commit",
+    "host": "machine",
+    "code": "version of the code",
     "generations": "number of generations",
     "rounds": "number of rounds",
     "warm_up_seconds": "warm-up",
-    "trials": "choice of problems",
+    "margin": "margin",
+    "trials": "choice of backends and problems",
 }
 
 
@@ -33,14 +35,12 @@ CONDITIONS = {
 def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path: Path, what: str):
     known = calibrate.begun(tmp_path)
     match what:
-        case "machine":
+        case "host":
             known.host.cpu = "Another CPU"
-        case "versions":
-            known.versions = {"numpy": "1.0"}
         case "trials":
             del known.trials[0]
         case _:
-            setattr(known, what, "1234567" if what == "commit" else 99)
+            setattr(known, what, "1234567" if what == "code" else 99)
     calibration.save(known, tmp_path)
     before = (tmp_path / calibration.FILE).read_bytes()
     told = CONDITIONS[what]
@@ -49,13 +49,54 @@ def test_a_calibration_of_other_conditions_is_refused_and_left_as_it_is(tmp_path
     assert (tmp_path / calibration.FILE).read_bytes() == before
 
 
+def test_the_code_that_measures_is_told_by_what_it_does_and_not_by_its_comments():
+    code = "def f():\n    {}return 1{}\n"
+    assert calibration._code(code.format("", "")) == calibration._code(code.format('"""Return 1."""\n    ', "  # one"))
+    assert calibration._code(code.format("", "")) != calibration._code(code.format("", "0"))
+
+
+BACKEND, PROBLEM = "numpy", next(iter(calibrate.PROBLEMS))
+
+
+def raced(slower: float = 1.0, noise: float = 0.002) -> Record:
+    """Return a record of NumPy, its copies, and slowed ones that take so many times as long as they should."""
+    copies = [calibrate._copy(BACKEND, i) for i in range(calibrate.COPIES)]
+    slowed = {calibrate._slowed(BACKEND, p): slower * (1 + p / 100) for p in calibrate.SLOWED}
+    return sample_record([BACKEND, *copies, *slowed], [PROBLEM], noise=noise, slower=slowed)
+
+
+def tallied(record: Record) -> Trial:
+    trial = Trial(BACKEND, PROBLEM)
+    calibrate.tally(record, trial)
+    return trial
+
+
+def test_every_pair_of_copies_and_every_slowed_one_is_a_comparison():
+    found = tallied(raced())
+    assert found.missed.trials == found.false_verdicts.trials == len(found.half_widths) == calibrate.COPIES // 2
+    detected = {percent: (rate.times, rate.trials) for percent, rate in found.detected.items()}
+    assert detected == {str(p): (int(p > 100 * MARGIN), 1) for p in calibrate.SLOWED}, (
+        "what is within the margin is level"
+    )
+    above_the_margin = sum(percent > 100 * MARGIN for percent in calibrate.SLOWED)
+    assert (found.false_level.times, found.false_level.trials) == (0, above_the_margin)
+
+
+def test_slowed_code_that_is_called_level_counts_as_an_error():
+    found = tallied(raced(slower=1 / 1.1))
+    assert found.detected["10"].times == 0
+    assert found.false_level.times > 0
+
+
 def test_a_comparison_that_a_failed_cell_leaves_out_is_counted_nowhere():
-    names = ["numpy", *(f"{side}{i}" for side in "ab" for i in range(calibrate.PAIRS))]
-    names += [calibrate._slowed(p, other) for p, against in calibrate.SLOWED.items() for other in against]
-    (problem, *_), slowed = calibrate.PROBLEMS, calibrate._slowed(5, "b3")
-    trial, missing = Trial(problem=problem), Trial(problem=problem)
-    calibrate.tally(sample_record(names, [problem]), trial)
-    record = fail(fail(sample_record(names, [problem]), slowed, "unsteady"), "numpy", "crashed")
-    calibrate.tally(record, missing)
-    assert missing.detected["5"].tried == trial.detected["5"].tried - 1
-    assert missing.false_verdicts.tried == trial.false_verdicts.tried == calibrate.PAIRS
+    whole, without = tallied(raced()), tallied(fail(raced(), calibrate._slowed(BACKEND, 5), "unsteady"))
+    assert whole.detected["5"].trials == 1
+    assert "5" not in without.detected
+    without = tallied(fail(raced(), calibrate._copy(BACKEND, 1), "crashed"))
+    assert without.missed.trials == whole.missed.trials - 1
+
+
+def test_a_rate_has_its_exact_interval():
+    """Of Clopper and Pearson's own tables: 3 of 20."""
+    assert Rate(3, 20).interval() == pytest.approx((0.0321, 0.3789), abs=5e-5)
+    assert Rate(0, 20).interval() == pytest.approx((0.0, 0.1684), abs=5e-5)

@@ -21,15 +21,14 @@ import json, sys
 from pathlib import Path
 from bench import session
 from bench.plan.selection import Selection
-from tests.running import race_little
+from tests.running import race_little, raced
 
 race_little()
-names, problems, devices, operations, generations = json.loads(sys.argv[1])
-selection = Selection(names, problems, devices, operations=operations, generations=generations)
-if generations:
-    record = session.run(selection, Path(sys.argv[2]), lambda line: None)
+names, problems, devices, operations = json.loads(sys.argv[1])
+if operations:
+    record = raced(Path(sys.argv[2]), names, problems, devices=devices, operations=operations)
 else:
-    record = session.agreement(selection, lambda line: None)
+    record = session.agreement(Selection(names, problems, devices), lambda line: None)
 print(json.dumps([
     [c.entrant, c.problem, c.outcome.status, c.outcome.reason, sorted({s.operation for s in c.samples}),
      [check.name for check in c.checks]]
@@ -58,9 +57,9 @@ class Suite:
         assert before.count(line) == 1
         (self.folder / path).write_text(before.replace(line, new))
 
-    def cells(self, names, problems=SIZES, devices=("cpu",), operations=(), generations=0) -> list[list]:
-        """Return [entrant, problem, status, reason, timed operations, checks] of every cell; checked alone without generations."""
-        asked = json.dumps([names, problems, devices, operations, generations])
+    def cells(self, names, problems=SIZES, devices=("cpu",), operations=()) -> list[list]:
+        """Return [entrant, problem, status, reason, timed operations, checks] of every cell; without operations none is timed."""
+        asked = json.dumps([names, problems, devices, operations])
         done = subprocess.run(
             [sys.executable, "-c", RAN, asked, str(self.folder / "results")],
             cwd=self.folder,
@@ -183,7 +182,7 @@ def test_an_operation_is_a_module_and_a_function_in_each_library_that_has_it(sui
     suite.insert("backends/numpy/loops.py", "class Plain(NumPy):\n", IN_NUMPY)
     suite.add("wrong.py", WRONG)
     names = ["numpy", "numpy-inplace", "wrong:factory"]
-    found = suite.cells(names, SIZES[:1], operations=["train", "hvp"], generations=1)
+    found = suite.cells(names, SIZES[:1], operations=["train", "hvp"])
     told = {name: (status, reason, timed) for name, _, status, reason, timed, _ in found}
     assert told["numpy"] == told["control"] == ("ok", "", ["hvp", "train"])
     assert told["numpy-inplace"] == ("ok", "", ["train"])
@@ -219,7 +218,7 @@ def test_a_kind_of_device_is_a_module(suite: Suite):
     suite.add("bench/devices/abacus.py", DEVICE.format(name="abacus", is_the_cpu=True))
     suite.add("bench/devices/slate.py", DEVICE.format(name="slate", is_the_cpu=False))
     suite.add("mine.py", ANYWHERE)
-    found = suite.cells(["numpy", "mine:factory"], SIZES[:1], ["cpu", "abacus", "slate"], ["train"], 1)
+    found = suite.cells(["numpy", "mine:factory"], SIZES[:1], ["cpu", "abacus", "slate"], ["train"])
     labels = ["numpy", "mine:factory", "mine:factory@abacus", "mine:factory@slate"]
     controls = ["control", "control@abacus", "control@slate"]
     told = {name: (status, reason, timed) for name, _, status, reason, timed, _ in found}

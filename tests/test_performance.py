@@ -2,37 +2,44 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.errors import UsageError
 from bench.records.store import save
-from bench.statistics import Interval
+from bench.statistics import Estimate
 from tests.performance import __main__ as performance
 from tests.performance.__main__ import BARE, verdict
 from tests.sample_record import fail, sample_record
 
 
 @pytest.mark.parametrize(
-    ("interval", "word"),
+    ("ends", "expected"),
     [
-        (Interval(1.02, 1.0, 1.04), "within"),
-        (Interval(1.02, 0.72, 1.46), "undecided"),
-        (Interval(1.06, 0.9, 1.2), "undecided"),
-        (Interval(1.1, 1.06, 1.14), "above"),
-        (Interval(0.96, 0.9, 1.02), "within"),
-        (Interval(0.93, 0.91, 0.95), "no best loop"),
-        (Interval(1.0), "undecided"),
+        ((1.0, 1.04), "within"),
+        ((0.72, 1.46), "unknown"),
+        ((0.9, 1.2), "unknown"),
+        ((1.06, 1.14), "above"),
+        ((0.9, 1.02), "within"),
+        ((0.91, 0.94), "no best loop"),
     ],
 )
-def test_a_mode_is_within_five_percent_or_not_when_all_of_its_interval_is(interval: Interval, word: str):
-    assert verdict(interval) == word
+def test_a_mode_is_within_five_percent_or_not_when_all_of_its_interval_is(ends: tuple[float, float], expected: str):
+    low, high = np.log(ends)
+    ratio = Estimate((low + high) / 2, (high - low) / 2 / 12.706204736, freedom=1.0)  # of Student's t with one degree
+    assert ratio.interval() == pytest.approx(ends)
+    assert verdict(ratio) == expected
+
+
+def test_a_ratio_without_an_interval_is_unknown():
+    assert verdict(Estimate(0.0)) == "unknown"
 
 
 def test_an_unsteady_loop_is_held_against_nothing():
     raced = ["numpy", BARE["numpy"]]
     record = fail(sample_record(raced, performance.PROBLEMS), BARE["numpy"], "unsteady")
     assert [c.samples != [] for c in record.cells if c.entrant == BARE["numpy"]] == [True] * len(performance.PROBLEMS)
-    assert [word for _, word in performance.lines(record, ["numpy"])] == ["not measured"] * len(performance.PROBLEMS)
+    assert [said for _, said in performance.lines(record, ["numpy"])] == ["not measured"] * len(performance.PROBLEMS)
 
 
 def test_a_race_of_some_modes_goes_on_with_those(tmp_path: Path):

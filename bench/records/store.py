@@ -85,6 +85,9 @@ def _misfits(record: Record) -> Iterator[str]:
     cells: list[tuple[str, ...]] = [(c.entrant, c.problem, c.dtype) for c in record.cells]
     for what, keys in {"entrant": entrants, "problem": problems, "cell": cells}.items():
         yield from (f"{what} {' '.join(key)} stands twice" for key in set(keys) if keys.count(key) > 1)
+    for problem in (*record.settings.problems, *(race.problem for race in record.races)):
+        if problem not in record.settings.operations:
+            yield f"nothing says what is timed on {problem}"
     for cell in record.cells:
         name = f"cell {cell.entrant} {cell.problem} {cell.dtype}"
         if (cell.entrant, cell.dtype) not in entrants or (cell.problem, cell.dtype) not in problems:

@@ -1,113 +1,140 @@
-"""python -m bench.report [RECORD [RECORD_B]] [--results DIR] [--force] [--fail-on-regression]"""
+"""python -m bench.report [RECORD [RECORD_B]] [--results DIR] [--full] [--markdown] [--readme] [--force] [--fail-on-regression]"""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.console import exit
 from bench.errors import UsageError
-from bench.plan.selection import RESULTS
 from bench.records import calibration, store
-from bench.report import compare, page, words
-from bench.report.findings import all_findings
-from bench.report.text import markdown, show
+from bench.records.calibration import Calibration
+from bench.records.schema import Record
+from bench.report import compare, markdown, run, sections, trust, verdict
+from bench.report.document import Items, Paths, Picture, Section
+from bench.report.findings import groups_of
+from bench.report.terminal import show
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED, README = ROOT / "results", ROOT / "README.md"
+LOCAL = PUBLISHED / "local"
+MOST_WARNINGS = 5
+WHERE = "Files go to results/local/, which git ignores, wherever the record lies, or to the DIR of --results."
+FLAGS = {
+    "--full": "print every section, not the answer alone",
+    "--markdown": "print ten lines to paste into an issue, and write nothing",
+    "--readme": "write the tables of README.md, and its pictures and the report of its record to results/",
+    "--force": "show two records of unlike machines side by side, without verdicts",
+    "--fail-on-regression": "exit with 1 when a cell of both records is slower in RECORD_B",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints and writes the report.  0 good, 1 disagreement or regression, 2 wrong usage, 3 cells failed."""
-    return exit.ended(lambda: _main(arguments))
-
-
-def _main(arguments: Sequence[str] | None) -> int:
-    options = _options(arguments)
-    if options.record_b is None:
-        return _report(options.record or store.newest(options.results, exit.warn), options.results)
-    return _compare(options)
+    """Print and write the report.  0 good, 1 disagreement or regression, 2 wrong usage, 3 cells failed."""
+    return exit.ended(lambda: _main(_options(arguments)))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.report", description="What a record says, or how a second differs from it."
-    )
-    parser.add_argument(
-        "record", nargs="?", type=Path, metavar="RECORD", help="default: the newest complete one in the results"
-    )
+    description = "What a record says, or how a second differs from it."
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=description, epilog=WHERE)
+    newest = "default: the newest complete one of DIR, or else of results/local/, or else of results/"
+    parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
-    parser.add_argument(
-        "--results",
-        type=exit.folder,
-        default=RESULTS,
-        metavar="DIR",
-        help="where the report goes (default: results/)",
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="show two records of unlike machines side by side, without verdicts"
-    )
-    parser.add_argument(
-        "--fail-on-regression", action="store_true", help="exit with 1 when a cell of RECORD_B is slower"
-    )
+    where = "write the report to DIR (default: results/local/)"
+    parser.add_argument("--results", type=exit.folder, metavar="DIR", help=where)
+    for flag, what in FLAGS.items():
+        parser.add_argument(flag, action="store_true", help=what)
     options = parser.parse_args(arguments)
     if options.record_b is None and (options.force or options.fail_on_regression):
         raise UsageError("--force and --fail-on-regression are for two records; give RECORD and RECORD_B")
+    if options.record_b is not None and (options.markdown or options.readme):
+        raise UsageError("--markdown and --readme are for one record; leave out RECORD_B")
     return options
 
 
-def _report(path: Path, results: Path) -> int:
+def _main(options: argparse.Namespace) -> int:
+    if options.record_b is not None:
+        return _compare(options)
+    own = LOCAL if any(LOCAL.glob("*.json")) else PUBLISHED
+    path = options.record or (of_readme() if options.readme else store.newest(options.results or own, exit.warn))
     record = store.read(path)
-    found = all_findings(record)
-    trials, title = calibration.read(path.parent), page.title(record)
-    # Here, not above: nothing else needs matplotlib and jinja2, which take a second to import.
-    from bench.report import downloads, html, parts, pictures
+    if not options.markdown:
+        return _report(path, record, options)
+    with exit.printing():
+        print(markdown.to_paste(record))
+    return verdict.exit_code(record)
 
-    with store.writing(results):
-        drawn = pictures.draw(found, results)
-        sections = page.page(record, found, trials, drawn)
-        written = markdown(title, sections).encode()
-        store.write(results / "report.md", written)
-        files = [
-            downloads.of_record(record, path.read_bytes()),
-            downloads.of_samples(record),
-            downloads.download("report.md", "this page as Markdown", written),
-        ]
-        whole = html.page(title, record, found, parts.parts(record, found, trials, drawn), files)
-        store.write(results / "report.html", html.render(whole))
-    code = words.exit_code(found)
-    show(title, sections, words.summary(record, found), code)
+
+def of_readme() -> Path:
+    """Return the record that README links."""
+    if found := re.search(r"\((results/[^)]+\.json)\)", README.read_text()):
+        return ROOT / found[1]
+    raise UsageError("README.md links no record; give RECORD")
+
+
+def calibration_of(path: Path) -> Calibration | str | None:
+    """Return what lies beside the record, or else the published one; where it cannot be read, a sentence that says so."""
+    try:
+        return calibration.read(path.parent) or calibration.read(PUBLISHED)
+    except UsageError:
+        return "The harness's own error rates are not known: its calibration is of another version of the suite."
+
+
+def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
+    # Here, not above: nothing else needs matplotlib, which takes long to import.
+    from bench.report.pictures import draw
+
+    trials, warned = calibration_of(path), trust.warnings(record, groups_of(record))
+    shown, title = sections.report(record, trials, draw), sections.title(record)
+    summary, code = verdict.summary(record), verdict.exit_code(record)
+    folder = options.results or (PUBLISHED if options.readme else LOCAL)
+    written = _write(folder / "report", title, record, shown, summary)
+    if options.readme:
+        text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
+        with store.writing(README.parent):
+            store.write(README, text.encode())
+    more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
+    warnings = [Section("Warnings", [Items([*warned[:MOST_WARNINGS], *more])])] if warned and not options.full else []
+    show(title, [*_chosen(shown, options.full), *warnings, written], summary, code)
     return code
+
+
+def _chosen(shown: Sequence[Section], full: bool) -> list[Section]:
+    return [section.visible(short=not full) for section in shown if full or section.short]
+
+
+def _write(to: Path, title: str, record: Record, shown: Sequence[Section], summary: str) -> Section:
+    """Write the page, the same as Markdown, and its pictures; return the section that names them."""
+    from bench.report.page import page
+    from bench.report.pictures import dark
+
+    caveats, good = trust.caveats(record, groups_of(record)), verdict.exit_code(record) == exit.GOOD
+    whole = [section.visible(short=False) for section in shown]
+    html = page(title, whole, facts=run.facts(record), caveats=caveats, summary=summary, good=good)
+    files = {f"{to.name}.html": html, f"{to.name}.md": markdown.markdown(title, whole).encode()}
+    for panel in (p for section in shown for part in section.parts if isinstance(part, Picture) for p in part.panels):
+        files |= {f"{panel.name}-light.svg": panel.svg.encode(), f"{panel.name}-dark.svg": dark(panel.svg).encode()}
+    with store.writing(to.parent):
+        for file, content in files.items():
+            store.write(to.parent / file, content)
+    drawn = [f"report-*.svg ({len(files) - 2} pictures)"] * (len(files) > 2)
+    return Section("Written", [Paths([f"{to.parent.resolve()}/{file}" for file in [*list(files)[:2], *drawn]])])
 
 
 def _compare(options: argparse.Namespace) -> int:
     a, b = store.read(options.record), store.read(options.record_b)
-    if not options.force:
-        compare.refuse_unlike(a, b)
-    judged = not compare.differences(a, b)
-    if options.fail_on_regression and not judged:
-        raise UsageError(
-            "--fail-on-regression needs verdicts, and unlike records get none; compare records of one machine"
-        )
-    found = compare.changes(a, b, judged)
-    sections = compare.page(a, b, found, judged)
-    title = f"{b.id} against {a.id}"
-    from bench.report import downloads, html, parts, pictures
-
-    with store.writing(options.results):
-        written = markdown(title, sections).encode()
-        store.write(options.results / "comparison.md", written)
-        theirs, trials = all_findings(b), calibration.read(options.record_b.parent)
-        drawn = pictures.draw(theirs, None)
-        files = [
-            downloads.of_record(a, options.record.read_bytes()),
-            downloads.of_record(b, options.record_b.read_bytes()),
-            downloads.of_samples(b),
-            downloads.download("comparison.md", "the comparison as Markdown", written),
-        ]
-        shown = [parts.comparison(sections), *parts.parts(b, theirs, trials, drawn)]
-        lead = [*sections[0].paragraphs, "The findings, and all that follows What changed, are of B alone."]
-        whole = html.page(title, b, theirs, shown, files, lead=lead)
-        store.write(options.results / "comparison.html", html.render(whole))
+    unlike = "; ".join(compare.differences(a, b))
+    if unlike and not options.force:
+        raise UsageError(f"the records differ in {unlike}; run both on one machine, or see them both with --force")
+    if unlike and options.fail_on_regression:
+        raise UsageError("--fail-on-regression needs verdicts, which unlike records do not get; leave it out")
+    found = compare.changes(a, b, judged=not unlike)
+    shown, title, summary = compare.sections(a, b, found), f"{b.id} against {a.id}", compare.summary(found)
+    theirs = [Section("All that follows is of B alone", []), *sections.report(b, calibration_of(options.record_b))]
+    written = _write((options.results or LOCAL) / "comparison", title, b, [*shown, *theirs], summary)
     code = compare.exit_code(b, found, options.fail_on_regression)
-    show(title, sections, compare.summary(found), code)
+    show(title, [*_chosen(shown, options.full), written], " ".join([summary, *compare.noticeable(found)[:1]]), code)
     return code
 
 

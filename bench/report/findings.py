@@ -1,110 +1,82 @@
-"""Who is how much faster than whom: everything one record says about one dtype on one device.
+"""What a record says of one group of entrants, as plain data: what could not be computed is None, and nothing raises."""
 
-Plain data, no formatting, so that terminal, Markdown, pictures and pages say the same.  Nothing here
-is NaN and nothing raises: what could not be computed is None, and `Findings.outcome` says why.
-"""
-
-from collections.abc import Callable, Iterable
-from itertools import combinations
-from math import inf
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+
 import backends
-from bench.backend import REFERENCE, Mode
-from bench.records.schema import Cell, Check, Entrant, Operation, Outcome, ProblemFacts, Record, Samples
-from bench.statistics import Interval, Spread, Verdict, ratio, spread, verdict
+from bench.backend import REFERENCE
+from bench.operations import OPERATIONS
+from bench.records.schema import Cell, Entrant, Outcome, ProblemFacts, Record, Samples
+from bench.report import units
+from bench.resources import Resources
+from bench.statistics import Estimate, Verdict, log_ratios, of_logs, spread, verdict
 
 Item = TypeVar("Item")
-Key = TypeVar("Key")
+Key = TypeVar("Key", bound=Hashable)
+INSTRUMENTS = ("backends.examples.", "backends.slowed")
+"""Outside backends that show something about the suite; nobody chooses between them."""
 
 
 class Comparison(NamedTuple):
-    """time(a) / time(b) of one operation on one problem, with the interval and the verdict on a."""
+    """time(a) / time(b), with the verdict on a; `problem` is '' for the geometric mean over several."""
 
-    problem: str
     a: Entrant
     b: Entrant
-    interval: Interval | None
+    problem: str
+    estimate: Estimate | None
     verdict: Verdict
 
     @property
-    def ratio(self) -> Interval:
-        """The interval, of a comparison that has one."""
-        assert self.interval is not None
-        return self.interval
+    def value(self) -> float:
+        """Return the ratio of a comparison that has one; 1 of any other, so that it leads no list."""
+        return self.estimate.value if self.estimate else 1.0
 
 
-class Gated(NamedTuple):
-    """A gate that one entrant was held to on one problem."""
+class Group:
+    """Compute what the record says of one dtype, resources and allocator.
 
-    entrant: Entrant
-    problem: str
-    gate: Check
-
-    @property
-    def share(self) -> float:
-        """Of the tolerance that the error uses up; more than any where no error is allowed, or none could be told."""
-        if self.gate.error == 0:
-            return 0.0
-        return inf if self.gate.error is None or self.gate.tolerance <= 0 else self.gate.error / self.gate.tolerance
-
-
-class Empty(NamedTuple):
-    """A cell without numbers, and why."""
-
-    entrant: Entrant
-    problem: str
-    outcome: Outcome
-
-
-class Findings:
-    """Compute what the record says of one dtype on one device, by one allocator: the record's first, or the one named.
-
-    `reference`, `control` and `original` (what the control is a copy of) are None where they did not
-    enter; they may sit on another device where this one has none.
+    `reference`, `control` and `original` (what the control is a copy of) are None where they did not enter; they may have
+    other resources where there is none with these.
     """
 
-    def __init__(self, record: Record, dtype: str, device: str, allocator: str = "") -> None:
-        self.record, self.dtype, self.device = record, dtype, device
-        raced = list(dict.fromkeys(e.allocator for e in record.entrants))
-        self.allocator = allocator or next(iter(raced), "")
-        self._several = len(raced) > 1
-        here = (dtype, device, self.allocator)
-        self.entrants = [e for e in record.entrants if (e.dtype, e.device, e.allocator) == here]
+    def __init__(self, record: Record, dtype: str, resources: Resources, allocator: str) -> None:
+        self.record, self.dtype, self.resources, self.allocator = record, dtype, resources, allocator
+        alike = [e for e in record.entrants if (e.dtype, e.allocator) == (dtype, allocator)]
+        self.entrants = [e for e in alike if e.resources == resources]
+        self.racers = [e for e in self.entrants if not e.control]
         self._cells = {(c.entrant, c.problem): c for c in record.cells if c.dtype == dtype}
         self._facts = {p.name: p for p in record.problems if p.dtype == dtype}
         self.problems = list(dict.fromkeys([*self._facts, *(problem for _, problem in self._cells)]))
-        self.reference = self._first(lambda e: e.backend == REFERENCE and not e.control)
-        self.control = self._first(lambda e: e.control)
-        copied = self.control
-        self.original = copied and self._first(
-            lambda e: not e.control and (e.backend, e.device) == (copied.backend, copied.device)
-        )
-        self._ratios: dict[tuple[str, str, str, str, str], Interval | None] = {}
-        self._per_step: dict[tuple[str, str, Operation], Spread | None] = {}
-
-    def _first(self, wanted: Callable[[Entrant], bool]) -> Entrant | None:
-        """On this device if there is one, or else on any."""
-        others = [
-            e
-            for e in self.record.entrants
-            if (e.dtype, e.allocator) == (self.dtype, self.allocator) and e.device != self.device
-        ]
-        return next((e for e in [*self.entrants, *others] if wanted(e)), None)
+        here_first = sorted(alike, key=lambda e: (e.resources != resources, e.resources))
+        self.reference = next((e for e in here_first if e.backend == REFERENCE and not e.control), None)
+        control = self.control = next((e for e in here_first if e.control), None)
+        copied = control and (control.backend, control.resources)
+        self.original = next((e for e in alike if not e.control and (e.backend, e.resources) == copied), None)
+        self._ratios: dict[tuple[str, ...], Estimate | None] = {}
 
     @property
     def title(self) -> str:
-        return f"{self.dtype} on {self.device}{f', {self.allocator} allocator' if self._several else ''}"
+        """Return `float32, 1 thread`, and the allocator where several raced."""
+        several = len({e.allocator for e in self.record.entrants}) > 1
+        allocator = f", {self.allocator} allocator" if several else ""
+        return f"{self.dtype}, {self.resources.label or '1 thread'}{allocator}"
 
     @property
     def workloads(self) -> dict[str, list[str]]:
-        """The problems by workload, in the order of the record."""
-        return grouped(self.problems, lambda problem: problem.partition("/")[0])
+        """Return the problems by workload, those with the least work first."""
+        return grouped(sorted(self.problems, key=self.work), lambda problem: problem.partition("/")[0])
 
     @property
-    def racers(self) -> list[Entrant]:
-        """The entrants without the control."""
-        return [e for e in self.entrants if not e.control]
+    def modes(self) -> list[Entrant]:
+        """Return the ways of writing a loop that a person chooses between: those with autodiff, and outside backends."""
+        return [e for e in self.racers if not by_hand(e) and not e.backend.startswith(INSTRUMENTS)]
+
+    @property
+    def twins(self) -> list[tuple[Entrant, Entrant]]:
+        """Return (with autodiff, by hand) for each backend that raced both ways."""
+        return [(e, twin) for e in self.racers if (twin := self.named(backends.twin_of(e.backend)))]
 
     def named(self, backend: str) -> Entrant | None:
         return next((e for e in self.racers if e.backend == backend), None)
@@ -112,136 +84,101 @@ class Findings:
     def facts(self, problem: str) -> ProblemFacts | None:
         return self._facts.get(problem)
 
+    def work(self, problem: str) -> float:
+        """Return the flops of a step; 1 where they are not known."""
+        return facts.flops if (facts := self.facts(problem)) else 1.0
+
     def cell(self, entrant: Entrant, problem: str) -> Cell | None:
         return self._cells.get((entrant.label, problem))
 
     def outcome(self, entrant: Entrant, problem: str) -> Outcome:
-        """Of the cell; of the entrant where there is no cell or it was never begun."""
+        """Return that of the cell, or of the entrant where there is no cell or it was never begun."""
         cell = self.cell(entrant, problem)
         if cell is not None and cell.outcome.status != "pending":
             return cell.outcome
         return entrant.outcome if entrant.outcome.status != "ok" else Outcome()
 
-    def samples(self, entrant: Entrant, problem: str, operation: Operation = "train") -> list[Samples]:
+    def samples(self, entrant: Entrant, problem: str, operation: str = "train") -> list[Samples]:
         cell = self.cell(entrant, problem)
-        return [s for s in cell.results if s.operation == operation] if cell else []
+        found = [s for s in cell.results if s.operation == operation] if cell else []
+        return sorted(found, key=lambda s: s.generation)
 
-    def steps(self, problem: str, operation: Operation = "train") -> int:
-        """Gradient steps in one timed call of `train`; 1 for a call of what makes no step."""
-        if operation != "train":
-            return 1
-        facts = self.facts(problem)
-        return max(1, facts.timed_steps) if facts else 1
+    def steps(self, problem: str, operation: str = "train") -> int:
+        """Return the gradient steps in one timed call; 1 for a call of what makes no step."""
+        known, facts = OPERATIONS.get(operation), self.facts(problem)
+        return max(1, facts.timed_steps) if facts and known and known.takes_steps else 1
 
-    def per_step(self, entrant: Entrant, problem: str, operation: Operation = "train") -> Spread | None:
-        """Seconds that a step of `train` takes, or a call of another operation; None without samples."""
-        key = entrant.label, problem, operation
-        if key not in self._per_step:
-            samples, steps = self.samples(entrant, problem, operation), self.steps(problem, operation)
-            self._per_step[key] = Spread(*(x / steps for x in spread(samples))) if samples else None
-        return self._per_step[key]
+    def median(self, entrant: Entrant, problem: str, operation: str = "train") -> float | None:
+        """Return the median seconds of a step of `train`, or of a call of another operation; None without samples."""
+        found = self.samples(entrant, problem, operation)
+        return spread(found).median / self.steps(problem, operation) if found else None
 
-    def median(self, entrant: Entrant, problem: str, operation: Operation = "train") -> float | None:
-        """The middle of `per_step`."""
-        found = self.per_step(entrant, problem, operation)
-        return found.median if found else None
-
-    def ratio(
-        self, a: Entrant, b: Entrant, problem: str, of: Operation = "train", to: Operation | None = None
-    ) -> Interval | None:
-        """time(a) / time(b) of one operation, or of `of` to `to`; None when they share no generation.
-
-        Where the control is a copy of the reference, it is its second process: against any other backend both count.
-        """
-        key = a.label, b.label, problem, of, to or of
+    def ratio(self, a: Entrant, b: Entrant, problems: str | Sequence[str], operation: str = "train") -> Estimate | None:
+        """Return time(a) / time(b), of several problems the geometric mean; None when they share no generation."""
+        several = (problems,) if isinstance(problems, str) else tuple(problems)
+        key = a.label, b.label, operation, *several
         if key not in self._ratios:
-            same_code = a.backend == b.backend and a.device == b.device
-            samples = self.samples if same_code else self._of_every_process
-            self._ratios[key] = ratio(samples(a, problem, of), samples(b, problem, to or of))
+            pairs = [self._sides(a, b, problem, operation) for problem in several]
+            shared = [{s.generation for s in side} for pair in pairs for side in pair]
+            common = set.intersection(*shared) if shared else set()
+            logs = [log_ratios(*([s for s in side if s.generation in common] for side in pair)) for pair in pairs]
+            self._ratios[key] = of_logs(np.mean(logs, axis=0)) if common else None
         return self._ratios[key]
 
-    def _of_every_process(self, entrant: Entrant, problem: str, operation: Operation) -> list[Samples]:
-        copies = [self.control] if self.control and entrant is self.reference is self.original else []
-        return [s for e in (entrant, *copies) for s in self.samples(e, problem, operation)]
+    def _sides(self, a: Entrant, b: Entrant, problem: str, operation: str) -> list[list[Samples]]:
+        """Return the samples of both; a control of the reference is its second process, and both count against others."""
+        alike = (a.backend, a.resources) == (b.backend, b.resources)
+        both = [(e, self.control) if e is self.reference is self.original and not alike else (e,) for e in (a, b)]
+        return [[s for e in side if e for s in self.samples(e, problem, operation)] for side in both]
 
-    def control_interval(self, problem: str, operation: Operation = "train") -> Interval | None:
-        """The same code against itself: time(control) / time(original)."""
-        return self.ratio(self.control, self.original, problem, operation) if self.control and self.original else None
+    def control_ratio(self, problems: str | Sequence[str], operation: str = "train") -> Estimate | None:
+        """Return time(control) / time(original), the same code against itself."""
+        return self.ratio(self.control, self.original, problems, operation) if self.control and self.original else None
 
-    def compare(self, a: Entrant, b: Entrant, problem: str, operation: Operation = "train") -> Comparison:
-        """time(a) / time(b); the verdict is never finer than the control on the same problem."""
-        found = self.ratio(a, b, problem, operation)
-        judged = verdict(found, self.control_interval(problem, operation))
-        return Comparison(problem, a, b, found, judged)
-
-    def empty_cells(self) -> list[Empty]:
-        """Every cell that is not ok, with its outcome."""
-        cells = [Empty(e, p, self.outcome(e, p)) for p in self.problems for e in self.entrants]
-        return [cell for cell in cells if cell.outcome.status != "ok"]
+    def compare(self, a: Entrant, b: Entrant, problems: str | Sequence[str], among: int = 1) -> Comparison:
+        """Return time(a) / time(b) of a step; the interval holds together with those of `among` comparisons."""
+        found = self.ratio(a, b, problems)
+        found = found.among(among) if found and among > 1 else found
+        problem = problems if isinstance(problems, str) else ""
+        return Comparison(a, b, problem, found, verdict(found, self.control_ratio(problems)))
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """By key, each in the order it came."""
+    """Return the items by key, each in the order it came."""
     groups: dict[Key, list[Item]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return groups
 
 
-def all_findings(record: Record) -> list[Findings]:
-    """Return one for each dtype, device and allocator that entered, in the order of the record."""
-    return [Findings(record, *key) for key in dict.fromkeys((e.dtype, e.device, e.allocator) for e in record.entrants)]
+def groups_of(record: Record) -> list[Group]:
+    """Return a group for each dtype, resources and allocator that entered, in the order of the record."""
+    return [Group(record, *key) for key in dict.fromkeys((e.dtype, e.resources, e.allocator) for e in record.entrants)]
+
+
+def families(groups: Sequence[Group]) -> list[list[Group]]:
+    """Return together what differs in its threads alone, the fewest threads first."""
+    alike = grouped(groups, lambda g: (g.dtype, g.resources.device, g.resources.processes, g.allocator))
+    return [sorted(same, key=lambda g: g.resources) for same in alike.values()]
 
 
 def name(entrant: Entrant) -> str:
-    """What tables call it; the device is in their title."""
+    """Return what tables call it; its resources are in their title."""
     return entrant.label if entrant.control else entrant.backend
 
 
-def fastest(f: Findings, problem: str, operation: Operation = "train") -> Entrant | None:
-    """The least median time per step or call, the control aside."""
-    timed = [(time, i) for i, e in enumerate(f.racers) if (time := f.median(e, problem, operation)) is not None]
-    return f.racers[min(timed)[1]] if timed else None
-
-
 def by_hand(entrant: Entrant) -> bool:
-    """Whether it is the by-hand twin of a mode, or of an outside backend."""
+    """Return whether its gradient is written by hand: a by-hand twin, or NumPy, which has no autodiff."""
     mode = backends.MODES.get(entrant.backend)
-    return mode.is_twin if mode else entrant.backend.endswith("_by_hand")
+    return mode.is_twin or entrant.library == REFERENCE if mode else entrant.backend.endswith("_by_hand")
 
 
 def prototype(entrant: Entrant) -> str:
-    """Return ` (a prototype API of PyTorch)` for a mode that is built on one, else ''."""
+    """Return `prototype` where it is built on an API that its library calls so, else ''."""
     mode = backends.MODES.get(entrant.backend)
-    return f" (a prototype API of {backends.LIBRARIES[entrant.library].title})" if mode and mode.prototype else ""
+    return "prototype" if mode and mode.prototype else ""
 
 
-def twins(f: Findings) -> list[tuple[Entrant, Entrant]]:
-    """Return (with the library's autodiff, with the gradient by hand) for each that has both."""
-    pairs = [(e, f.named(backends.twin_of(e.backend))) for e in f.racers]
-    return [(e, twin) for e, twin in pairs if twin is not None]
-
-
-def overheads(f: Findings, problem: str) -> list[Comparison]:
-    """Autodiff overhead: time(X) / time(X by hand), which differ in nothing but the gradient."""
-    return [f.compare(original, twin, problem) for original, twin in twins(f)]
-
-
-def like_with_like(f: Findings, mode: Mode) -> list[tuple[Entrant, Entrant]]:
-    """Return pairs of libraries in the same mode: (later in the record, earlier)."""
-    first: dict[str, Entrant] = {}
-    for e in f.racers:
-        if e.mode == mode and not by_hand(e):
-            first.setdefault(e.library, e)
-    return [(b, a) for a, b in combinations(first.values(), 2)]
-
-
-def gated(f: Findings, problems: Iterable[str]) -> list[Gated]:
-    """Every gate of every entrant on these problems."""
-    cells = [(e, p, cell) for p in problems for e in f.entrants if (cell := f.cell(e, p)) is not None]
-    return [Gated(e, p, gate) for e, p, cell in cells for gate in cell.checks]
-
-
-def nearest(found: Iterable[Gated]) -> Gated:
-    """The one that came nearest to its tolerance; before all others one that failed."""
-    return max(found, key=lambda g: (not g.gate.passed, g.share))
+def called(entrant: Entrant) -> str:
+    """Return its name for a sentence, with what a person must know before choosing it."""
+    return units.code(name(entrant)) + (" (a prototype API)" if prototype(entrant) else "")

@@ -1,212 +1,220 @@
-"""The findings drawn: a picture for each question, as PNG and for a page.  No picture is drawn of nothing."""
+"""The findings drawn.  Every library keeps its colour and every mode its marker; a picture says where it comes from."""
 
-import multiprocessing
-import os
-import signal
-import sys
-from collections.abc import Callable, Container, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
-from itertools import count
-from pathlib import Path
-from typing import Any, NamedTuple
+import io
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from typing import Any
+from zlib import crc32
 
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullLocator
+
+import backends
+from bench.console.escape import escaped
 from bench.records.schema import Entrant
-from bench.records.store import write
-from bench.report import curves, svg, tables, units
-from bench.report.findings import Findings, overheads, twins
-from bench.report.look import FAINT, INK, RC, Drawing, Sheet, key, label, labels, log_axis, panels, style
-from bench.report.text import Picture
-from bench.report.units import slug
-from bench.workers.cpu_accounting import bind
+from bench.report import answer, cost, run, units
+from bench.report.document import Panel, Picture
+from bench.report.findings import Group, by_hand, families, name
 
-PREFIX = "report-"
-
-
-def draw(found: Sequence[Findings], results: Path | None) -> list[Picture]:
-    """Every picture that has something to show; as files in `results`, from where those of an earlier report go."""
-    # Here, not above: matplotlib takes most of a second to import.  And before the processes that all need it.
-    import matplotlib.figure
-
-    tasks: dict[str, _Task] = {}
-    for f in found:
-        suffix = f"-{slug(f.dtype)}-{slug(f.device)}" if len(found) > 1 else ""
-        for what, draws in _drawings(f, first=f is found[0]):
-            file = _unused(f"{PREFIX}{what}{suffix}", tasks)
-            tasks[file] = _Task(f, what, file, draws, png=results is not None)
-    with matplotlib.rc_context(rc=RC | svg.RC):
-        drawn = [pair for pair in _side_by_side(list(tasks.values())) if pair]
-    if results:
-        files = {results / picture.file: png for picture, png in drawn}
-        for path, png in files.items():
-            write(path, png)
-        for stale in set(results.glob(f"{PREFIX}*.png")) - files.keys():
-            stale.unlink()
-    return [picture for picture, _ in drawn]
+# Okabe and Ito (2008), as the libraries' own: told apart with any colour vision.
+OTHERS = ("#E69F00", "#56B4E9")
+CLASSES = {"setosa": ("#E69F00", "o"), "versicolor": ("#56B4E9", "s"), "virginica": ("#009E73", "^")}
+INK, LINE, GRID, PAPER = "#222222", "#999999", "#e5e5e5", "#ffffff"
+DARK = {INK: "#e6edf3", LINE: "#8b949e", GRID: "#30363d", PAPER: "#0d1117"}
+DASHES = {"eager": "-", "compiled step": "--", "compiled loop": ":"}
+WIDTH = 415 / 96
+"""Inches: two panels stand side by side in README."""
+MOST_PANELS = 8
 
 
-def _unused(stem: str, taken: Container[str]) -> str:
-    """Two names may be written alike: the second gets a number."""
-    names = (f"{stem}{f'-{i}' if i else ''}.png" for i in count())
-    return next(file for file in names if file not in taken)
+def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
+    """Return the pictures of one section; none where there is nothing to draw."""
+    work = groups[0].workloads.items() if groups else ()
+    several = [family for family in families(groups) if len(family) > 1]
+    ends = [(f, p) for f in several for some in f[0].workloads.values() for p in dict.fromkeys([some[0], some[-1]])]
+    drawn: dict[str, tuple[str, Iterator[Panel | None]]] = {
+        "answer": ("A row a way of writing the loop, a dot a problem.", (_answer(groups[0], *w) for w in work)),
+        "cost": ("With 95 % intervals; a dot a problem.", (_cost(groups[0], *w) for w in work)),
+        "size": ("A dot a problem; no step can be below the dashed grey line.", (_size(groups[0], *w) for w in work)),
+        "threads": ("The smallest and the largest step of each model.", (_threads(*x) for x in ends[:MOST_PANELS])),
+        "lab": ("The scatter plots of the lab report.", (_lab(g) for g in groups)),
+    }
+    sheet = resources.files("bench.report") / "report.mplstyle"
+    with resources.as_file(sheet) as path, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the reader's font has it
+        with matplotlib.rc_context(matplotlib.rc_params_from_file(path, use_default_template=False)):
+            panels = [panel for panel in drawn[what][1] if panel]
+    return [Picture(drawn[what][0], panels)] if panels else []
 
 
-def _drawings(f: Findings, first: bool) -> Iterator[tuple[str, Callable[[], Drawing | None]]]:
-    """What goes into a file's name, and who draws it."""
-    yield "overhead", partial(overhead, f)
-    for workload, problems in f.workloads.items():
-        yield f"time-{slug(workload)}", partial(times, f, workload, problems)
-        yield f"losses-{slug(workload)}", partial(curves.losses, f, workload, problems)
-    yield "sweep", partial(curves.sweep_of_sizes, f)
-    yield "accuracies", partial(curves.accuracies, f)
-    if first:
-        yield "scatter", partial(curves.scatter, f.record.lab)
+def dark(svg: str) -> str:
+    """Return the drawing for a dark page."""
+    return re.sub("|".join(DARK), lambda colour: DARK[colour[0]], svg)
 
 
-class _Task(NamedTuple):
-    """A picture to be drawn."""
-
-    f: Findings
-    what: str
-    file: str
-    draws: Callable[[], Drawing | None]
-    png: bool
-
-    def done(self) -> tuple[Picture, bytes] | None:
-        """For a page, and as PNG where that is wanted."""
-        drawing = self.draws()
-        if drawing is None:
-            return None
-        png = drawing.sheet.png() if self.png else b""  # first: a chart takes the figure's title away
-        chart = svg.chart(drawing, self.f, self.what, self.file)
-        return Picture(self.file, f"{drawing.caption}, {self.f.title}", chart), png
+def style(entrant: Entrant) -> dict[str, Any]:
+    """Return colour by library, marker and dashes by mode, hollow where the gradient is by hand."""
+    mode, library = backends.MODES.get(entrant.backend), backends.LIBRARIES.get(entrant.library)
+    colour = library.colour if library else OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
+    look = {"color": colour, "marker": mode.marker if mode else "h", "linestyle": DASHES.get(entrant.mode, "-")}
+    return look | {"markerfacecolor": PAPER if by_hand(entrant) else colour}
 
 
-_inherited: Sequence[_Task] = ()
-"""What a forked process has to draw: a record need not be sent to it."""
+def label(text: str, width: int = 24) -> str:
+    return units.clip(escaped(text), width)
 
 
-def _side_by_side(tasks: Sequence[_Task]) -> list[tuple[Picture, bytes] | None]:
-    """On every core, for drawing is most of what a report takes."""
-    processes = min(_cores(), len(tasks))
-    if processes < 2:
-        return [task.done() for task in tasks]
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), _begin, (tasks,)) as pool:
-        # Ctrl-C is for this process, and not before all is begun; the others, forked here, never hear of it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            drawn = pool.map(_drawn, range(len(tasks)))
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return list(drawn)
+def _canvas(height: float, panels: int = 1) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
 
 
-def _cores() -> int:
-    """That this process may use; 1 where the system's own libraries forbid to fork."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+def _panel(figure: Figure, what: str, g: Group, where: str, title: str) -> Panel:
+    """Return the drawing with the finding above it, and below it where it comes from."""
+    origin = textwrap.fill(escaped(run.facts(g.record)), 92, max_lines=3)
+    figure.supxlabel(origin, x=0.01, ha="left", fontsize=5.5, color=INK)
+    figure.suptitle(textwrap.fill(label(title, 150), 62), x=0.01, ha="left")
+    buffer = io.StringIO()
+    # The same record gives the same bytes.
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = re.sub(r"^.*?(?=<svg )|<!--.*?-->\s*", "", buffer.getvalue(), flags=re.DOTALL)
+    named = ["report", what, where, "" if g.entrants[0] is g.record.entrants[0] else g.title]
+    file = re.sub(r"[^a-z0-9]+", "-", " ".join(units.clip(part, 40) for part in named).lower()).strip("-")
+    return Panel(file, title, svg)
 
 
-def _begin(tasks: Sequence[_Task]) -> None:
-    """When the process that waits for this one ends, however it does, so does this one."""
-    global _inherited
-    _inherited = tasks
-    bind()
-
-
-def _drawn(number: int) -> tuple[Picture, bytes] | None:
-    return _inherited[number].done()
-
-
-def overhead(f: Findings) -> Drawing | None:
-    """A dot for each library and mode with its interval, on a log axis, and a line at 1."""
-    found = {p: cs for p in f.problems if (cs := [c for c in overheads(f, p) if c.interval])}
-    shown, others = panels(list(found))
-    found = {p: found[p] for p in shown}
-    if not found:
+def _answer(g: Group, workload: str, problems: list[str]) -> Panel | None:
+    problems = [p for p in problems if p in answer.field(g)]
+    rows, found, against = answer.ways(g, answer.field(g)), answer.rivals(g, problems), answer.base(g)
+    if not found or against is None:
         return None
-    ends = [end for cs in found.values() for c in cs for end in c.ratio if end is not None]
-    drawn = {c.a.label for cs in found.values() for c in cs}
-    rows = [original for original, _ in twins(f) if original.label in drawn]
-    sheet = Sheet(len(found), 2.2, 0.25 * len(rows) + 0.2, left=1.3, bottom=0.65, rows_only=True)
-    sheet.title(f"Autodiff overhead: time per step over that of the gradient derived by hand{others}")
-    for axes, (problem, cs) in zip(sheet.axes, found.items(), strict=True):
-        axes.axvline(1, color=INK, linewidth=0.9)
-        _dots(axes, [(rows.index(c.a), c.a, *c.ratio) for c in cs], size=3.5)
-        _words(axes, {rows.index(a): why for a, b in twins(f) if a in rows and (why := _lacking(f, problem, a, b))})
-        log_axis(axes.xaxis, [*ends, 1.0], units.number, margin=1.1)
-        axes.set_title(label(problem, 30), loc="left")
-    _rows(sheet, rows)
-    sheet.figure.supxlabel("ratio, with its 95 % interval (1: autodiff costs nothing)", fontsize=8, y=0.02)
-    sheet.scaled = [axes.xaxis for axes in sheet.axes]
-    return Drawing("Autodiff overhead of each library and mode", sheet)
+    figure, (axes,) = _canvas(1.25 + 0.2 * len(rows))
+    ratios = [[x.value for p in problems if (x := g.ratio(w.entrant, against, p))] for w in rows]
+    for i, (w, values) in enumerate(zip(rows, ratios, strict=True)):
+        axes.plot(values, [-i] * len(values), **style(w.entrant) | {"linestyle": "none", "markersize": 6, "alpha": 0.8})
+    axes.axvline(1, color=INK, linewidth=1)
+    axes.set_yticks([-i for i in range(len(rows))], [label(name(w.entrant)) for w in rows])
+    axes.set_ylim(0.4 - len(rows), 0.6)
+    _ratio_axis(axes.xaxis, [x for values in ratios for x in values])
+    axes.set_xlabel(f"time / {label(name(against))} (left of 1 is faster)")
+    first = found[0].overall
+    said = "is the fastest way" if len(found) == 1 else "has the least time"
+    title = f"{workload}: {name(first.a)} {said}, {units.number(first.value)} times {name(against)}"
+    return _panel(figure, "answer", g, workload, title)
 
 
-def _lacking(f: Findings, problem: str, *entrants: Entrant) -> str:
-    """Why there is no ratio, as far as an outcome says so."""
-    return next((word for e in entrants if (word := f.outcome(e, problem).status) != "ok"), "")
-
-
-Dot = tuple[int, Entrant, float, float | None, float | None]
-"""Row, whose look, value, low, high."""
-
-
-def _dots(axes: Any, dots: Sequence[Dot], size: float) -> None:
-    """A marker at each value, a bar from low to high."""
-    bars = [(row, low, high, style(e)["color"], key(e)) for row, e, _, low, high in dots if low is not None]
-    if bars:
-        rows, lows, highs, colours, keys = zip(*bars, strict=True)
-        # One collection, not a line each: a picture of lines takes twice as long.
-        # A list of colours: matplotlib takes a tuple of two strings for one colour and its opacity.
-        axes.hlines(rows, lows, highs, colors=list(colours), linewidth=size, alpha=0.4, gid=" ".join(keys))
-    for row, entrant, value, _, _ in dots:
-        axes.plot([value], [row], linestyle="none", **{**style(entrant), "markersize": size})
-
-
-def _words(axes: Any, why: dict[int, str]) -> None:
-    """By row, why it is empty."""
-    for row, word in why.items():
-        axes.text(0.03, row, label(word), transform=axes.get_yaxis_transform(), va="center", color=FAINT, fontsize=7)
-
-
-def _rows(sheet: Sheet, rows: Sequence[Entrant]) -> None:
-    """First on top.  The names stand at the left alone; the other panels have lines and no ticks, which cost time."""
-    for i, axes in enumerate(sheet.axes):
-        leftmost = i % sheet.columns == 0
-        axes.set_yticks(range(len(rows)) if leftmost else [], labels(rows) if leftmost else [])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
-        axes.hlines(
-            range(len(rows)),
-            0,
-            1,
-            transform=axes.get_yaxis_transform(),
-            color=RC["grid.color"],
-            linewidth=0.6,
-            zorder=0.5,
-        )
-
-
-def times(f: Findings, workload: str, problems: Sequence[str]) -> Drawing | None:
-    """Median and quartiles of the time per step of every backend, a panel for each problem."""
-    shown, others = panels([p for p in problems if any(f.median(e, p) for e in f.racers)])
-    rows = [e for e in f.racers if any(f.median(e, p) for p in shown)]
+def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
+    rows = [timed for row in cost.costs(g, problems) if (timed := [c for c in row if c.estimate])]
     if not rows:
         return None
-    sheet = Sheet(len(shown), 2.0, 0.2 * len(rows) + 0.2, left=1.75, bottom=0.65, rows_only=True)
-    sheet.title(f"Time per step: {label(workload, 40)} ({label(f.title)}){others}")
-    for axes, problem in zip(sheet.axes, shown, strict=True):
-        _times_panel(f, axes, problem, rows)
-        axes.set_title(label(tables.size(problem), 28), loc="left")
-    _rows(sheet, rows)
-    sheet.figure.supxlabel("median time per step, with the quartiles of the samples", fontsize=8, y=0.02)
-    sheet.scaled = [axes.xaxis for axes in sheet.axes]
-    return Drawing(f"Time per step, {workload}", sheet, workload)
+    figure, (axes,) = _canvas(2.9)
+    spans: list[float] = []
+    for row in rows:
+        low, high = ([getattr(c.estimate, end) or c.value for c in row] for end in ("low", "high"))
+        bars = np.abs([np.subtract(ends, [c.value for c in row]) for ends in (low, high)])
+        axes.errorbar([g.work(c.problem) for c in row], [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a))
+        spans += [*low, *high]
+    axes.axhline(1, color=INK, linewidth=1)
+    _ratio_axis(axes.yaxis, spans)
+    _finish(axes, [g.work(p) for p in problems], {row[0].a.label: (row[0].a, row[-1].value) for row in rows})
+    axes.set_ylabel("time with autodiff / by hand")
+    eager = [row for row in rows if row[0].a.mode == "eager"]
+    ends = [[c.estimate.among(2 * len(eager)) for c in (row[0], row[-1]) if c.estimate] for row in eager]
+    falls = bool(ends) and all((small.low or 0) > (large.high or small.value) for small, large in ends)
+    finding = "autodiff costs eager modes less on larger steps" if falls else "autodiff cost by work of a step"
+    return _panel(figure, "cost", g, workload, f"{workload}: {finding}")
 
 
-def _times_panel(f: Findings, axes: Any, problem: str, rows: Sequence[Entrant]) -> None:
-    """An empty row says why it is empty."""
-    found = {i: spread for i, e in enumerate(rows) if (spread := f.per_step(e, problem)) is not None}
-    log_axis(axes.xaxis, [x for spread in found.values() for x in spread], units.seconds, margin=1.6)
-    _dots(axes, [(i, rows[i], *spread) for i, spread in found.items()], size=5)
-    _words(axes, {i: f.outcome(e, problem).status for i, e in enumerate(rows) if i not in found})
+def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
+    against, works = answer.base(g), [g.work(p) for p in problems]
+    entrants = [e for e in g.racers if e in g.modes or e is against]
+    lines = {e.label: (e, {g.work(p): t for p in problems if (t := g.median(e, p))}) for e in entrants}
+    lines = {who: line for who, line in lines.items() if line[1]}
+    if len(problems) < 2 or not lines:
+        return None
+    figure, axes = _lines(lines, works)
+    if limits := g.record.limits_of(g.resources, g.dtype):
+        axes.plot(works, [w / limits.matmul_flops_per_second for w in works], color=LINE, linestyle="--")
+    named = [name(found[0].entrant) for p in (problems[0], problems[-1]) if (found := answer.rivals(g, [p]))]
+    finding = f"least time on the smallest step: {named[0]}, on the largest: {named[-1]}" if named else "time by size"
+    return _panel(figure, "size", g, workload, f"{workload}: {finding}")
+
+
+def _threads(family: Sequence[Group], problem: str) -> Panel | None:
+    first, lines = family[0], {}
+    for e in first.racers:
+        timed = [(g.resources.threads, g.median(o, problem)) for g in family if (o := g.named(e.backend))]
+        found = {float(count): t for count, t in timed if t}
+        if len(found) > 1 and (e in first.modes or e is first.reference):
+            lines[e.label] = (e, found)
+    if not lines:
+        return None
+    figure, axes = _lines(lines, [])
+    axes.set_xticks([g.resources.threads for g in family])
+    return _panel(figure, "threads", first, problem, f"{problem}: time of a step by threads")
+
+
+def _lab(g: Group) -> Panel | None:
+    report = g.record.lab
+    clouds = {"PCA scores": report.pca_scores, "learnt U": report.learnt} if report else {}
+    rows = [row for cloud in clouds.values() for row in cloud]
+    if not report or len(rows) != 2 * len(report.labels) or min(map(len, rows), default=0) < 2:
+        return None
+    figure, both = _canvas(2.4, panels=2)
+    for axes, (what, cloud) in zip(both, clouds.items(), strict=True):
+        for kind, (species, (colour, marker)) in enumerate(CLASSES.items()):
+            x, y = ([row[i] for row, of in zip(cloud, report.labels, strict=False) if of == kind] for i in (0, 1))
+            axes.plot(x, y, linestyle="none", marker=marker, markersize=3, color=colour, label=species)
+        axes.set_title(what, loc="left")
+    both[0].legend(fontsize=6, frameon=False)
+    return _panel(figure, "lab", g, "scatter", "The learnt factor is the PCA scores, turned and scaled")
+
+
+def _lines(lines: Mapping[str, tuple[Entrant, Mapping[float, float]]], works: Sequence[float]) -> tuple[Figure, Any]:
+    """Return a panel with the seconds of a step, a line an entrant, against work or, without `works`, against threads."""
+    figure, (axes,) = _canvas(2.9)
+    for e, found in lines.values():
+        axes.plot(list(found), list(found.values()), **style(e))
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,)))
+    axes.yaxis.set_major_formatter(EngFormatter("s"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("time of a step")
+    _finish(axes, works, {who: (e, list(found.values())[-1]) for who, (e, found) in lines.items()})
+    return figure, axes
+
+
+def _finish(axes: Any, works: Sequence[float], tips: Mapping[str, tuple[Entrant, float]]) -> None:
+    """Put the work of a step, or threads, below, and the name of each line at the right, in the order of their ends."""
+    axes.set_xlabel("flops of a step" if works else "threads")
+    if works:
+        axes.set_xscale("log")
+        axes.set_xlim(min(works) / 1.6, max(works) * 1.6)
+        axes.xaxis.set_major_locator(LogLocator(numticks=6))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_locator(NullLocator())
+    room, placed = 0.075, -1.0
+    bottom, top = (axes.transScale.transform((1, y))[1] for y in axes.get_ylim())
+    for i, (e, y) in enumerate(sorted(tips.values(), key=lambda tip: tip[1])):
+        end = (axes.transScale.transform((1, y))[1] - bottom) / (top - bottom)
+        placed = max(placed + room, min(end - room * (len(tips) - 1) / 2, 1 - room * (len(tips) - 1 - i)))
+        axes.plot([1.03], [placed], **{**style(e), "linestyle": "none"}, clip_on=False, transform=axes.transAxes)
+        axes.text(1.06, placed, label(name(e)), va="center", transform=axes.transAxes, fontsize=7)
+
+
+def _ratio_axis(axis: Any, values: Sequence[float]) -> None:
+    """Put a log axis around 1 on all values, with few ticks at numbers that a person reads."""
+    low, high = min([0.9, *values]) / 1.1, max([1.1, *values]) * 1.1
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    getattr(axis.axes, f"set_{axis.axis_name}lim")(low, high)
+    wide = [m * 10.0**d for d in range(-4, 6) for m in (1, 2, 5)]
+    ticks = wide if high > 2.2 else [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2]
+    axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())

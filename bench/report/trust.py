@@ -1,78 +1,66 @@
-"""How far the numbers can be trusted: the control, the calibration of the harness, and what should give pause."""
+"""How far the numbers can be trusted: the checks, the control, the calibration of the harness, and warnings."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from math import inf
 
 import numpy as np
 
-from bench.console.escape import escaped as inert
+from bench.operations import OPERATIONS
 from bench.problem import epsilon
-from bench.records.schema import OPERATIONS, Operation, Record
-from bench.report import sweep, units
-from bench.report.findings import Findings, fastest, gated, name
-from bench.statistics import FEWEST_GENERATIONS, Interval
+from bench.records.calibration import Calibration, Trial, code_checksum
+from bench.records.schema import Check, Record
+from bench.records.warnings import warnings as of_the_run
+from bench.report import answer, units
+from bench.report.document import Items, Name, Ratio, Section, Table, Text, single_intervals
+from bench.report.findings import Group, name
+from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
-CONTROL_LEEWAY = 0.03
-STEAL_SHARE = 0.01
-LOAD = 2.0
-CLOCK_CHANGE = 0.10
-IDLE_CPU_SHARE = 0.05
-ENOUGH_GENERATIONS = 8
-
-PLAIN = epsilon("float32") / epsilon("tf32")
-"""Of its tolerance in tf32 the error that products in float32 leave: the tolerance is in proportion to the unit of rounding."""
+STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
+FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
+"""The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
+UNKNOWN = "The harness was not calibrated on this machine: `python -m bench.calibrate` does it."
+IDENTICAL = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these reach."
 
 
-class Control(NamedTuple):
-    problem: str
-    operation: Operation
-    interval: Interval
+def controls(g: Group) -> list[tuple[str, str, Estimate]]:
+    """Return (problem, operation, ratio) of the same code against itself."""
+    cells = [(p, o, g.control_ratio(p, o)) for p in g.problems for o in OPERATIONS if g.control in g.entrants]
+    return [(p, o, estimate) for p, o, estimate in cells if estimate is not None]
 
 
-def controls(f: Findings) -> list[Control]:
-    """The ratios of the same code against itself."""
-    found = [(p, o, f.control_interval(p, o)) for p in f.problems for o in OPERATIONS]
-    return [Control(p, o, interval) for p, o, interval in found if interval is not None]
+def half_width(g: Group) -> float | None:
+    """Return the median relative half-width of the intervals against the base; None without any."""
+    against = answer.base(g)
+    found = [g.ratio(e, against, p) for p in g.problems for e in g.racers if against and e is not against]
+    widths = [e.half_width for e in found if e is not None and e.half_width is not None]
+    return float(np.median(widths)) if widths else None
 
 
-def control_floor(f: Findings) -> float | None:
-    """The farthest from 1, relative, that the end of a control's `train` interval reached."""
-    return max((_reach(c.interval) for c in controls(f) if c.operation == "train"), default=None)
+def generations(groups: Sequence[Group]) -> int:
+    """Return the fewest that any timed cell has; 0 when none was timed."""
+    counts = [len(g.samples(e, p, o)) for g in groups for p in g.problems for e in g.entrants for o in OPERATIONS]
+    return min((n for n in counts if n), default=0)
 
 
-def _reach(interval: Interval) -> float:
-    """Relative: 0.03 for 1.03 and for 1 / 1.03."""
-    return float(np.expm1(interval.reach))
+def checked(g: Group) -> list[tuple[float, str, Check]]:
+    """Return every check with where it was made and the share of its tolerance that the error uses up.
 
-
-def half_width(f: Findings) -> float | None:
-    """Median relative half-width of the 95 % intervals against the reference, or else the fastest, over the cells."""
-    intervals = []
-    for problem in f.problems:
-        base = f.reference or fastest(f, problem)
-        if base is not None:
-            intervals += [f.ratio(e, base, problem) for e in f.racers if e is not base]
-    return _median([i.half_width for i in intervals if i is not None and i.half_width is not None])
-
-
-def generations(f: Findings) -> int | None:
-    """The fewest that any timed cell has; None when none was timed."""
-    counts = [len(f.samples(e, p, o)) for p in f.problems for e in f.entrants for o in OPERATIONS]
-    return min((n for n in counts if n), default=None)
-
-
-def _median(values: list[float]) -> float | None:
-    return float(np.median(values)) if values else None
-
-
-def caveats(record: Record, all_findings: Sequence[Findings]) -> list[str]:
-    """What is to be known before any number is read: that the run did not end, or was too short for narrow intervals."""
-    fewest = min((n for f in all_findings if (n := generations(f)) is not None), default=0)
+    The share is infinite where no error is allowed, or none was found.
+    """
     found = []
-    if record.status != "complete":
-        planned = units.plural(record.settings.generations, "generation")
-        found.append(f"The run is {record.status}, not complete: it has {fewest} of {planned}.")
+    for e, p, cell in ((e, p, g.cell(e, p)) for p in g.problems for e in g.entrants):
+        for c in cell.checks if cell else []:
+            share = inf if c.error is None or (c.error and not c.tolerance) else c.error / (c.tolerance or 1)
+            found.append((share, f"{units.code(name(e))} on {units.code(p)}", c))
+    return found
+
+
+def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
+    """Return what is to be known before any number is read: that the run did not end, or was too short."""
+    fewest, planned = generations(groups), units.plural(record.settings.generations, "generation")
+    unfinished = f"The run is {record.status}, not complete: it has {fewest} of {planned}."
+    found = [] if record.status == "complete" else [unfinished]
     if 0 < fewest < ENOUGH_GENERATIONS:
         width = "its intervals are wide" if fewest >= FEWEST_GENERATIONS else "there is no interval and no verdict"
         kind = "quick run" if record.settings.quick else "run"
@@ -80,67 +68,108 @@ def caveats(record: Record, all_findings: Sequence[Findings]) -> list[str]:
     return found
 
 
-def warnings(record: Record, all_findings: Sequence[Findings]) -> list[str]:
-    """What the run itself warned of, then what its numbers show, each in a sentence."""
-    found = [*map(inert, record.told()), *caveats(record, all_findings), *_of_the_weather(record)]
-    for f in all_findings:
-        found += [f"{f.title}: {text}" for text in [*_of_the_race(f), *_of_the_entrants(f)]]
-    return found
+def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
+    """Return what the run itself warned of, then what its numbers show, each in a sentence."""
+    states = record.host_states
+    steal, load = (max((getattr(s, what) for s in states), default=0.0) for what in ("steal_share", "load"))
+    clocks = [c for s in states for c in s.megahertz if c > 0] or [1.0]
+    low, high = min(clocks), max(clocks)
+    told = {
+        f"The host took up to {units.percent(steal)} of the processor's time away (steal).": steal > STEAL_SHARE,
+        # As they get ready, the backends themselves keep every core busy.
+        f"The load rose to {units.number(load)}: something else was running.": load > max(LOAD, record.host.cores),
+        f"The clock moved between {low:.0f} and {high:.0f} MHz.": high > CLOCK_CHANGE * low,
+    }
+    of_groups = [
+        f"{f'{g.title}: ' if len(groups) > 1 else ''}{warning}" for g in groups for warning in _of_the_group(g)
+    ]
+    return [*of_the_run(record), *(sentence for sentence, holds in told.items() if holds), *of_groups]
 
 
-def _of_the_weather(record: Record) -> list[str]:
+def _of_the_group(g: Group) -> list[str]:
+    timed, limited = generations([g]) > 0, g.record.limits_of(g.resources, g.dtype)
+    found = ["No matrix product was measured, so a time too good to be true would pass."] * (timed and not limited)
+    found += ["No control raced, so nothing says how far identical code strays."] * (timed and not g.control)
+    reached = {p: float(np.expm1(e.reach)) for p, o, e in controls(g) if OPERATIONS[o].takes_steps}
+    far = {p: units.percent(reach) for p, reach in reached.items() if reach > MARGIN}
+    found += [f"The interval of the control on {p} reaches {reach} from 1." for p, reach in far.items()]
+    cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
+    norms = [
+        (x, where) for x, where, c in checked(g) if c.name == "gradient at the start, by norm" and g.dtype == "tf32"
+    ]
+    told = {
+        "Not pinned to a core, so noisier": [e.label for e in cpu if not e.cores],
+        "More threads were busy than were given": [e.label for e in cpu if max([0, *e.busy_threads]) > e.resources.threads],
+        "Busy while others had their turn": [e.label for e in g.entrants if max([0.0, *e.idle_cpu_share]) > IDLE_CPU_SHARE],
+        "As exact as float32, so not rounded to tf32": [w for x, w in norms if x < FLOAT32_SHARE],
+    }  # fmt: skip
+    return [*found, *(f"{what}: {units.listed(who)}." for what, who in told.items() if who)]
+
+
+def section(
+    record: Record, groups: Sequence[Group], calibration: Calibration | str | None, before: Sequence[Section]
+) -> Section:
+    """Return the section on trust; it counts the single intervals in the sections `before`."""
+    headers = ["problem", "operation", "control / original"]
+    rows = {g.title: [[Name(p), Text(o), Ratio(ratio)] for p, o, ratio in controls(g)] for g in groups}
+    titled = {f"The control against its original ({title})": some for title, some in rows.items() if some}
+    tables = [Table(title, headers, some, IDENTICAL, shown="folded") for title, some in titled.items()]
+    single = single_intervals([*before, Section("", tables)])
+    expected = (
+        f"This report shows {single} single 95 % intervals. About {round((1 - CONFIDENCE) * single)} of them are expected"
+        " to miss the true value. Intervals that hold together miss less often."
+    )
+    warned = [f"Warning: {text}" for text in warnings(record, groups)] or ["No warning."]
+    said = [*map(_of_the_checks, groups), *[expected] * bool(single)]
+    return Section("Checks and trust", [*said, Items(calibrated(calibration)), Items(warned), *tables])
+
+
+def _of_the_checks(g: Group) -> str:
+    """Return how near a check came to its tolerance, and how wide the intervals are."""
+    found, width = checked(g), half_width(g)
+    failed = [f"{where}, {c.name} ({c.what})" for _, where, c in found if not c.passed]
+    said = f"{units.plural(len(failed), 'check')} failed: {units.listed(failed)}." if failed else "no check was tried."
+    if found and not failed:
+        worst, where, check = max(found, key=lambda each: each[0])
+        nearest = f"The nearest came to {units.percent(worst)} of its tolerance: {where}, {check.name}."
+        said = f"all {len(found)} checks passed. {nearest}"
+    noise = f" The median half-width of the intervals is {units.percent(width)}." if width else ""
+    return f"{g.title}: {said}{noise}"
+
+
+def calibrated(calibration: Calibration | str | None) -> list[str]:
+    """Return how often the harness is wrong, in sentences; a text says why that is not known."""
+    if not isinstance(calibration, Calibration) or not calibration.races:
+        return [calibration if isinstance(calibration, str) else UNKNOWN]
+    host, races = calibration.host, units.plural(calibration.races, "race")
+    where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
+    added = f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call that is timed."
+    opening = f"The harness was tried on identical and on slowed code, in {races} on {where}."
+    older = [] if calibration.code == code_checksum() else ["It was of another version of the code that measures."]
+    return [opening, *older, *map(_tried, calibration.trials), added]
+
+
+def _tried(trial: Trial) -> str:
+    rates = {
+        "intervals that miss": trial.missed,
+        "false verdicts": trial.false_verdicts,
+        "false `level`": trial.false_level,
+    }
     found = []
-    host_states = record.host_states
-    steal = max((w.steal_share for w in host_states), default=0.0)
-    if steal > STEAL_SHARE:
-        found.append(f"The host took up to {units.percent(steal)} of the processor's time away (steal).")
-    load = max((w.load for w in host_states), default=0.0)
-    # As they get ready, the backends themselves keep every core busy.
-    if load > max(LOAD, record.host.cores):
-        found.append(f"The load rose to {units.number(load)}: something else was running.")
-    clocks = [c for w in host_states for c in w.megahertz if c > 0]
-    if clocks and max(clocks) > min(clocks) * (1 + CLOCK_CHANGE):
-        found.append(f"The clock moved between {min(clocks):.0f} and {max(clocks):.0f} MHz.")
-    return found
+    for what, rate in {**rates, **{f"{p} % slower, noticed": rate for p, rate in trial.detected.items()}}.items():
+        if rate.trials:
+            low, high = map(units.percent, rate.interval())
+            found.append(f"{what} {rate.times} of {rate.trials} [{low}, {high}]")
+    found += [f"median half-width {units.percent(float(np.median(trial.half_widths)))}"] if trial.half_widths else []
+    who = f"{units.code(trial.backend)} on {units.code(trial.problem)}, {units.seconds(trial.call_seconds)} a call"
+    return f"{who}: {'; '.join(found) or 'nothing tried'}."
 
 
-def _of_the_race(f: Findings) -> list[str]:
-    found = []
-    fewest = generations(f)
-    limits = sweep.limits(f)
-    if fewest is not None and (limits is None or limits.matmul_rate(f.dtype) is None):
-        found.append(
-            "no library's matrix product was measured, so nobody would see a time that is too good to be true;"
-            " race numpy beside the others."
-        )
-    if fewest is not None and not controls(f):
-        found.append("no control raced, so nothing says how far identical code strays from itself.")
-    astray = [c for c in controls(f) if c.operation == "train" and _reach(c.interval) > CONTROL_LEEWAY]
-    for c in astray:
-        found.append(
-            f"the control came to {units.times(c.interval)} on {c.problem}: its interval reaches {units.percent(_reach(c.interval))}"
-            f" from 1, where {units.percent(CONTROL_LEEWAY)} is the usual."
-        )
-    return found
-
-
-def _of_the_entrants(f: Findings) -> list[str]:
-    found = []
-    unpinned = [e.label for e in f.entrants if e.core is None and e.device == "cpu" and e.outcome.status == "ok"]
-    if unpinned:
-        found.append(f"not pinned to a core, so noisier: {units.listed(unpinned)}.")
-    if f.dtype == "tf32" and (plain := _in_float32(f)):
-        found.append(f"as exact as float32, so that their products were not rounded to tf32: {units.listed(plain)}.")
-    crowded = [e.label for e in f.entrants if e.device == "cpu" and max(e.busy_threads, default=0) > max(1, e.threads)]
-    if crowded:
-        found.append(f"more threads were busy than the core is for, so that they shared it: {units.listed(crowded)}.")
-    restless = [e.label for e in f.entrants if max(e.idle_cpu_share, default=0.0) > IDLE_CPU_SHARE]
-    if restless:
-        found.append(f"busy while others had their turn: {units.listed(restless)}.")
-    return found
-
-
-def _in_float32(f: Findings) -> list[str]:
-    """Told by the gradient's error, not by the flag that was set."""
-    first = [g for g in gated(f, f.problems) if g.gate.name == "gradient at the start, by norm"]
-    return [f"{name(g.entrant)} on {g.problem}" for g in first if g.share < PLAIN]
+def promise(calibration: Calibration | str | None) -> list[str]:
+    """Return the harness's error rates over all that was tried, in a sentence; nothing where they are not known."""
+    if not isinstance(calibration, Calibration) or not calibration.races:
+        return []
+    false = [trial.false_verdicts for trial in calibration.trials]
+    noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
+    wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
+    return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]

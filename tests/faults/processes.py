@@ -123,14 +123,14 @@ class Greedy(Training):
 
     def train(self, right, params, batch):
         done = threading.Event()
-        helpers = [threading.Thread(target=_spin, args=(done,)) for _ in range(2)]
-        for helper in helpers:
-            helper.start()
+        others = [threading.Thread(target=_spin, args=(done,)) for _ in range(2)]
+        for other in others:
+            other.start()
         time.sleep(0.02)
         output = right(params, batch)
         done.set()
-        for helper in helpers:
-            helper.join()
+        for other in others:
+            other.join()
         return output
 
 

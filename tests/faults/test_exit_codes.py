@@ -9,7 +9,7 @@ import pytest
 from bench import agree, calibrate
 from bench.console import exit
 from bench.records.store import sole_writer
-from tests.running import QUICK, ROOT, the_record, without_processes
+from tests.running import ROOT, the_record, without_processes
 
 ANSWERS, CALLS = "tests.faults.backends:", "tests.faults.in_calls:"
 SMALL = ["--problem", "factorisation/12x8r2", "--backend", "numpy"]

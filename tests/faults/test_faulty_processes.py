@@ -37,6 +37,8 @@ HANGING = {
     f"{HERE}HalfAnswered": ("timed out", f"no answer to prepare within {PATIENCE} s"),
     HANGS_ON_IMPORT: ("timed out", f"no answer to load within {PATIENCE} s"),
 }
+WAITED: dict[str, float] = {}
+"""Seconds until the request that is never answered was given up."""
 ASTRAY = f"{HERE}Astray"
 
 
@@ -46,7 +48,12 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
     def ask(pool: Pool, entrant: Entrant, request: messages.Request) -> object:
         hangs = f"no answer to {type(request).__name__.lower()} " in HANGING.get(entrant.backend, ("", ""))[1]
-        return pool.of(entrant).ask(request, PATIENCE if hangs else 60)
+        began = time.monotonic()
+        try:
+            return pool.of(entrant).ask(request, PATIENCE if hangs else 60)
+        finally:
+            if hangs:
+                WAITED[entrant.backend] = time.monotonic() - began
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pool, "ask", ask)
@@ -65,6 +72,11 @@ def test_a_thread_that_may_run_on_another_core_is_refused(race: Record):
     if os.cpu_count() == 1:
         pytest.skip("there is no other core")
     assert found(race, ASTRAY, SMALLER) == ("failed", "left its core: one of its threads may run on another")
+
+
+def test_nobody_waits_longer_than_the_deadline(race: Record):
+    assert WAITED.keys() == HANGING.keys()
+    assert all(PATIENCE <= seconds < PATIENCE + 2 for seconds in WAITED.values()), WAITED
 
 
 @pytest.mark.parametrize("name", [f"{HERE}Deaf", f"{HERE}Stopped", f"{HERE}HalfAnswered"])

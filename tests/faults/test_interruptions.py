@@ -164,12 +164,16 @@ def test_ctrl_c_finishes_the_race_at_hand_and_all_else_stops_at_once(
 
 
 def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ended = []
+
     def end(worker: object) -> None:
         for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(os.getpid(), again)
+        ended.append(worker)
 
     monkeypatch.setattr("tests.running.Here.end", end)
     assert "go on with --resume" in str(signalled(tmp_path, signal.SIGTERM))
+    assert len(ended) == 2
     assert the_record(tmp_path).status == "unfinished"
 
 
@@ -181,6 +185,7 @@ from pathlib import Path
 from bench import session
 from bench.console import exit
 from bench.plan.selection import Selection
+import tests.little
 
 def race():
     selection = Selection(["numpy", "tests.faults.hangs_on_import:factory"], [sys.argv[2]], ["cpu"], operations=["train"])
@@ -197,7 +202,7 @@ def hanging(tmp_path: Path, heeding: Callable[..., subprocess.Popen]) -> Iterato
     process = heeding("-c", HANGING, str(tmp_path), QUICK, FAULTS_TRACE=str(trace))
     try:
         until = time.monotonic() + 60
-        while not trace.exists() and time.monotonic() < until:
+        while not trace.exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.02)
         yield process
     finally:

@@ -13,12 +13,12 @@ import backends
 from bench import session, statistics
 from bench.console import exit, progress
 from bench.errors import UsageError
-from bench.plan.selection import RESULTS, Choice, choice_of
+from bench.plan.resume import selection_of
+from bench.plan.selection import RESULTS, Selection
 from bench.records.schema import LEFT_OUT, Record
 from bench.records.store import read
-from bench.report import words
-from bench.report.findings import all_findings
-from bench.statistics import Interval
+from bench.report import verdict as verdicts
+from bench.statistics import Estimate
 
 BARE = {
     name: f"tests.performance.in_{backends.library_of(name)}:{name.replace('-', '_')}"
@@ -31,20 +31,20 @@ PROBLEMS = ["factorisation/iris", "factorisation/2000x1000r32", "mlp/iris", "mlp
 ALLOWED = 1.05
 
 
-def verdict(ratio: Interval) -> str:
-    """From the interval alone: all of it at most ALLOWED is `within`, all of it more `above`, else `undecided`.
+def verdict(ratio: Estimate) -> str:
+    """Return the verdict that the interval alone gives: all of it at most ALLOWED is `within`, all more `above`, else `unknown`.
 
     Where all of it is less than 1 / ALLOWED the loop is `no best loop`: the mode shows how to write a better one.
     """
     if ratio.low is None or ratio.high is None:
-        return "undecided"
+        return "unknown"
     if ratio.high < 1 / ALLOWED:
         return "no best loop"
-    return "within" if ratio.high <= ALLOWED else "above" if ratio.low > ALLOWED else "undecided"
+    return "within" if ratio.high <= ALLOWED else "above" if ratio.low > ALLOWED else "unknown"
 
 
 def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
-    """For each mode and problem the ratio with its interval, and the verdict; `not measured` for a cell without."""
+    """Return for each mode and problem the ratio with its interval, and the verdict; `not measured` for a cell without."""
     found = []
     for problem in record.settings.problems:
         for name in names:
@@ -53,8 +53,10 @@ def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
                 continue
             ratio = statistics.ratio(ours.results, bare.results)
             if ratio is None or ratio.low is None or ratio.high is None:
-                word = next((c.outcome.status for c in (ours, bare) if c.outcome.status != "ok"), "too few generations")
-                found.append((f"{problem:28} {name:24} {word}", "not measured"))
+                status = next(
+                    (c.outcome.status for c in (ours, bare) if c.outcome.status != "ok"), "too few generations"
+                )
+                found.append((f"{problem:28} {name:24} {status}", "not measured"))
             else:
                 interval = f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
                 found.append((f"{problem:28} {name:24} {interval}", verdict(ratio)))
@@ -62,8 +64,8 @@ def lines(record: Record, names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when every mode that was decided is within 5 % of its bare loop, 1 when one is not or disagrees, 2 for wrong usage,
-    3 when cells failed."""
+    """Return 0 when no mode is known to be 5 % above its bare loop, 1 when one is or disagrees, 2 for wrong usage, 3 when cells
+    failed."""
     return exit.ended(lambda: _raced(_options(arguments)))
 
 
@@ -79,7 +81,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="default: results/performance",
     )
-    parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that was interrupted")
+    parser.add_argument("--resume", type=Path, metavar="RECORD", help="go on with a record that is unfinished")
     options = parser.parse_args(arguments)
     given = {"--backend": options.backend, "--results": options.results != RESULTS / "performance"}
     if options.resume and (extra := [name for name, value in given.items() if value]):
@@ -93,33 +95,33 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _begun(path: Path) -> Choice:
-    """What the record in `path` races, every mode beside its bare loop, which is code of this repository."""
+def _begun(path: Path) -> Selection:
+    """Return what the record in `path` races: every mode beside its bare loop, which is code of this repository."""
     raced = read(path).settings.backends
     modes = [name for name in raced if name in BARE]
     if set(raced) != {*modes, *(BARE[name] for name in modes)}:
         raise UsageError(f"{path} is no record of this command; resume it by the one that it names")
-    return choice_of(path, raced)
+    return selection_of(path, raced)
 
 
 def _raced(options: argparse.Namespace) -> int:
     if options.resume is None:
         names = options.backend or list(BARE)
         raced = [*names, *(BARE[name] for name in names)]
-        choice = Choice(raced, PROBLEMS, ["cpu"], operations=["train"], pace="rigorous")
+        selection = Selection(raced, PROBLEMS, ["cpu"], operations=["train"], pace="rigorous")
     else:
-        choice = _begun(options.resume)
-        names = [name for name in choice.backends if name in BARE]
+        selection = _begun(options.resume)
+        names = [name for name in selection.backends if name in BARE]
     with progress.reporter() as say:
-        record = session.run(choice, options.results, say, options.resume, words.widths)
+        record = session.run(selection, options.results, say, options.resume, verdicts.progress)
     found = lines(record, names)
-    counts = Counter(word for _, word in found)
+    counts = Counter(said for _, said in found)
     with exit.printing():
         print("time / time of the bare loop, with its 95 % interval")
-        print("\n".join(f"{line}  {word}" for line, word in found))
+        print("\n".join(f"{line}  {said}" for line, said in found))
         print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
     missed = counts["above"] + counts["no best loop"]
-    return words.worst([words.exit_code(all_findings(record)), exit.REGRESSION if missed else exit.GOOD])
+    return exit.REGRESSION if missed else verdicts.exit_code(record)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tell which allocator's workers are nearer to a process that a user would start: in turns, the same loop in all three.
+"""Find which allocator's workers are nearer to a process that a user would start: in turns, the same loop in all three.
 
 `python -m tests.performance.bare_process FILE`, for the developers; some ten minutes.  A bare process knows of this suite only
 the backend's loop: no worker, no variable of the environment but those that limit threads.  FILE gets every sample.
@@ -18,12 +18,13 @@ import msgspec
 import numpy as np
 
 from bench import statistics
-from bench.devices import cpu
-from bench.plan import new_record
+from bench.plan.new_record import commit
 from bench.records import host
 from bench.records.schema import Entrant, Samples
-from bench.workers import messages
-from bench.workers.process import ROOT, Process, layout, usable_cores
+from bench.resources import Resources
+from bench.workers import cores, messages, problem_files
+from bench.workers.environment import ROOT, layout
+from bench.workers.process import Process
 from bench.workers.worker import FEW_CALLS, FEW_CALLS_SECONDS
 from bench.workloads import pose
 
@@ -36,7 +37,7 @@ WARM_UP_SECONDS = 0.02
 class Bare:
     """A process as a user would start it, which answers each line with the nanoseconds of one timed call of `train`."""
 
-    def __init__(self, name: str, problem_name: str, folder: str, cores: list[int]) -> None:
+    def __init__(self, name: str, problem_name: str, folder: str, core: list[int]) -> None:
         problem = pose(problem_name)
         path = Path(folder) / "problem.npz"
         np.savez(path, **problem.params, **problem.batch)
@@ -51,7 +52,7 @@ class Bare:
         kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, ",".join(problem.params), ",".join(map(str, cores)), *given],
+            [sys.executable, "-c", CHILD, ",".join(problem.params), ",".join(map(str, core)), *given],
             env=kept | one_thread | {"PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,14 +100,15 @@ class Worker:
     def __init__(
         self, name: str, problem_name: str, allocator: str, folder: str, generation: int, core: list[int]
     ) -> None:
-        entrant = Entrant(label=name, backend=name, device="cpu", dtype="float32", allocator=allocator)
+        entrant = Entrant(name, name, Resources(), "float32", allocator)
         self._process = Process(entrant, core, Path(folder), layout(0, generation))
-        problem = pose(problem_name)
+        problem, path = pose(problem_name), Path(folder) / allocator
+        problem_files.write(problem, path)
         room_for = 3 if allocator == "kept" else 0
         for request in (
             messages.Pin(core),
-            messages.Load(name, "cpu", "float32"),
-            messages.Prepare(problem, ["train"]),
+            messages.Load(name, Resources(), "float32"),
+            messages.Prepare(str(path), ["train"]),
             messages.Begin(problem.bytes_moved, room_for, WARM_UP_SECONDS),
         ):
             self._process.ask(request, DEADLINE)
@@ -142,13 +144,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.performance.bare_process", description=__doc__)
     parser.add_argument("file", type=argparse.FileType("w"), help="where every sample goes, as JSON")
     file = parser.parse_args().file
-    cores, raced = cpu.cores(usable_cores()), []
-    cpu.pin_all_threads(cores.harness)
-    with file, cpu.reserved(usable_cores()):
+    usable, raced = cores.usable_cores(), []
+    chosen = cores.choose(usable)
+    with file, cores.reserved(usable), cores.harness_on(chosen.harness):
         for name, problem in itertools.product(NAMES, PROBLEMS):
             found: dict[str, list[Samples]] = {}
             for number in range(GENERATIONS):
-                generation(name, problem, number, cores.racing, found)
+                generation(name, problem, number, chosen.racing, found)
             ratios = {kind: statistics.ratio(found[kind], found["bare"]) for kind in ("default", "kept")}
             said = ", ".join(
                 f"{kind} / bare {r.value:.3f} [{r.low:.3f}, {r.high:.3f}]" for kind, r in ratios.items() if r
@@ -156,7 +158,7 @@ def main() -> None:
             print(f"{name:20} {problem:28} {said}", flush=True)
             samples = {kind: [s.nanoseconds for s in of] for kind, of in found.items()}
             raced.append({"backend": name, "problem": problem, "nanoseconds": samples})
-        about = {"machine": msgspec.to_builtins(host.describe()), "commit": new_record.commit()}
+        about = {"host": msgspec.to_builtins(host.describe()), "commit": commit()}
         json.dump(about | {"raced": raced}, file)
 
 

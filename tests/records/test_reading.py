@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.records.schema import SCHEMA, Record
+from bench.records.schema import SCHEMA, Race, Record
 from bench.records.store import read, save
 from tests.sample_record import sample_record
 
@@ -81,6 +81,14 @@ HOSTILE = {
     "a check that its error belies": (
         within("cells", checks=[parts()["cells"][0]["checks"][0] | {"error": 1.0}]),
         "has a check whose error does not say whether it was passed",
+    ),
+    "no operations": (
+        changed(settings=parts()["settings"] | {"operations": {}}),
+        "nothing says what is timed on factorisation/iris",
+    ),
+    "a race of what is not timed": (
+        changed(races=[msgspec.to_builtins(Race(0, "mlp/iris", "float32", 1, {}, {}))]),
+        "nothing says what is timed on mlp/iris",
     ),
     "samples twice": (within("cells", samples=2 * parts()["cells"][0]["samples"]), "in one generation twice"),
     "a time beyond all numbers": (

@@ -66,9 +66,9 @@ def test_a_folder_without_a_record_is_told_what_makes_one(tmp_path: Path):
 
 def test_a_second_run_in_the_folder_is_refused_until_the_first_ends(tmp_path: Path):
     with sole_writer(tmp_path):
-        with pytest.raises(UsageError, match="another run is writing to .*; wait for it, or give --results another"):
-            with sole_writer(tmp_path):
-                pass
+        said = "another run is writing to .*; wait for it, or give --results another folder"
+        with pytest.raises(UsageError, match=said), sole_writer(tmp_path):
+            pass
         with sole_writer(tmp_path / "not" / "there yet"):
             pass
     with sole_writer(tmp_path):

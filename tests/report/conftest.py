@@ -1,12 +1,18 @@
-"""What is said of the whole record."""
+"""The report of one whole record, made once."""
 
 import pytest
 
 from bench.records.schema import Record
-from tests.reported import reported
+from bench.report import sections
+from bench.report.document import Section
+from tests.sample_record import sample_record
 
 
 @pytest.fixture(scope="session")
-def page(whole: Record, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """What is printed of the whole record, and its report.md."""
-    return reported(whole, tmp_path_factory.mktemp("whole"))[1:]
+def sample() -> Record:
+    return sample_record()
+
+
+@pytest.fixture(scope="session")
+def report(sample: Record) -> list[Section]:
+    return sections.report(sample)

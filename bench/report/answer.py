@@ -1,0 +1,145 @@
+"""How should I write my descent loop?  The modes with autodiff, each beside NumPy."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import backends
+from bench.records.schema import Entrant
+from bench.report import times, units
+from bench.report.document import Cell, Count, Items, Name, Part, Range, Ratio, Seconds, Section, Status, Table, Text
+from bench.report.findings import Comparison, Group, by_hand, called, name, prototype
+
+SMALL, LARGE = 1e-4, 2e-3
+"""Seconds of a step in NumPy: below the one most of it is overhead, above the other most of it is arithmetic."""
+PAYS = 1.2
+"""Autodiff cost from which writing a gradient by hand is worth a person's time.  A matter of taste."""
+
+
+class Way(NamedTuple):
+    """One way of writing the loop, on the problems on which it was timed.
+
+    `overall` is the geometric mean of its times over those of the base; its interval holds together with all other ways'.
+    """
+
+    entrant: Entrant
+    overall: Comparison
+    problems: Sequence[str]
+
+
+def base(g: Group) -> Entrant | None:
+    """Return what times are held against: NumPy by hand, or else the first backend that was timed."""
+    timed = (e for e in g.racers if any(g.samples(e, p) for p in g.problems))
+    return g.reference or next(timed, None)
+
+
+def field(g: Group) -> list[str]:
+    """Return the problems on which the base was timed."""
+    against = base(g)
+    return [p for p in g.problems if against and g.samples(against, p)]
+
+
+def ways(g: Group, problems: Sequence[str]) -> list[Way]:
+    """Return the ways that were timed on any of `problems`, the fastest first; those that miss a problem come last."""
+    against = base(g)
+    timed = {e.label: [p for p in problems if g.samples(e, p)] for e in g.modes if e is not against}
+    entrants = [e for e in g.modes if timed.get(e.label)]
+    found = [Way(e, g.compare(e, against, timed[e.label], len(entrants)), timed[e.label]) for e in entrants if against]
+    return sorted((w for w in found if w.overall.estimate), key=lambda w: (-len(w.problems), w.overall.value))
+
+
+def rivals(g: Group, problems: Sequence[str]) -> list[Way]:
+    """Return the fastest of the ways that were timed on all of `problems`, and those of which it is not surely faster."""
+    complete = [w for w in ways(g, problems) if len(w.problems) == len(problems)]
+    others = complete[1:]
+    against = [g.compare(complete[0].entrant, w.entrant, problems, len(others)) for w in others]
+    return [*complete[:1], *(w for w, c in zip(others, against, strict=True) if c.verdict != "faster")]
+
+
+def section(g: Group, lead: Sequence[str], pictures: Sequence[Part] = ()) -> Section:
+    """Return what leads the report, the table, the advice and the chart."""
+    found, bullets = ways(g, field(g)), advice(g)
+    parts = [*lead, *([_table(g, found)] if found else []), *[Items(bullets)] * bool(bullets), *pictures]
+    nothing = "No way with autodiff was timed beside another backend, so none is said to be faster."
+    return Section("The answer: which way of writing the loop", parts or [nothing], short=True)
+
+
+def lead(g: Group) -> list[str]:
+    """Return which way is the fastest and how it stands against the base, in two sentences."""
+    problems, against = field(g), base(g)
+    found = rivals(g, problems)
+    if not found or against is None:
+        return []
+    first, *others = found
+    times = f"{units.number(first.overall.value)} times the time of {called(against)}"
+    opening = f"{called(first.entrant)} is the fastest way to write the loop with autodiff: {times}."
+    if others:
+        alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
+        opening = f"{called(first.entrant)} has the least time per step, {times}; {alike} cannot be told from it."
+    each = [g.compare(first.entrant, against, p, len(problems)).verdict for p in problems]
+    many = units.plural(len(problems), "problem")
+    return [opening, f"It is faster than {called(against)} on {each.count('faster')} of {many}."]
+
+
+def _table(g: Group, found: Sequence[Way]) -> Table:
+    time = f"time / {name(found[0].overall.b)}"
+    headers = ["backend", time, "first call", "pays after", "all problems within", "mode", "line of code"]
+    note = (
+        f"Of a step, {time}: geometric mean over the problems, with 95 % intervals that hold together for all rows."
+        " `first call`: with cold caches. `pays after`: steps until it has paid for itself. Both: medians over the problems."
+    )
+    return Table(f"Ways of writing the loop ({g.title})", headers, [_row(g, w) for w in found], note, wide=3)
+
+
+def _row(g: Group, w: Way) -> list[Cell]:
+    e, mode, against = w.entrant, backends.MODES.get(w.entrant.backend), w.overall.b
+    calls = [s for p in w.problems if (s := times.first_call(g, e, p)) is not None]
+    pays = [s for p in w.problems if (s := times.pays_after(g, e, p)) is not None]
+    steps: Cell = Count(times.lower_median(pays)) if pays else Status("ok")
+    first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
+    # The ends between which all problems lie, by intervals that hold together.
+    found = [x for p in w.problems if (x := g.compare(e, against, p, len(w.problems)).estimate)]
+    missing = f"({len(w.problems)} of {len(field(g))} problems)" if len(w.problems) < len(field(g)) else ""
+    sure = "" if all(x.error is not None for x in found) else "without intervals"
+    span = Range((min(x.low or x.value for x in found), max(x.high or x.value for x in found)), missing or sure)
+    opening = [Name(name(e), prototype(e)), Ratio(w.overall.estimate, verdict=w.overall.verdict), first]
+    paid = Text("no compiling") if e.mode == "eager" else steps
+    return [*opening, paid, span, Text(e.mode), Name(mode.code if mode else "your own")]
+
+
+def advice(g: Group) -> list[str]:
+    """Return up to three pieces of advice; one that the record does not support is absent."""
+    if g.reference is None:
+        return []
+    seconds = {p: g.median(g.reference, p) or 0.0 for p in field(g)}
+    small, large = [p for p, s in seconds.items() if s < SMALL], [p for p, s in seconds.items() if s > LARGE]
+    told = [
+        _best(g, small, f"Small steps (below {1e6 * SMALL:g} us in NumPy)"),
+        _best(g, large, f"Large steps (above {1e3 * LARGE:g} ms in NumPy)"),
+        _where_by_hand_pays(g, small),
+    ]
+    return [sentence for sentence in told if sentence]
+
+
+def _best(g: Group, problems: Sequence[str], when: str) -> str:
+    """Return what to use on these problems; '' where nothing was raced on all of them."""
+    found = rivals(g, problems) if problems else []
+    if not found:
+        return ""
+    first, against = found[0].overall, called(found[0].overall.b)
+    alike = units.listed([units.code(name(w.entrant)) for w in found[1:]], most=2)
+    choice = f"{called(first.a)} or {alike}" if alike else called(first.a)
+    if first.verdict == "faster":
+        return f"{when}: use {choice}, {units.number(first.value)} times {against}'s time."
+    if first.verdict == "slower":
+        return f"{when}: write the gradient by hand in {against}; every way with autodiff is slower."
+    return f"{when}: no way with autodiff is faster than {against}; {choice} comes nearest ({first.verdict})."
+
+
+def _where_by_hand_pays(g: Group, problems: Sequence[str]) -> str:
+    pairs = [(a, b) for a, b in g.twins if problems and all(g.samples(e, p) for e in (a, b) for p in problems)]
+    costs = [g.compare(a, b, problems, len(pairs)) for a, b in pairs if not by_hand(a)]
+    paying = [c for c in costs if c.verdict == "slower" and c.value >= PAYS]
+    if not paying:
+        return ""
+    most, who = max(paying, key=lambda c: c.value), units.listed([units.code(name(c.a)) for c in paying])
+    return f"Writing the gradient by hand pays on small steps in {who}, most in {units.code(name(most.a))}."

@@ -1,0 +1,84 @@
+"""What does autodiff cost?  The same library and mode, once with its autodiff and once with the gradient by hand."""
+
+from collections.abc import Sequence
+
+from bench.report import units
+from bench.report.document import Cell, Items, Name, Part, Ratio, Section, Table
+from bench.report.findings import Comparison, Group, called, name
+from bench.report.times import empty
+from bench.statistics import MARGIN
+
+NOTE = (
+    "Autodiff cost is the time with autodiff over the time by hand, in the same library and mode. Below 1 the library's own"
+    " backward pass is the faster one. `numpy` is the by-hand twin of `autograd`. In brackets the 95 % interval of each"
+    f" ratio. `level`: no difference beyond {units.percent(MARGIN)}."
+)
+
+
+def costs(g: Group, problems: Sequence[str]) -> list[list[Comparison]]:
+    """Return for each backend with a by-hand twin its cost on each of `problems`."""
+    return [[g.compare(a, b, p) for p in problems] for a, b in g.twins]
+
+
+def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
+    """Return the cost of every mode; None where none raced beside its by-hand twin."""
+    problems = [p for some in g.workloads.values() for p in some]
+    grid = _table(g, problems, problems)._replace(note=NOTE, shown="in full")
+    told = Items([sentence for row in costs(g, problems) if (sentence := _sentence(g, row))], shown="in full")
+    ends = smallest_and_largest(g)._replace(shown="in short")
+    return Section("What autodiff costs", [grid, ends, *pictures, told], short=True) if g.twins else None
+
+
+def smallest_and_largest(g: Group) -> Table:
+    """Return the costs on the problems with the least and with the most work that a backend and its twin share."""
+    timed = {c.problem for row in costs(g, g.problems) for c in row if c.estimate}
+    problems = sorted(timed, key=lambda p: (g.work(p), p))[:: max(1, len(timed) - 1)]
+    which = ["smallest step", "largest step"][: len(problems)]
+    note = ", ".join(f"{what}: {units.code(p)}" for what, p in zip(which, problems, strict=True))
+    return _table(g, problems, which)._replace(note=f"{note}." if note else "")
+
+
+def _table(g: Group, problems: Sequence[str], headers: Sequence[str]) -> Table:
+    def cell(c: Comparison) -> Cell:
+        if c.estimate is not None:
+            return Ratio(c.estimate, verdict=c.verdict)
+        return empty(g, next((e for e in (c.a, c.b) if not g.samples(e, c.problem)), c.a), c.problem)
+
+    rows = [[Name(name(row[0].a)), *map(cell, row)] for row in costs(g, problems) if row]
+    return Table(f"Time with autodiff / by hand ({g.title})", ["backend", *headers], rows)
+
+
+def lead(g: Group) -> list[str]:
+    """Return where autodiff costs most, of all modes and of the compiled ones: two sentences at most."""
+    everything = [c for row in costs(g, g.problems) for c in row if c.estimate]
+    compiled = [c for c in everything if c.a.mode != "eager"]
+    told = [_most(g, everything, "Autodiff costs most in"), _most(g, compiled, "In compiled modes it costs most in")]
+    return [sentence for sentence in told if sentence]
+
+
+def _most(g: Group, some: Sequence[Comparison], opening: str) -> str:
+    """Return the largest cost with its lower end, by intervals that hold together for all that it was picked from."""
+    joint = [g.compare(c.a, c.b, c.problem, among=len(some)) for c in some]
+    slower = [c for c in joint if c.verdict == "slower"]
+    if not slower:
+        return (
+            f"{opening} no backend: none of {units.plural(len(joint), 'cell')} is slower than by hand." if joint else ""
+        )
+    most = max(slower, key=lambda c: c.value)
+    low = most.estimate.low if most.estimate else None
+    times, least = f"{units.number(most.value)} times the time by hand", units.number(low or most.value)
+    return f"{opening} {called(most.a)}: {times} on {units.code(most.problem)}, at least {least}."
+
+
+def _sentence(g: Group, row: Sequence[Comparison]) -> str:
+    """Return what autodiff costs one backend on the smallest and on the largest step; '' where it was not timed."""
+    timed = sorted((c for c in row if c.estimate), key=lambda c: g.work(c.problem))
+    who, many = called(row[0].a), units.plural(len(timed), "problem")
+    joint = {g.compare(c.a, c.b, c.problem, among=len(timed)).verdict for c in timed}
+    for verdict, meaning in (("level", "autodiff costs nothing"), ("faster", "autodiff is faster than by hand")):
+        if joint == {verdict}:
+            return f"{who}: {meaning}; {verdict} on {many}."
+    said = [f"{units.number(c.value)} times as long ({c.verdict})" for c in (*timed[:1], *timed[-1:])]
+    if len(timed) == 1:
+        return f"{who}: autodiff takes {said[0]} on {units.code(timed[0].problem)}."
+    return f"{who}: autodiff takes {said[0]} on the smallest step, {said[1]} on the largest." if timed else ""
