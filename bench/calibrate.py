@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from bench import clock
 from bench.console import progress
@@ -28,9 +27,17 @@ from bench.statistics import MARGIN, ratio, spread, verdict
 from bench.workers import cores
 
 BACKENDS = ("numpy", "torch-eager", "torch-compile", "jax-jit", "jax-scan")
-PROBLEMS = {"factorisation/iris": 200, "mlp/iris": 100, "factorisation/1000x100r10": 100}  # timed steps
-COPIES = 8  # copies of each backend in a race.  Two and two are compared, so that no process stands in two comparisons.
+PROBLEMS = {
+    "factorisation/iris": 200,
+    "mlp/iris": 100,
+    "factorisation/1000x100r10": 100,
+}  # timed steps: 2 % of them are whole steps
+COPIES = 8  # of each backend in a race; two and two are compared, so that no process stands in two comparisons
 SLOWED = (2, 5, 10)  # percent of more work; each slowed copy is compared with a copy of its own
+
+# Races that were run under other conditions do not add up.
+CONDITIONS = {"host": "machine", "code": "version of the code", "generations": "number of generations"}
+CONDITIONS |= {"rounds": "number of rounds", "warm_up_seconds": "warm-up", "margin": "margin"}
 
 
 def race(seed: int, say: Callable[[str], None]) -> Record:
@@ -100,22 +107,13 @@ def begun(results: Path) -> Calibration:
         trials=[Trial(backend, problem) for backend in BACKENDS for problem in PROBLEMS],
     )
     known = calibration.read(results) or new
-    if other := [what for what, value in _conditions(new).items() if _conditions(known)[what] != value]:
+    other = [what for field, what in CONDITIONS.items() if getattr(known, field) != getattr(new, field)]
+    if [(x.backend, x.problem) for x in known.trials] != [(x.backend, x.problem) for x in new.trials]:
+        other.append("choice of backends and problems")
+    if other:
         made = f"{results / calibration.FILE} was made with another {' and another '.join(other)}"
         raise UsageError(f"{made}; give --results another folder, or remove it to begin anew")
     return known
-
-
-def _conditions(of: Calibration) -> dict[str, Any]:
-    return {
-        "machine": of.host,
-        "version of the code": of.code,
-        "number of generations": of.generations,
-        "number of rounds": of.rounds,
-        "warm-up": of.warm_up_seconds,
-        "margin": of.margin,
-        "choice of backends and problems": [(trial.backend, trial.problem) for trial in of.trials],
-    }
 
 
 def summary(found: Calibration) -> list[str]:

@@ -18,7 +18,6 @@ class Resources(msgspec.Struct, frozen=True, order=True, forbid_unknown_fields=T
     @property
     def label(self) -> str:
         """Return what differs from one CPU thread, `cuda` or `2 threads`; '' for one CPU thread."""
-        told = [self.device if self.device != "cpu" else ""]
-        told += [f"{count} {what}" if count > 1 else "" for what, count in (("threads", self.threads),)]
-        told += [f"{self.processes} processes" if self.processes > 1 else ""]
-        return ", ".join(filter(None, told))
+        counts = {"threads": self.threads, "processes": self.processes}
+        more = [f"{count} {what}" for what, count in counts.items() if count > 1]
+        return ", ".join(more if self.device == "cpu" else [self.device, *more])

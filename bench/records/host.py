@@ -91,11 +91,8 @@ def _megahertz() -> list[float]:
 
 
 def _seconds_by_process() -> dict[int, float]:
-    found = {}
-    for process in psutil.process_iter(["cpu_times"]):
-        if times := process.info["cpu_times"]:
-            found[process.pid] = times.user + times.system
-    return found
+    told = {process.pid: process.info["cpu_times"] for process in psutil.process_iter(["cpu_times"])}
+    return {pid: times.user + times.system for pid, times in told.items() if times}
 
 
 def _times_stopped() -> int:

@@ -38,17 +38,10 @@ ALLOCATORS = {
     "kept": {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)},
 }
 
-STEERING = (
-    "COVERAGE_",
-    "GLIBC_TUNABLES",
-    "GOMP_",
-    "KMP_",
-    "LD_",
-    "MALLOC_",
-    "OMP_",
-    *(f"PYTHON{what}" for what in ("ASYNCIODEBUG", "DEVMODE", "HOME", "MALLOC", "OPTIMIZE", "PERFSUPPORT", "PROFILE")),
-    *(f"PYTHON{what}" for what in ("TRACEMALLOC", "_CPU_COUNT", "_GIL", "_JIT", "_PERF")),
-)  # how the names begin of variables that change how any process computes; libraries add their own
+# How the names begin of variables that change how any process computes; libraries add their own.
+OF_PYTHON = ("ASYNCIODEBUG", "DEVMODE", "HOME", "MALLOC", "OPTIMIZE", "PERFSUPPORT", "PROFILE", "TRACEMALLOC")
+STEERING: tuple[str, ...] = ("COVERAGE_", "GLIBC_TUNABLES", "GOMP_", "KMP_", "LD_", "MALLOC_", "OMP_")
+STEERING += tuple(f"PYTHON{what}" for what in (*OF_PYTHON, "_CPU_COUNT", "_GIL", "_JIT", "_PERF"))
 
 
 def environment(entrant: Entrant, cache: Path, layout: Layout) -> dict[str, str]:
