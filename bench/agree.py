@@ -9,7 +9,7 @@ from bench import session
 from bench.console import progress
 from bench.console.escape import escaped
 from bench.console.exit import ended
-from bench.plan.selection import Selection, add_options, with_twins
+from bench.plan.selection import Selection, add_options, there, with_twins
 from bench.records.schema import Cell, Record
 from bench.records.warnings import warnings
 from bench.report import sections, verdict
@@ -38,7 +38,7 @@ def _agree(options: argparse.Namespace) -> int:
     if options.conformance:
         problems, dtypes = problems or CONFORMANCE_PROBLEMS, dtypes or CONFORMANCE_DTYPES
     named = options.backend if options.no_by_hand else with_twins(options.backend)
-    selection = Selection(named, problems, options.device, dtypes=dtypes, deadline=options.deadline)
+    selection = Selection(named, problems, there(options.device), dtypes=dtypes, deadline=options.deadline)
     with progress.reporter() as say:
         record = session.agreement(selection, say, options.conformance)
     summary = verdict.agreement_summary(record)

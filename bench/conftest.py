@@ -16,7 +16,7 @@ from bench.errors import UsageError
 from bench.operations import OPERATIONS
 from bench.plan.entrants import entrants
 from bench.plan.resume import selection_of
-from bench.plan.selection import RESULTS, Selection, add_options, with_twins
+from bench.plan.selection import RESULTS, Selection, add_options, there, with_twins
 from bench.records.schema import Cell, Entrant, Record
 from bench.records.store import sole_writer
 from bench.records.warnings import warnings
@@ -109,7 +109,7 @@ def _selection(config: pytest.Config) -> Selection:
     selection = Selection(
         backends=option.backend if option.no_by_hand else with_twins(option.backend),
         problems=option.problem or (ladder(option.device or devices.available()) if option.sweep else []),
-        devices=option.device,
+        devices=there(option.device),
         threads=option.threads,
         dtypes=option.dtype,
         operations=["train"] if option.sweep else list(OPERATIONS),

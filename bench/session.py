@@ -35,6 +35,7 @@ from bench.records.store import save, sole_writer
 from bench.workers import cores
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
+from bench.workloads.files import described
 
 
 def run(
@@ -143,7 +144,8 @@ class Pipeline:
     def _prepare(self, generation: int, problem: Problem) -> list[Entrant]:
         record, asked = self.record, self.record.settings.operations[problem.name]
         of = f"{generation + 1} of {max(1, record.settings.generations)}"
-        self.say(f"generation {of}: {escaped(problem.name)}, {problem.dtype}")
+        read = f" ({told})" if (told := described(problem.name)) else ""
+        self.say(f"generation {of}: {escaped(problem.name + read)}, {problem.dtype}")
         entering = [e for e in record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)

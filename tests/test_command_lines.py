@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.devices import available
 from bench.records.store import save
 from tests.running import QUICK, ROOT, the_record
 from tests.sample_record import sample_record
@@ -188,11 +189,12 @@ def test_k_selects_what_races(raced):
     assert {s.operation for cell in record.cells for s in cell.samples} == {"loss"}
 
 
-def test_k_selects_the_devices_that_race(tmp_path: Path):
-    chosen = ("--backend", "numpy", "--backend", "jax-jit", "--device", "cuda", "--problem", QUICK)
-    done = race(tmp_path, *chosen, "-k", "loss and not cuda and not jax")
-    assert done.returncode == 0, done.stdout
-    assert {r.device for r in the_record(tmp_path).settings.resources} == {"cpu"}
+@pytest.mark.skipif("cuda" in available(), reason="this machine has a GPU")
+@pytest.mark.parametrize("command", [("-m", "pytest", ROOT / "bench", "--benchmark-only"), AGREE])
+def test_a_device_that_is_not_there_is_refused_at_once(tmp_path: Path, command):
+    done = run(tmp_path, *command, "--device", "cuda")
+    assert done.returncode == 2
+    assert "no driver on this machine tells of a cuda device; leave out --device cuda" in done.stderr
 
 
 def test_the_json_of_pytest_benchmark_holds_exactly_the_samples_of_the_record(raced):

@@ -90,6 +90,9 @@ def _faults(problem: Problem, computed: Computed) -> Iterator[str]:
         yield from _fault(f"loss {where}", point.losses["value_and_grad"], (), problem.dtype)
         yield from _faults_of_arrays(f"gradient {where}", point.grads, problem)
         yield from _fault(f"loss alone {where}", point.losses["loss"], (), problem.dtype)
+        for name, arrays in point.arrays.items():
+            if arrays:
+                yield from _faults_of_arrays(f"{name} {where}", arrays, problem)
     for what, losses in {"losses": computed.losses, "decoy losses": computed.decoy_losses}.items():
         yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
     for i, params in enumerate(computed.trained):

@@ -36,7 +36,7 @@ def distances(ours: Answers, truth: Answers) -> dict[str, float]:
         "trained params": _by_norm(ours.params, truth.params),
     }
     for name, arrays in ours.start.arrays.items():
-        if arrays and name != "value_and_grad":
+        if arrays and name != "value_and_grad" and name in truth.start.arrays:
             found[f"{name} at the start"] = _by_norm(arrays, truth.start.arrays[name])
             found[f"{name} of a decoy"] = _by_norm(ours.decoy.arrays[name], truth.decoy.arrays[name])
     return found

@@ -130,6 +130,14 @@ def default_backends(chosen_devices: Sequence[str], quick: bool) -> list[str]:
     return [name for name, mode in here.items() if not mode.on_request and (mode.quick or not quick)]
 
 
+def there(named: Sequence[str]) -> Sequence[str]:
+    """Return the named devices; UsageError for a known kind of device that this machine has not."""
+    for name in named:
+        if name in devices.DEVICES and name not in devices.available():
+            raise UsageError(f"no driver on this machine tells of a {name} device; leave out --device {name}")
+    return named
+
+
 def with_twins(named: Sequence[str]) -> list[str]:
     """Return the named backends, each followed by its by-hand twin: the two together show what autodiff costs."""
     found = [[name, backends.MODES[name].twin] if name in backends.MODES else [name] for name in named]

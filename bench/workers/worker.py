@@ -36,6 +36,8 @@ FEW_CALLS, FEW_CALLS_SECONDS = 4, 0.05
 
 LARGE = 2**25  # bytes moved by a step, above which memory in older cycles is collected, too; torch takes long for it
 
+IDLE_LOOKS, IDLE_SECONDS = 50, 0.005  # how often, and for how long, a process is watched until its threads have stopped
+
 QUEUED = 5  # calls of `train` that follow one another without being waited for, to measure what a device takes for one
 
 
@@ -52,6 +54,7 @@ class Worker:
 
     def load(self, ask: messages.Load) -> messages.Loaded:
         self.device, self.dtype = ask.resources.device, array_dtype(ask.dtype)
+        self._threads = ask.resources.threads
         seconds, made = clock.timed(lambda: backends.load(ask.backend, self.device, ask.dtype))
         self.backend = checked(made)
         pin_all_threads(self._cores)  # again, because a library may have started threads
@@ -129,7 +132,16 @@ class Worker:
             gc.collect()  # before the untimed calls, because collecting drives data out of the caches
             samples = {op: self._sample(op, given[op][-1], there[op]) for op in there}
             self._compiled += self._compilations() - compiled
+            self._fall_idle()
             return messages.Turned(samples)
+
+    def _fall_idle(self) -> None:
+        """Wait until the threads of a library have stopped: OpenBLAS's look for work for some 25 ms after a call."""
+        for _ in range(IDLE_LOOKS if self._threads > 1 else 0):
+            before = time.process_time()
+            time.sleep(IDLE_SECONDS)
+            if time.process_time() - before < 0.1 * IDLE_SECONDS:
+                return
 
     def _sample(self, operation: str, last: Arrays, there: list[Any]) -> messages.Sample:
         """Take a sample from all starts but the first; `last` is the last of them, as NumPy arrays."""

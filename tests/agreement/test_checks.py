@@ -215,3 +215,12 @@ def test_an_error_below_the_least_possible_is_infinitely_wrong():
     impossible = iris_end(lower_bound=16.0)
     assert impossible.error == np.inf
     assert "below the least possible" in impossible.what
+
+
+def test_another_operation_with_a_missing_key_fails_its_cell_and_ends_no_run():
+    of = tolerances("factorisation")
+    wrong = computed(faulty.Wrong(), of)
+    wrong.start.arrays["another"] = {"U": wrong.start.grads["U"]}
+    (form,) = checks.judge(of, wrong)
+    assert not form.passed
+    assert form.what.startswith("another at the start has the keys U instead of U, V")

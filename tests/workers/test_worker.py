@@ -146,3 +146,14 @@ def test_running_out_of_memory_is_told_though_another_error_was_raised_over_it()
 
     told = messages.unpack_answer(answer(capture, messages.Pilot(["train"])))
     assert told.status == "out of memory"
+
+
+@pytest.mark.parametrize(("threads", "looks"), [(1, 0), (2, 3)])
+def test_a_turn_ends_when_the_threads_of_a_library_have_stopped(worker: Worker, monkeypatch, threads: int, looks: int):
+    """Two threads compute on for two looks, and not in the third."""
+    spent, slept = iter([0.0, 0.01, 0.01, 0.02, 0.02, 0.02]), []
+    worker._threads = threads
+    monkeypatch.setattr(f"{Worker.__module__}.time.process_time", lambda: next(spent))
+    monkeypatch.setattr(f"{Worker.__module__}.time.sleep", slept.append)
+    worker._fall_idle()
+    assert len(slept) == looks
