@@ -54,13 +54,9 @@ def _by_element(ours: Arrays, truth: Arrays) -> float:
 
 def _losses(ours: Answers, truth: Answers) -> float:
     """Return the worst relative error of the single losses, of the problem and of the decoy."""
-    descent, decoy = truth.losses.max(), truth.decoy_losses.max()
-    points = [
-        (ours.start, truth.start, descent),
-        (ours.halfway, truth.halfway, descent),
-        (ours.decoy, truth.decoy, decoy),
-    ]
-    return max(_steps(a.losses[name], b.losses[name], most) for a, b, most in points for name in a.losses)
+    most, other = truth.losses.max(), truth.decoy_losses.max()
+    points = [(ours.start, truth.start, most), (ours.halfway, truth.halfway, most), (ours.decoy, truth.decoy, other)]
+    return max(_steps(a.losses[name], b.losses[name], largest) for a, b, largest in points for name in a.losses)
 
 
 def _steps(ours: Array, truth: Array, largest: float) -> float:

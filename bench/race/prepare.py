@@ -37,9 +37,7 @@ def prepare(
 
     `environment` has the variables a person had set: one of them may have switched a compiler off.
     """
-    failed: Failures = {}
-    loaded: dict[str, messages.Loaded] = {}
-    first_calls: dict[str, list[FirstCall]] = {}
+    failed, loaded, first_calls = Failures(), dict[str, messages.Loaded](), dict[str, list[FirstCall]]()
     for entrant in entrants:
         pool.start(entrant)
 

@@ -21,7 +21,7 @@ from bench.workers.process import Failed, Process
 
 T = TypeVar("T")
 Failures = dict[str, Failed]  # by the entrant's label
-Done = list[tuple[Entrant, T]]  # who did it, and what came of it
+Done = list[tuple[Entrant, T]]  # the entrant, and what came of its work
 
 
 class Pool:

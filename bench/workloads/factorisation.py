@@ -33,7 +33,7 @@ SWEEP_SIZES = (*SMALLER_SIZES, "50000x300r10", "4000x2000r64", "4096x4096r128", 
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")
 
 LARGE = 1024  # rows and columns beyond which no full singular value decomposition is made
-ROOM = 100  # so many times the squares of a matrix, or as much less, float32 must still hold
+ROOM = 100  # float32 must hold so many times the squares of a matrix, and so small a part of them
 
 _SIZE = re.compile(r"(\d{1,7})x(\d{1,7})r(\d{1,18})", re.ASCII)
 
