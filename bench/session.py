@@ -25,7 +25,7 @@ from bench.plan.new_record import new_record
 from bench.plan.resume import unfinished
 from bench.plan.selection import Selection
 from bench.problem import Problem
-from bench.race import machine_limits, sanity_checks
+from bench.race import machine_limits, refusals
 from bench.race.check import Checked, check
 from bench.race.prepare import Prepared, prepare
 from bench.race.rounds import Raced, Rounds
@@ -119,15 +119,17 @@ class Pipeline:
         record, watch = self.record, Watch(self.pool.cores.racing)
         earlier = next((r for r in record.races if (r.problem, r.dtype) == (problem.name, problem.dtype)), None)
         ready = self._prepare(generation, problem)
-        if earlier is None:
+        if earlier is None:  # answers are checked once a run, before the first race of the problem
             self._check(ready, problem)
         racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
         rounds = Rounds(self.pool, self._tolerances_of(problem), record.settings)
         self._add_raced(problem, rounds.race(generation, racing, earlier))
-        if last:  # before the race is saved, because a run that is killed must not be complete without its limits
-            good = [e for e in record.entrants if e.outcome.status == "ok" and not e.control]
-            raced = [e for e in good if e.dtype == problem.dtype]
-            record.limits += machine_limits.measure(self.pool, raced, record.limits)
+        if (
+            last
+        ):  # once a run, and before the race is saved: a run that is killed must not be complete without its limits
+            loaded = [e for e in record.entrants if e.outcome.status == "ok" and not e.control]
+            mine = [e for e in loaded if e.dtype == problem.dtype]
+            record.limits += machine_limits.measure(self.pool, mine, record.limits)
             self._refuse_impossible()
         record.host_states.append(watch.state(generation))
         self.save()
@@ -188,21 +190,25 @@ class Pipeline:
         for label, samples in raced.samples.items():
             self._cell(label, problem).samples += samples
         for label, transferred in raced.transferred.items():
-            for what in transferred.__struct_fields__:
+            for what in transferred.__struct_fields__:  # fields of a cell have the same names
                 if (found := getattr(transferred, what)) is not None:
                     getattr(self._cell(label, problem), what).append(found)
         self._add_failures(problem, raced.failed)
         self.record.races.append(raced.race)
         self.record.warnings += raced.warnings
         if gpu := self.record.host.gpu:
-            gpu.readings += [dict(reading) for device in DEVICES.values() if (reading := device.read())]  # still warm
+            there = [device for device in DEVICES.values() if device.describe()]
+            gpu.readings += [dict(reading) for device in there if (reading := device.read())]  # while it is still warm
 
     def _add_failures(self, problem: Problem, failures: Failures) -> None:
         for label, failure in failures.items():
             self._fail(self._cell(label, problem), failure)
 
     def _fail(self, cell: Cell, failure: Failed) -> None:
-        """Give the cell the failure's outcome; what was measured before it failed is no result."""
+        """Give the cell the failure's outcome; what was measured before it failed is no result.
+
+        A backend may say that it cannot run here, but not after its checks were passed: then it has failed.
+        """
         outcome, entrant = failure.outcome, self.record.entrant(cell.entrant, cell.dtype)
         if cell.outcome.status == "ok" and not outcome.failed:
             outcome = Outcome("failed", f"{outcome.status}, it said after every check was passed: {outcome.reason}")
@@ -212,7 +218,7 @@ class Pipeline:
 
     def _refuse_impossible(self) -> None:
         for entrant, cell in self._good_cells():
-            if reason := sanity_checks.too_fast(self.record, entrant, cell):
+            if reason := refusals.too_fast(self.record, entrant, cell):
                 self._fail(cell, Failed("failed", reason))
 
     def _judge_samples(self) -> None:
@@ -221,7 +227,7 @@ class Pipeline:
             if cell.cores_used and not cell.samples:
                 most = f"{max(cell.cores_used):.2g} of a core at the most"
                 cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
-            elif reason := sanity_checks.unsteady(cell):
+            elif reason := refusals.unsteady(cell):
                 cell.outcome = Outcome("unsteady", reason)
 
     # What the record says.

@@ -16,7 +16,7 @@ from bench import session
 from bench.devices import DEVICES, Probe
 from bench.plan import selection
 from bench.plan.selection import Selection
-from bench.race import sanity_checks
+from bench.race import refusals
 from bench.records.schema import Entrant, Record
 from bench.records.store import read
 from bench.workers import cores, messages
@@ -80,8 +80,8 @@ def without_processes() -> Iterator[None]:
     """Race in this process alone, which is ten times as fast; it cannot show who computes out of turn or is starved."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bench.workers.pool.Process", Here)
-        patch.setattr(sanity_checks, "MOST_IDLE_CPU_SHARE", math.inf)
-        patch.setattr(sanity_checks, "FEWEST_CORES_USED", 0.0)
+        patch.setattr(refusals, "MOST_IDLE_CPU_SHARE", math.inf)
+        patch.setattr(refusals, "FEWEST_CORES_USED", 0.0)
         patch.setattr(cores, "LOCK", OWN_LOCK)
         gc.collect()
         gc.freeze()  # or every turn looks through all that the tests have loaded
@@ -97,7 +97,7 @@ def raced(
     """Return the record of a short race, read back from the disk; none is starved where others use the core, too."""
     asked = {"devices": ["cpu"], "pace": "quick", "generations": 1} | selected
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sanity_checks, "FEWEST_CORES_USED", 0.0)
+        patch.setattr(refusals, "FEWEST_CORES_USED", 0.0)
         patch.setattr(cores, "LOCK", OWN_LOCK)
         made = session.run(Selection(list(names), list(problems), **asked), folder, lambda line: None)
     return read(folder / f"{made.id}.json")

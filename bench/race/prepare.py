@@ -7,7 +7,7 @@ from typing import Literal
 from bench.devices import DEVICES
 from bench.operations import OPERATIONS
 from bench.problem import Problem
-from bench.race import sanity_checks
+from bench.race import refusals
 from bench.records.schema import Entrant, FirstCall
 from bench.workers import messages
 from bench.workers.pool import Failures, Pool
@@ -66,7 +66,7 @@ def _first_calls(
 ) -> tuple[dict[str, float], bool]:
     """Return the seconds of each operation's first call, and whether its programs had been compiled before."""
     timed, mode = operations(pool, entrant, asked), _mode(pool, entrant)
-    cause = sanity_checks.steered(entrant, mode, environment)
+    cause = refusals.steered(entrant, mode, environment)
     try:
         prepared: messages.Prepared = pool.ask(entrant, messages.Prepare(pool.file(problem), timed))
     except Failed as failure:

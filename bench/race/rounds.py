@@ -13,7 +13,7 @@ from bench import clock
 from bench.agreement.checks import timed_call_agrees
 from bench.agreement.tolerances import Tolerances
 from bench.devices import DEVICES
-from bench.race import sanity_checks
+from bench.race import refusals
 from bench.race.prepare import operations
 from bench.records.host import Watch
 from bench.records.schema import Entrant, Race, Samples, Settings
@@ -84,7 +84,7 @@ class Rounds:
     def _end_those_that_broke_a_rule(self, tallied: Tallies, end: bool = True) -> None:
         """Fail the entrants that broke a rule; `end` their processes, which may be what took the others' core."""
         for entrant, tally in tallied:
-            if reason := sanity_checks.broken_rule(tally, entrant.resources):
+            if reason := refusals.broken_rule(tally, entrant.resources):
                 self.failed.setdefault(entrant.label, Failed("failed", reason))
                 if end:
                     self.pool.of(entrant).kill()
@@ -157,7 +157,7 @@ class Rounds:
                     memory = f"the device memory of {entrant.label} on {self.problem.name}"
                     warnings.append(f"{memory} is that of its whole process: {failure}")
             if not transferred.device_peak_bytes:
-                unused = sanity_checks.UNUSED_DEVICE.format(device=entrant.device)
+                unused = refusals.UNUSED_DEVICE.format(device=entrant.device)
                 self.failed[entrant.label] = Failed("failed", unused)
         return found, warnings
 
@@ -181,5 +181,5 @@ def starved(tallied: Tallies) -> dict[str, float]:
     return {
         entrant.label: tally.cores_used
         for entrant, tally in tallied
-        if DEVICES[entrant.device].is_the_cpu and tally.cores_used < sanity_checks.FEWEST_CORES_USED
+        if DEVICES[entrant.device].is_the_cpu and tally.cores_used < refusals.FEWEST_CORES_USED
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.race import sanity_checks
+from bench.race import refusals
 from bench.records.schema import Record
 from bench.workers.cores import usable_cores
 from tests.running import QUICK, found, raced, without_processes
@@ -32,8 +32,8 @@ def test_an_honest_worker_uses_one_core_in_its_turns_and_none_between(on_one_cor
     assert found(on_one_core, label) == ("ok", "")
     entrant, cell = on_one_core.entrant(label, "float32"), on_one_core.cell(label, QUICK, "float32")
     assert cell.samples
-    assert 0.2 < cell.cores_used[0] < sanity_checks.MOST_CORES_USED
-    assert entrant.idle_cpu_share[0] < sanity_checks.MOST_IDLE_CPU_SHARE
+    assert 0.2 < cell.cores_used[0] < refusals.MOST_CORES_USED
+    assert entrant.idle_cpu_share[0] < refusals.MOST_IDLE_CPU_SHARE
     assert entrant.busy_threads == [1]
     assert (entrant.resources.threads, entrant.cores) == (1, usable_cores()[-1:])
 
@@ -42,7 +42,7 @@ def test_a_backend_that_computes_out_of_turn_is_refused(on_one_core: Record):
     status, reason = found(on_one_core, RESTLESS)
     assert status == "failed"
     assert re.match(r"computed for \d+ % of the time in which others had their turn|used \d", reason)
-    assert on_one_core.entrant(RESTLESS, "float32").idle_cpu_share[0] > sanity_checks.MOST_IDLE_CPU_SHARE
+    assert on_one_core.entrant(RESTLESS, "float32").idle_cpu_share[0] > refusals.MOST_IDLE_CPU_SHARE
 
 
 KEEPERS = {

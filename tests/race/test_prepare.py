@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.operations import OPERATIONS
-from bench.race import prepare, sanity_checks
+from bench.race import prepare, refusals
 from bench.records.schema import Entrant
 from bench.resources import Resources
 from bench.workers import messages
@@ -113,4 +113,4 @@ def test_an_eager_mode_need_not_compile_and_a_backend_need_not_count(mode: str, 
 def test_a_compiled_mode_that_fails_names_the_variable_that_may_be_the_cause():
     found = prepared(loaded("compiled loop"), Failed("failed", "RuntimeError: no"), STEERING)
     assert found.failed["x"].outcome.reason == "RuntimeError: no; JAX_DISABLE_JIT=1 may be the cause, unset it"
-    assert sanity_checks.steered(ENTRANT, "eager", STEERING) == ""
+    assert refusals.steered(ENTRANT, "eager", STEERING) == ""

@@ -9,7 +9,7 @@ import pytest
 from bench.operations import OPERATIONS
 from bench.plan.new_record import new_record
 from bench.plan.selection import Selection
-from bench.race import rounds, sanity_checks
+from bench.race import refusals, rounds
 from bench.race.rounds import MOST_CALLS, Raced, Rounds
 from bench.records.schema import Entrant, Settings
 from bench.resources import Resources
@@ -180,7 +180,7 @@ def test_an_entrant_that_ends_in_its_turn_is_asked_no_more_and_the_others_go_on(
 
 
 def test_a_race_in_which_one_got_too_little_of_its_core_is_repeated_once_without_its_samples(monkeypatch):
-    monkeypatch.setattr(sanity_checks, "FEWEST_CORES_USED", 0.9)
+    monkeypatch.setattr(refusals, "FEWEST_CORES_USED", 0.9)
     monkeypatch.setattr(rounds.Watch, "cause", lambda watch: "something else ran")
     workers = Workers(wrong_for(B, messages.Tallied, messages.Tallied(0.5, 0.0, 1, 0, 0)))
     found = raced(workers)

@@ -82,7 +82,7 @@ def test_a_disturbance_that_passes_costs_one_repetition(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Rounds, "_rounds", measured)
     with without_processes():
-        monkeypatch.setattr("bench.race.sanity_checks.FEWEST_CORES_USED", 0.9)
+        monkeypatch.setattr("bench.race.refusals.FEWEST_CORES_USED", 0.9)
         record = raced(tmp_path, generations=3)
     assert [cell.outcome.status for cell in record.cells] == ["ok", "ok"]
     assert [s.generation for s in record.cells[0].samples] == [0, 1, 2]

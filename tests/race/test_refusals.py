@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bench.operations import OPERATIONS
-from bench.race import sanity_checks
+from bench.race import refusals
 from bench.records.schema import Record, Samples
 from bench.resources import Resources
 from bench.workers.messages import Tallied
@@ -20,13 +20,13 @@ def reason(operation: str, times_the_limit: float) -> str:
     flops = facts.flops * {"loss": 1 / 3, "value_and_grad": 1, "train": facts.timed_steps}[operation]
     rate = times_the_limit * record.limits[0].matmul_flops_per_second
     cell.samples = [Samples(generation=0, operation=operation, calls=1, nanoseconds=[round(1e9 * flops / rate)])]
-    return sanity_checks.too_fast(record, record.entrants[0], cell)
+    return refusals.too_fast(record, record.entrants[0], cell)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_an_operation_faster_than_its_arithmetic_is_refused(operation: str):
-    assert reason(operation, 1.01 * sanity_checks.FASTER_THAN_MEASURED).startswith(f"{operation} would be ")
-    assert reason(operation, 0.99 * sanity_checks.FASTER_THAN_MEASURED) == ""
+    assert reason(operation, 1.01 * refusals.FASTER_THAN_MEASURED).startswith(f"{operation} would be ")
+    assert reason(operation, 0.99 * refusals.FASTER_THAN_MEASURED) == ""
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -47,5 +47,5 @@ def test_each_rule_of_a_race_is_kept_or_named(threads: int, change: dict, rule: 
     changed = msgspec.structs.replace(tally, **change)
     if threads > 1 and "cores_used" in change:
         rule = ""
-    found = sanity_checks.broken_rule(changed, Resources(threads=threads))
+    found = refusals.broken_rule(changed, Resources(threads=threads))
     assert found.startswith(rule) if rule else found == ""
