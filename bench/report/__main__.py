@@ -11,7 +11,8 @@ from bench.errors import UsageError
 from bench.records import calibration, store
 from bench.records.calibration import Calibration
 from bench.records.schema import Record
-from bench.report import compare, markdown, run, sections, trust, verdict
+from bench.report import compare, markdown, run, sections, trust
+from bench.report import summary as of_record
 from bench.report.document import Items, Paths, Picture, Section
 from bench.report.findings import groups_of
 from bench.report.terminal import show
@@ -56,14 +57,23 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _main(options: argparse.Namespace) -> int:
     if options.record_b is not None:
         return _compare(options)
-    own = LOCAL if any(LOCAL.glob("*.json")) else PUBLISHED
-    path = options.record or (of_readme() if options.readme else store.newest(options.results or own, exit.warn))
+    path = options.record or (of_readme() if options.readme else _newest(options.results))
     record = store.read(path)
     if not options.markdown:
         return _report(path, record, options)
     with exit.printing():
         print(markdown.to_paste(record))
-    return verdict.exit_code(record)
+    return of_record.exit_code(record)
+
+
+def _newest(named: Path | None) -> Path:
+    """Return the newest complete record of the first folder that has one: the one that was named, one's own, the published."""
+    for folder in [named, LOCAL] if named else [LOCAL]:
+        try:
+            return store.newest(folder, exit.warn)
+        except UsageError:
+            continue
+    return store.newest(PUBLISHED, exit.warn)
 
 
 def of_readme() -> Path:
@@ -87,11 +97,11 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
 
     trials, warned = calibration_of(path), trust.warnings(record, groups_of(record))
     shown, title = sections.report(record, trials, draw), sections.title(record)
-    summary, code = verdict.summary(record), verdict.exit_code(record)
+    summary, code = of_record.summary(record), of_record.exit_code(record)
     folder = options.results or (PUBLISHED if options.readme else LOCAL)
     written = _write(folder / "report", title, record, shown, summary)
     if options.readme:
-        text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
+        text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trials))
         with store.writing(README.parent):
             store.write(README, text.encode())
     more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
@@ -109,7 +119,7 @@ def _write(to: Path, title: str, record: Record, shown: Sequence[Section], summa
     from bench.report.page import page
     from bench.report.pictures import dark
 
-    caveats, good = trust.caveats(record, groups_of(record)), verdict.exit_code(record) == exit.GOOD
+    caveats, good = trust.caveats(record, groups_of(record)), of_record.exit_code(record) == exit.GOOD
     whole = [section.visible(short=False) for section in shown]
     html = page(title, whole, facts=run.facts(record), caveats=caveats, summary=summary, good=good)
     files = {f"{to.name}.html": html, f"{to.name}.md": markdown.markdown(title, whole).encode()}

@@ -15,17 +15,19 @@ from bench.console.escape import escaped
 from bench.operations import OPERATIONS
 from bench.records.schema import Entrant, Record
 from bench.records.warnings import warnings as of_the_run
+from bench.report import summary as of_one
 from bench.report import trust, units
-from bench.report import verdict as verdicts
 from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Section, Status, Table, Text
 from bench.report.findings import Group, grouped, groups_of, name
 from bench.statistics import Estimate, Verdict, of_two_runs, per_call, verdict
 
+ENOUGH = 5
+"""Generations below which intervals that hold together for all cells are too wide to say anything."""
 TOO_WIDE = log(2)
 """Half-width of an interval, in logs, that says nothing: it holds half the time and twice the time."""
 NOTE = (
     "B / A is time in B over time in A, with 95 % intervals that hold together. No verdict is finer than either run's control."
-    " `train` is per step, other operations per call. A time is the geometric mean of its generations' medians."
+    " `train` is per step, other operations per call. A time is the geometric mean of its generations' medians. Below five generations nothing is compared."
 )
 
 
@@ -103,7 +105,8 @@ def _judged(c: Change, comparable: int) -> Change:
     """Compare one cell among all that are `comparable`."""
     single = of_two_runs(c.logs(c.after), c.logs(c.before))
     found = single.among(comparable) if single else None
-    if found is None or found.half_width is None or found.half_width > TOO_WIDE:
+    few = min(len(c.logs(g)) for g in (c.before, c.after)) < ENOUGH
+    if few or found is None or found.half_width is None or found.half_width > TOO_WIDE:
         return c._replace(status="too few generations")
     controls = [x for g in (c.before, c.after) if (x := g.control_ratio(c.problem, c.operation))]
     control = max(controls, key=lambda x: x.reach, default=None)
@@ -168,8 +171,8 @@ def summary(found: Sequence[Change]) -> str:
 
 def exit_code(b: Record, found: Sequence[Change], fail_on_regression: bool) -> int:
     """Return what B alone comes to; where that was asked for, 1 if a cell of both became slower, 3 if none was compared."""
-    codes = [verdicts.exit_code(b)]
+    codes = [of_one.exit_code(b)]
     if fail_on_regression:
         codes += [exit.REGRESSION] * any(c.verdict == "slower" for c in found)
         codes += [exit.FAILED] * (not any(c.estimate for c in found))
-    return verdicts.worst(codes)
+    return of_one.worst(codes)

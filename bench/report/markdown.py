@@ -4,12 +4,13 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 
+from bench.records.calibration import Calibration
 from bench.records.schema import Record
-from bench.report import answer, cost, run, units
+from bench.report import answer, cost, run, trust, units
 from bench.report.document import Cell, Document, Items, Name, Part, Picture, Ratio, Section, Table, Text
 from bench.report.findings import groups_of, name
+from bench.report.summary import summary
 from bench.report.terminal import prose
-from bench.report.verdict import summary
 
 LONGEST_CELL = 160
 
@@ -90,19 +91,19 @@ def to_paste(record: Record) -> str:
     return "\n".join([*lines, "", escaped(summary(record))])
 
 
-def for_readme(record: Record, sections: Sequence[Section], promises: Sequence[str]) -> dict[str, str]:
+def for_readme(record: Record, sections: Sequence[Section], trials: Calibration | str | None) -> dict[str, str]:
     """Return what stands between the markers of README, by the name of the marker."""
     g, (ways, costs) = groups_of(record)[0], sections[:2]
     left_out = ("all problems within", "mode", "line of code")
     compact = [table(t, left_out) for t in ways.parts if isinstance(t, Table)]
-    ends = cost.smallest_and_largest(g)
+    ends = cost.with_the_most(g, cost.smallest_and_largest(g))
     drawn = [[picture(p, "results/") for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
     advice = "\n".join(f"- {said(sentence)}" for sentence in answer.advice(g))
     return {
         "answer": "\n\n".join([" ".join(map(said, answer.lead(g))), *compact, advice, *drawn[0]]),
         "cost": "\n\n".join([" ".join(map(said, cost.lead(g))), table(ends), said(ends.note), *drawn[1]]),
         "record": f"Measured on {escaped(run.facts(record))}.",
-        "trust": "\n".join(f"- {said(sentence)}" for sentence in promises),
+        "trust": "\n".join(f"- {said(sentence)}" for sentence in trust.promise(g, trials)),
     }
 
 

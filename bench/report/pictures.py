@@ -26,10 +26,16 @@ OTHERS = ("#E69F00", "#56B4E9")
 CLASSES = {"setosa": ("#E69F00", "o"), "versicolor": ("#56B4E9", "s"), "virginica": ("#009E73", "^")}
 INK, LINE, GRID, PAPER = "#222222", "#999999", "#e5e5e5", "#ffffff"
 DARK = {INK: "#e6edf3", LINE: "#8b949e", GRID: "#30363d", PAPER: "#0d1117"}
+MARKERS = {"autograd": "X"}
+"""What differs from the marker of a mode, as two of one marker are lines of one picture."""
 DASHES = {"eager": "-", "compiled step": "--", "compiled loop": ":"}
 WIDTH = 415 / 96
 """Inches: two panels stand side by side in README."""
 MOST_PANELS = 8
+SMALLEST, GROWTH = 3.0, 5.0
+"""Points of a marker for the problem with the least work, and what it has more for the one with the most."""
+ASIDE = 1.12
+"""How far a line stands beside the next one, as a factor of work: some differ by less than a marker's height."""
 
 
 def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
@@ -38,8 +44,14 @@ def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
     several = [family for family in families(groups) if len(family) > 1]
     ends = [(f, p) for f in several for some in f[0].workloads.values() for p in dict.fromkeys([some[0], some[-1]])]
     drawn: dict[str, tuple[str, Iterator[Panel | None]]] = {
-        "answer": ("A row a way of writing the loop, a dot a problem.", (_answer(groups[0], *w) for w in work)),
-        "cost": ("With 95 % intervals; a dot a problem.", (_cost(groups[0], *w) for w in work)),
+        "answer": (
+            "A row a way of writing the loop, a dot a problem; the larger, the more work in a step.",
+            (_answer(groups[0], *w) for w in work),
+        ),
+        "cost": (
+            "With 95 % intervals; a dot a problem, moved sideways a little so that none hides another.",
+            (_cost(groups[0], *w) for w in work),
+        ),
         "size": ("A dot a problem; no step can be below the dashed grey line.", (_size(groups[0], *w) for w in work)),
         "threads": ("The smallest and the largest step of each model.", (_threads(*x) for x in ends[:MOST_PANELS])),
         "lab": ("The scatter plots of the lab report.", (_lab(g) for g in groups)),
@@ -61,7 +73,8 @@ def style(entrant: Entrant) -> dict[str, Any]:
     """Return colour by library, marker and dashes by mode, hollow where the gradient is by hand."""
     mode, library = backends.MODES.get(entrant.backend), backends.LIBRARIES.get(entrant.library)
     colour = library.colour if library else OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
-    look = {"color": colour, "marker": mode.marker if mode else "h", "linestyle": DASHES.get(entrant.mode, "-")}
+    marker = MARKERS.get(entrant.backend) or (mode.marker if mode else "h")
+    look = {"color": colour, "marker": marker, "linestyle": DASHES.get(entrant.mode, "-")}
     return look | {"markerfacecolor": PAPER if by_hand(entrant) else colour}
 
 
@@ -76,7 +89,7 @@ def _canvas(height: float, panels: int = 1) -> tuple[Figure, Any]:
 
 def _panel(figure: Figure, what: str, g: Group, where: str, title: str) -> Panel:
     """Return the drawing with the finding above it, and below it where it comes from."""
-    origin = textwrap.fill(escaped(run.facts(g.record)), 92, max_lines=3)
+    origin = textwrap.fill(escaped(run.facts(g.record, g.record.entrants if what == "threads" else g.entrants)), 92)
     figure.supxlabel(origin, x=0.01, ha="left", fontsize=5.5, color=INK)
     figure.suptitle(textwrap.fill(label(title, 150), 62), x=0.01, ha="left")
     buffer = io.StringIO()
@@ -94,17 +107,26 @@ def _answer(g: Group, workload: str, problems: list[str]) -> Panel | None:
     if not found or against is None:
         return None
     figure, (axes,) = _canvas(1.25 + 0.2 * len(rows))
-    ratios = [[x.value for p in problems if (x := g.ratio(w.entrant, against, p))] for w in rows]
-    for i, (w, values) in enumerate(zip(rows, ratios, strict=True)):
-        axes.plot(values, [-i] * len(values), **style(w.entrant) | {"linestyle": "none", "markersize": 6, "alpha": 0.8})
-    axes.axvline(1, color=INK, linewidth=1)
+    works = np.log([g.work(p) for p in answer.field(g)])
+    for i, w in enumerate(rows):
+        for problem in problems:
+            if ratio := g.ratio(w.entrant, against, problem):
+                share = (np.log(g.work(problem)) - works.min()) / (np.ptp(works) or 1)
+                look = style(w.entrant) | {"linestyle": "none", "markersize": SMALLEST + GROWTH * share, "alpha": 0.7}
+                axes.plot(ratio.value, -i, markeredgewidth=0, **look)
+    axes.axvline(1, color=INK, linewidth=1, zorder=1)
     axes.set_yticks([-i for i in range(len(rows))], [label(name(w.entrant)) for w in rows])
     axes.set_ylim(0.4 - len(rows), 0.6)
-    _ratio_axis(axes.xaxis, [x for values in ratios for x in values])
-    axes.set_xlabel(f"time / {label(name(against))} (left of 1 is faster)")
+    # The same for every workload, so that the panels can be compared.
+    _ratio_axis(axes.xaxis, [x.value for w in rows for p in answer.field(g) if (x := g.ratio(w.entrant, against, p))])
+    axes.set_xlabel(f"time / {label(name(against))}, log axis (left of 1 is faster)")
+    for text, size in {"small step": SMALLEST, "large step": SMALLEST + GROWTH}.items():
+        axes.plot([], [], linestyle="none", marker="o", markersize=size, color=LINE, label=text)
+    axes.legend(fontsize=6, loc="lower left", frameon=False)
     first = found[0].overall
-    said = "is the fastest way" if len(found) == 1 else "has the least time"
-    title = f"{workload}: {name(first.a)} {said}, {units.number(first.value)} times {name(against)}"
+    said = "is the fastest" if len(found) == 1 else "has the least time"
+    mean = " on average" if len(problems) > 1 else ""
+    title = f"{workload}: {name(first.a)} {said}{mean}, {units.number(first.value)} times {name(against)}"
     return _panel(figure, "answer", g, workload, title)
 
 
@@ -114,19 +136,19 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
         return None
     figure, (axes,) = _canvas(2.9)
     spans: list[float] = []
-    for row in rows:
+    for i, row in enumerate(rows):
         low, high = ([getattr(c.estimate, end) or c.value for c in row] for end in ("low", "high"))
         bars = np.abs([np.subtract(ends, [c.value for c in row]) for ends in (low, high)])
-        axes.errorbar([g.work(c.problem) for c in row], [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a))
+        works = [g.work(c.problem) * ASIDE ** (i - (len(rows) - 1) / 2) for c in row]
+        axes.errorbar(works, [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a) | {"markersize": 3.5})
         spans += [*low, *high]
     axes.axhline(1, color=INK, linewidth=1)
     _ratio_axis(axes.yaxis, spans)
     _finish(axes, [g.work(p) for p in problems], {row[0].a.label: (row[0].a, row[-1].value) for row in rows})
     axes.set_ylabel("time with autodiff / by hand")
-    eager = [row for row in rows if row[0].a.mode == "eager"]
-    ends = [[c.estimate.among(2 * len(eager)) for c in (row[0], row[-1]) if c.estimate] for row in eager]
-    falls = bool(ends) and all((small.low or 0) > (large.high or small.value) for small, large in ends)
-    finding = "autodiff costs eager modes less on larger steps" if falls else "autodiff cost by work of a step"
+    falls = cost.falls(cost.together(g, [row for row in rows if row[0].a.mode == "eager"]))
+    less = "autodiff costs eager modes less on larger steps than on the smallest"
+    finding = less if falls else "autodiff cost by work of a step"
     return _panel(figure, "cost", g, workload, f"{workload}: {finding}")
 
 

@@ -1,10 +1,11 @@
 """What was run, where, and how to run it again: data, environment, commands, method."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from bench.records.schema import Record
+from bench.records.schema import Entrant, Record
 from bench.report import units
 from bench.report.document import Cell, Count, Document, Name, Seconds, Section, Status, Table, Text
 from bench.report.findings import name
@@ -14,12 +15,11 @@ AGAIN = "Repeat one cell: `pytest bench/ --benchmark-only --backend BACKEND --pr
 ENTERED = "`import`: median seconds to import the library. `busy`: threads that took processor time in a race."
 
 
-def facts(record: Record) -> str:
-    """Return the machine, the resources, the versions of what raced, and the date on one line."""
-    given = dict.fromkeys(
-        [*(e.resources.label or "1 thread" for e in record.entrants), *(e.dtype for e in record.entrants)]
-    )
-    libraries = {e.library for e in record.entrants}
+def facts(record: Record, some: Sequence[Entrant] = ()) -> str:
+    """Return the machine, the resources and the versions of all or of `some` entrants, and the date on one line."""
+    raced = some or record.entrants
+    given = dict.fromkeys([*(e.resources.label or "1 thread" for e in raced), *(e.dtype for e in raced)])
+    libraries = {e.library for e in raced}
     gpu = f", {record.host.gpu.name}" if record.host.gpu else ""
     versions = [f"{lib} {version.partition('+')[0]}" for lib, version in record.versions.items() if lib in libraries]
     where = f"{record.host.cpu}, {units.plural(record.host.cores, 'core')}{gpu}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.records.calibration import Calibration
 from bench.records.schema import Record
-from bench.report import answer, conditions, cost, lab, run, times, trust, verdict
+from bench.report import answer, conditions, cost, lab, run, summary, times, trust
 from bench.report.document import Cell, Error, Items, Name, Picture, Section, Status, Table, Text
 from bench.report.findings import Group, families, groups_of, name
 
@@ -52,7 +52,7 @@ def _found(groups: Sequence[Group], draw: Draw) -> Iterator[Section | None]:
 
 
 def empty_cells(record: Record) -> Section | None:
-    why = verdict.reasons(record)
+    why = summary.reasons(record)
     return Section("Cells without numbers", [Items(why)], short=True) if why else None
 
 

@@ -165,11 +165,14 @@ def _tried(trial: Trial) -> str:
     return f"{who}: {'; '.join(found) or 'nothing tried'}."
 
 
-def promise(calibration: Calibration | str | None) -> list[str]:
-    """Return the harness's error rates over all that was tried, in a sentence; nothing where they are not known."""
-    if not isinstance(calibration, Calibration) or not calibration.races:
-        return []
-    false = [trial.false_verdicts for trial in calibration.trials]
-    noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
-    wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
-    return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
+def promise(g: Group, calibration: Calibration | str | None) -> list[str]:
+    """Return how often this version of the harness is wrong; where that is not known, how precise the record itself is."""
+    if isinstance(calibration, Calibration) and calibration.races and calibration.code == code_checksum():
+        false = [trial.false_verdicts for trial in calibration.trials]
+        noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
+        wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
+        return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
+    strays = [float(np.expm1(e.reach)) for _, o, e in controls(g) if OPERATIONS[o].takes_steps and e.error is not None]
+    told = f"In this run the control strays at most {units.percent(max(strays, default=0))} from 1 (the end of its interval)"
+    noise = f"half of the intervals are within +-{units.percent(half_width(g) or 0)}"
+    return [f"{told}; {noise}."] if strays else []
