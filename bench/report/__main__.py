@@ -1,4 +1,4 @@
-"""python -m bench.report [RECORD [RECORD_B]] [--results DIR] [--full] [--markdown] [--readme] [--force] [--fail-on-regression]"""
+"""python -m bench.report: what a record says, or how a second one differs from it."""
 
 import argparse
 import re
@@ -9,7 +9,6 @@ from pathlib import Path
 from bench.console import exit
 from bench.errors import UsageError
 from bench.records import calibration, store
-from bench.records.calibration import Calibration
 from bench.records.schema import Record
 from bench.report import compare, markdown, run, sections, trust
 from bench.report import summary as of_record
@@ -37,13 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    description = "What a record says, or how a second differs from it."
-    parser = argparse.ArgumentParser(prog="python -m bench.report", description=description, epilog=WHERE)
-    newest = "default: the newest complete one of DIR, or else of results/local/, or else of results/"
+    what = "What a record says, or how a second one differs from it."
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=what, epilog=WHERE)
+    newest = "default: the newest complete one of DIR; without --results that of results/local/, or else of results/"
     parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
-    where = "write the report to DIR (default: results/local/)"
-    parser.add_argument("--results", type=exit.folder, metavar="DIR", help=where)
+    parser.add_argument("--results", type=exit.folder, metavar="DIR", help="write to DIR (default: results/local/)")
     for flag, what in FLAGS.items():
         parser.add_argument(flag, action="store_true", help=what)
     options = parser.parse_args(arguments)
@@ -67,12 +65,12 @@ def _main(options: argparse.Namespace) -> int:
 
 
 def _newest(named: Path | None) -> Path:
-    """Return the newest complete record of the first folder that has one: the one that was named, one's own, the published."""
-    for folder in [named, LOCAL] if named else [LOCAL]:
-        try:
-            return store.newest(folder, exit.warn)
-        except UsageError:
-            continue
+    """Return the newest complete record of the named folder; without one the newest of one's own, or the published."""
+    try:
+        return store.newest(named or LOCAL, exit.warn)
+    except UsageError:
+        if named:
+            raise
     return store.newest(PUBLISHED, exit.warn)
 
 
@@ -83,7 +81,7 @@ def of_readme() -> Path:
     raise UsageError("README.md links no record; give RECORD")
 
 
-def calibration_of(path: Path) -> Calibration | str | None:
+def calibration_of(path: Path) -> trust.Trials:
     """Return what lies beside the record, or else the published one; where it cannot be read, a sentence that says so."""
     try:
         return calibration.read(path.parent) or calibration.read(PUBLISHED)

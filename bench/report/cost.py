@@ -10,9 +10,8 @@ from bench.report.times import empty
 from bench.statistics import MARGIN
 
 NOTE = (
-    "Autodiff cost is the time with autodiff over the time by hand, in the same library and mode. Below 1 autodiff is the"
-    " faster one. `autograd` is held against `numpy`, which is always by hand. In brackets the 95 % interval of each ratio."
-    f" `level`: the 90 % interval lies within {units.percent(MARGIN)} of 1."
+    "Autodiff cost: time with autodiff / by hand, same library and mode; below 1 autodiff is faster. For `autograd` by hand"
+    f" is `numpy`. In brackets the 95 % interval. `level`: the 90 % interval lies within {units.percent(MARGIN)} of 1."
 )
 
 
@@ -45,7 +44,7 @@ def with_the_most(g: Group, table: Table) -> Table:
     for row, joint in zip(table.rows, every, strict=True):
         most = max(joint, key=lambda c: c.value, default=None)
         rows.append([*row, *([Ratio(most.estimate), Name(most.problem)] if most else [Status("-")] * 2)])
-    note = f" `most` is picked from {sum(map(len, every))} costs, so its interval is wider than a single one."
+    note = f" `most`: picked from {sum(map(len, every))} costs, so with a wider interval."
     return table._replace(headers=[*table.headers, "most", "on"], rows=rows, note=table.note + note)
 
 
@@ -65,7 +64,7 @@ def by_hand(g: Group) -> str:
     """Return in which backends the gradient by hand is faster on every problem, and where most; '' where in none."""
     always = [row for row in together(g, costs(g, g.problems)) if row and {c.verdict for c in row} == {"slower"}]
     who, most = units.listed([called(row[0].a) for row in always]), ", most on the smallest step" * falls(always)
-    return f"By hand is faster than autodiff on every problem in {who}{most}." if always else ""
+    return f"The gradient by hand is faster than autodiff on every problem in {who}{most}." if always else ""
 
 
 def _table(g: Group, problems: Sequence[str], headers: Sequence[str]) -> Table:
@@ -93,9 +92,8 @@ def _most(joint: Sequence[Sequence[Comparison]], opening: str) -> str:
     if not slower:
         return f"{opening} no backend: none of {many} is slower than by hand." if any(joint) else ""
     most = max(slower, key=lambda c: c.value)
-    return (
-        f"{opening} {called(most.a)}: {units.number(most.value)} times the time by hand on {units.code(most.problem)}."
-    )
+    times = f"{units.number(most.value)} times the time by hand"
+    return f"{opening} {called(most.a)}: {times} on {units.code(most.problem)}."
 
 
 def _sentence(g: Group, row: Sequence[Comparison]) -> str:
