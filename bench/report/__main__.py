@@ -1,4 +1,4 @@
-"""python -m bench.report [RECORD [RECORD_B]] [--results DIR] [--full] [--markdown] [--readme] [--force] [--fail-on-regression]"""
+"""python -m bench.report: what a record says, or how a second one differs from it."""
 
 import argparse
 import re
@@ -9,9 +9,9 @@ from pathlib import Path
 from bench.console import exit
 from bench.errors import UsageError
 from bench.records import calibration, store
-from bench.records.calibration import Calibration
 from bench.records.schema import Record
-from bench.report import compare, markdown, run, sections, trust, verdict
+from bench.report import compare, markdown, run, sections, trust
+from bench.report import summary as of_record
 from bench.report.document import Items, Paths, Picture, Section
 from bench.report.findings import groups_of
 from bench.report.terminal import show
@@ -36,13 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    description = "What a record says, or how a second differs from it."
-    parser = argparse.ArgumentParser(prog="python -m bench.report", description=description, epilog=WHERE)
-    newest = "default: the newest complete one of DIR, or else of results/local/, or else of results/"
+    what = "What a record says, or how a second one differs from it."
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=what, epilog=WHERE)
+    newest = "default: the newest complete one of DIR; without --results that of results/local/, or else of results/"
     parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
-    where = "write the report to DIR (default: results/local/)"
-    parser.add_argument("--results", type=exit.folder, metavar="DIR", help=where)
+    parser.add_argument("--results", type=exit.folder, metavar="DIR", help="write to DIR (default: results/local/)")
     for flag, what in FLAGS.items():
         parser.add_argument(flag, action="store_true", help=what)
     options = parser.parse_args(arguments)
@@ -56,14 +55,23 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _main(options: argparse.Namespace) -> int:
     if options.record_b is not None:
         return _compare(options)
-    own = LOCAL if any(LOCAL.glob("*.json")) else PUBLISHED
-    path = options.record or (of_readme() if options.readme else store.newest(options.results or own, exit.warn))
+    path = options.record or (of_readme() if options.readme else _newest(options.results))
     record = store.read(path)
     if not options.markdown:
         return _report(path, record, options)
     with exit.printing():
         print(markdown.to_paste(record))
-    return verdict.exit_code(record)
+    return of_record.exit_code(record)
+
+
+def _newest(named: Path | None) -> Path:
+    """Return the newest complete record of the named folder; without one the newest of one's own, or the published."""
+    try:
+        return store.newest(named or LOCAL, exit.warn)
+    except UsageError:
+        if named:
+            raise
+    return store.newest(PUBLISHED, exit.warn)
 
 
 def of_readme() -> Path:
@@ -73,7 +81,7 @@ def of_readme() -> Path:
     raise UsageError("README.md links no record; give RECORD")
 
 
-def calibration_of(path: Path) -> Calibration | str | None:
+def calibration_of(path: Path) -> trust.Trials:
     """Return what lies beside the record, or else the published one; where it cannot be read, a sentence that says so."""
     try:
         return calibration.read(path.parent) or calibration.read(PUBLISHED)
@@ -87,11 +95,11 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
 
     trials, warned = calibration_of(path), trust.warnings(record, groups_of(record))
     shown, title = sections.report(record, trials, draw), sections.title(record)
-    summary, code = verdict.summary(record), verdict.exit_code(record)
+    summary, code = of_record.summary(record), of_record.exit_code(record)
     folder = options.results or (PUBLISHED if options.readme else LOCAL)
     written = _write(folder / "report", title, record, shown, summary)
     if options.readme:
-        text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trust.promise(trials)))
+        text = markdown.into(README.read_text(), markdown.for_readme(record, shown, trials))
         with store.writing(README.parent):
             store.write(README, text.encode())
     more = [f"and {len(warned) - MOST_WARNINGS} more, which --full shows"] * (len(warned) > MOST_WARNINGS)
@@ -109,7 +117,7 @@ def _write(to: Path, title: str, record: Record, shown: Sequence[Section], summa
     from bench.report.page import page
     from bench.report.pictures import dark
 
-    caveats, good = trust.caveats(record, groups_of(record)), verdict.exit_code(record) == exit.GOOD
+    caveats, good = trust.caveats(record, groups_of(record)), of_record.exit_code(record) == exit.GOOD
     whole = [section.visible(short=False) for section in shown]
     html = page(title, whole, facts=run.facts(record), caveats=caveats, summary=summary, good=good)
     files = {f"{to.name}.html": html, f"{to.name}.md": markdown.markdown(title, whole).encode()}

@@ -1,25 +1,22 @@
 """How should I write my descent loop?  The modes with autodiff, each beside NumPy."""
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import backends
 from bench.records.schema import Entrant
-from bench.report import times, units
-from bench.report.document import Cell, Count, Items, Name, Part, Range, Ratio, Seconds, Section, Status, Table, Text
-from bench.report.findings import Comparison, Group, by_hand, called, name, prototype
+from bench.report import cost, times, units
+from bench.report.document import Cell, Count, Items, Name, Part, Ratio, Seconds, Section, Status, Table
+from bench.report.findings import Comparison, Group, called, name, prototype
+from bench.statistics import Verdict
 
 SMALL, LARGE = 1e-4, 2e-3
 """Seconds of a step in NumPy: below the one most of it is overhead, above the other most of it is arithmetic."""
-PAYS = 1.2
-"""Autodiff cost from which writing a gradient by hand is worth a person's time.  A matter of taste."""
 
 
 class Way(NamedTuple):
-    """One way of writing the loop, on the problems on which it was timed.
-
-    `overall` is the geometric mean of its times over those of the base; its interval holds together with all other ways'.
-    """
+    """One way of writing the loop; `overall` is over its `problems`, with an interval that holds with the others'."""
 
     entrant: Entrant
     overall: Comparison
@@ -64,29 +61,33 @@ def section(g: Group, lead: Sequence[str], pictures: Sequence[Part] = ()) -> Sec
 
 
 def lead(g: Group) -> list[str]:
-    """Return which way is the fastest and how it stands against the base, in two sentences."""
+    """Return which way is the fastest on average, the range of single problems, and on how many it is what."""
     problems, against = field(g), base(g)
     found = rivals(g, problems)
     if not found or against is None:
         return []
     first, *others = found
-    times = f"{units.number(first.overall.value)} times the time of {called(against)}"
-    opening = f"{called(first.entrant)} is the fastest way to write the loop with autodiff: {times}."
+    times = f"{units.number(first.overall.value)} times {called(against)}'s"
+    average = f", on average over {len(problems)} problems" if len(problems) > 1 else ""
+    opening = f"{called(first.entrant)} is the fastest way to write the loop with autodiff{average}: {times} time."
     if others:
         alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
-        opening = f"{called(first.entrant)} has the least time per step, {times}; {alike} cannot be told from it."
-    each = [g.compare(first.entrant, against, p, len(problems)).verdict for p in problems]
-    many = units.plural(len(problems), "problem")
-    return [opening, f"It is faster than {called(against)} on {each.count('faster')} of {many}."]
+        opening = f"{called(first.entrant)} has the least time{average}: {times}; {alike} cannot be told from it."
+    each = [g.compare(first.entrant, against, p, len(problems)) for p in problems]
+    if len(each) == 1:
+        return [opening]
+    low, high = (units.number(end(c.value for c in each)) for end in (min, max))
+    counts = Counter(c.verdict for c in each)
+    tally = ", ".join(f"{v} on {counts[v]}" for v in get_args(Verdict) if counts[v])
+    mean = f"It is a geometric mean: single problems range from {low} to {high}, so look for one like yours."
+    return [opening, mean, f"By problem it is {tally}."]
 
 
 def _table(g: Group, found: Sequence[Way]) -> Table:
     time = f"time / {name(found[0].overall.b)}"
     headers = ["backend", time, "first call", "pays after", "all problems within", "mode", "line of code"]
-    note = (
-        f"Of a step, {time}: geometric mean over the problems, with 95 % intervals that hold together for all rows."
-        " `first call`: with cold caches. `pays after`: steps until it has paid for itself. Both: medians over the problems."
-    )
+    note = f"{time}: geometric mean over the problems, with 95 % intervals that hold together. `first call`: compiling"
+    note += " included. `pays after`: the steps that make up for it. Both: medians over the problems."
     return Table(f"Ways of writing the loop ({g.title})", headers, [_row(g, w) for w in found], note, wide=3)
 
 
@@ -95,51 +96,46 @@ def _row(g: Group, w: Way) -> list[Cell]:
     calls = [s for p in w.problems if (s := times.first_call(g, e, p)) is not None]
     pays = [s for p in w.problems if (s := times.pays_after(g, e, p)) is not None]
     steps: Cell = Count(times.lower_median(pays)) if pays else Status("ok")
+    paid = Cell("no compiling") if e.mode == "eager" else steps
     first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
     # The ends between which all problems lie, by intervals that hold together.
     found = [x for p in w.problems if (x := g.compare(e, against, p, len(w.problems)).estimate)]
     missing = f"({len(w.problems)} of {len(field(g))} problems)" if len(w.problems) < len(field(g)) else ""
     sure = "" if all(x.error is not None for x in found) else "without intervals"
-    span = Range((min(x.low or x.value for x in found), max(x.high or x.value for x in found)), missing or sure)
+    ends = min(x.low or x.value for x in found), max(x.high or x.value for x in found)
+    span = Cell(" to ".join(map(units.number, ends)), missing or sure)
     opening = [Name(name(e), prototype(e)), Ratio(w.overall.estimate, verdict=w.overall.verdict), first]
-    paid = Text("no compiling") if e.mode == "eager" else steps
-    return [*opening, paid, span, Text(e.mode), Name(mode.code if mode else "your own")]
+    return [*opening, paid, span, Cell(e.mode), Name(mode.code if mode else "your own")]
 
 
 def advice(g: Group) -> list[str]:
-    """Return up to three pieces of advice; one that the record does not support is absent."""
+    """Return up to four pieces of advice; one that the record does not support is absent."""
     if g.reference is None:
         return []
     seconds = {p: g.median(g.reference, p) or 0.0 for p in field(g)}
     small, large = [p for p, s in seconds.items() if s < SMALL], [p for p, s in seconds.items() if s > LARGE]
-    told = [
-        _best(g, small, f"Small steps (below {1e6 * SMALL:g} us in NumPy)"),
-        _best(g, large, f"Large steps (above {1e3 * LARGE:g} ms in NumPy)"),
-        _where_by_hand_pays(g, small),
-    ]
-    return [sentence for sentence in told if sentence]
+    between = [p for p in seconds if p not in (*small, *large)]
+    sizes = [(small, f"Small steps (below {1e6 * SMALL:g} us in NumPy)"), (between, "Between")]
+    sizes.append((large, f"Large steps (above {1e3 * LARGE:g} ms in NumPy)"))
+    return [sentence for sentence in [*(_best(g, *size) for size in sizes), cost.by_hand(g)] if sentence]
 
 
 def _best(g: Group, problems: Sequence[str], when: str) -> str:
     """Return what to use on these problems; '' where nothing was raced on all of them."""
-    found = rivals(g, problems) if problems else []
+    found = [w.overall for w in rivals(g, problems)] if problems else []
     if not found:
         return ""
-    first, against = found[0].overall, called(found[0].overall.b)
-    alike = units.listed([units.code(name(w.entrant)) for w in found[1:]], most=2)
-    choice = f"{called(first.a)} or {alike}" if alike else called(first.a)
-    if first.verdict == "faster":
-        return f"{when}: use {choice}, {units.number(first.value)} times {against}'s time."
+    first, against = found[0], called(found[0].b)
+    if len({g.compare(first.a, first.b, p, len(problems)).verdict for p in problems}) > 1:
+        return f"{when}: it depends on the problem; see the pictures."
     if first.verdict == "slower":
         return f"{when}: write the gradient by hand in {against}; every way with autodiff is slower."
+    mean = " on average" if len(problems) > 1 else ""
+    alike = [c for c in found if c.verdict == first.verdict]
+    each = [f"{called(c.a)} ({units.number(c.value)})" for c in alike]
+    each[0] = f"{called(first.a)} ({units.number(first.value)} times {against}'s time{mean})"
+    each = each if len(each) <= 3 else [*each[:2], f"{len(each) - 2} more"]
+    choice = " or ".join(filter(None, [", ".join(each[:-1]), each[-1]]))
+    if first.verdict == "faster":
+        return f"{when}: use {choice}."
     return f"{when}: no way with autodiff is faster than {against}; {choice} comes nearest ({first.verdict})."
-
-
-def _where_by_hand_pays(g: Group, problems: Sequence[str]) -> str:
-    pairs = [(a, b) for a, b in g.twins if problems and all(g.samples(e, p) for e in (a, b) for p in problems)]
-    costs = [g.compare(a, b, problems, len(pairs)) for a, b in pairs if not by_hand(a)]
-    paying = [c for c in costs if c.verdict == "slower" and c.value >= PAYS]
-    if not paying:
-        return ""
-    most, who = max(paying, key=lambda c: c.value), units.listed([units.code(name(c.a)) for c in paying])
-    return f"Writing the gradient by hand pays on small steps in {who}, most in {units.code(name(most.a))}."

@@ -1,7 +1,4 @@
-"""Two records, B against A: which cells became faster or slower.
-
-Generations of two runs are not pairs, so the interval is Welch's; those of all cells hold together (Bonferroni).
-"""
+"""Two records, B against A: Welch's intervals, as generations of two runs are no pairs, that hold together."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,17 +12,18 @@ from bench.console.escape import escaped
 from bench.operations import OPERATIONS
 from bench.records.schema import Entrant, Record
 from bench.records.warnings import warnings as of_the_run
+from bench.report import summary as of_one
 from bench.report import trust, units
-from bench.report import verdict as verdicts
-from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Section, Status, Table, Text
+from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Section, Status, Table
 from bench.report.findings import Group, grouped, groups_of, name
 from bench.statistics import Estimate, Verdict, of_two_runs, per_call, verdict
 
-TOO_WIDE = log(2)
-"""Half-width of an interval, in logs, that says nothing: it holds half the time and twice the time."""
+ENOUGH, TOO_WIDE = 5, log(2)
+"""Generations below which, and half-width in logs above which, an interval says nothing."""
 NOTE = (
     "B / A is time in B over time in A, with 95 % intervals that hold together. No verdict is finer than either run's control."
     " `train` is per step, other operations per call. A time is the geometric mean of its generations' medians."
+    f" Below {ENOUGH} generations nothing is compared."
 )
 
 
@@ -60,11 +58,7 @@ def differences(a: Record, b: Record) -> list[str]:
 
 
 def changes(a: Record, b: Record, judged: bool = True) -> list[Change]:
-    """Return every cell that either record has, in the order of B; without verdicts unless `judged`.
-
-    Compared are groups of one dtype and resources, by the allocators that both have, or else by the first of each.  An
-    entrant is the same when its backend is; the control is no cell of its own.
-    """
+    """Return every cell of either record, by dtype, resources and shared allocators; no verdicts unless `judged`."""
     both = [(x, x) for x in b.settings.allocators if x in a.settings.allocators]
     first = [r.entrants[0].allocator if r.entrants else "default" for r in (a, b)]
     found = []
@@ -103,7 +97,8 @@ def _judged(c: Change, comparable: int) -> Change:
     """Compare one cell among all that are `comparable`."""
     single = of_two_runs(c.logs(c.after), c.logs(c.before))
     found = single.among(comparable) if single else None
-    if found is None or found.half_width is None or found.half_width > TOO_WIDE:
+    few = min(len(c.logs(g)) for g in (c.before, c.after)) < ENOUGH
+    if few or found is None or found.half_width is None or found.half_width > TOO_WIDE:
         return c._replace(status="too few generations")
     controls = [x for g in (c.before, c.after) if (x := g.control_ratio(c.problem, c.operation))]
     control = max(controls, key=lambda x: x.reach, default=None)
@@ -118,9 +113,8 @@ def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:
     careful = {which: [*trust.caveats(r, groups_of(r)), *of_the_run(r)] for which, r in (("A", a), ("B", b))}
     lines = [*noticeable(found), *(f"{which}: {sentence}" for which, some in careful.items() for sentence in some)]
     runs = Table("What differs between the runs", ["what", "A", "B"], _runs(a, b))
-    decided = sorted(
-        (c for c in found if c.verdict in ("slower", "faster")), key=lambda c: -c.estimate.log if c.estimate else 0
-    )
+    decided = [c for c in found if c.verdict in ("slower", "faster")]
+    decided.sort(key=lambda c: -c.estimate.log if c.estimate else 0)
     changed = {f"{o}, the slowest first": some for o, some in grouped(decided, lambda c: c.operation).items()}
     every = grouped(found, lambda c: f"{c.problem}, {c.operation} ({c.after.title})")
     parts: list[Part] = [f"A is {a.id}, B is {b.id}. {told}", *[Items(lines)] * bool(lines), *[runs] * bool(runs.rows)]
@@ -138,7 +132,7 @@ def _runs(a: Record, b: Record) -> list[list[Cell]]:
         ours = {"commit": r.commit, "Python": r.host.python, "system": r.host.system}
         told.append(r.versions | ours | settings | r.environment)
     differ = [key for key in dict.fromkeys([*told[1], *told[0]]) if told[0].get(key) != told[1].get(key)]
-    return [[Text(key), *(Text(one.get(key, "none")) for one in told)] for key in differ]
+    return [[Cell(key), *(Cell(one.get(key, "none")) for one in told)] for key in differ]
 
 
 def noticeable(found: Sequence[Change]) -> list[str]:
@@ -168,8 +162,8 @@ def summary(found: Sequence[Change]) -> str:
 
 def exit_code(b: Record, found: Sequence[Change], fail_on_regression: bool) -> int:
     """Return what B alone comes to; where that was asked for, 1 if a cell of both became slower, 3 if none was compared."""
-    codes = [verdicts.exit_code(b)]
+    codes = [of_one.exit_code(b)]
     if fail_on_regression:
-        codes += [exit.REGRESSION] * any(c.verdict == "slower" for c in found)
-        codes += [exit.FAILED] * (not any(c.estimate for c in found))
-    return verdicts.worst(codes)
+        slower, none = any(c.verdict == "slower" for c in found), not any(c.estimate for c in found)
+        codes += [*[exit.REGRESSION] * slower, *[exit.FAILED] * none]
+    return of_one.worst(codes)

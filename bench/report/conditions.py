@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bench.records.schema import Entrant
 from bench.report import answer, units
-from bench.report.document import Cell, Count, Name, Part, Ratio, Seconds, Section, Share, Status, Table, Text
+from bench.report.document import Cell, Count, Name, Part, Ratio, Seconds, Section, Share, Status, Table
 from bench.report.findings import Group, families, name
 from bench.report.times import empty, limit
 from bench.statistics import ratio, verdict
@@ -21,7 +21,7 @@ def size(g: Group, pictures: Sequence[Part]) -> Section | None:
         if found := answer.rivals(g, [problem]):
             best, alike = found[0].overall, units.listed([name(w.entrant) for w in found[1:]])
             against = Ratio(best.estimate, verdict=best.verdict)
-            rows.append([Name(problem), Count(g.work(problem)), Name(name(best.a)), against, Text(alike or "-")])
+            rows.append([Name(problem), Count(g.work(problem)), Name(name(best.a)), against, Cell(alike or "-")])
     base = answer.base(g)
     headers = ["problem", "flops a step", "fastest", f"time / {name(base) if base else '-'}", "cannot be told from it"]
     table = Table(f"The fastest by size ({g.title})", headers, rows, "Intervals hold together for all ways of one row.")
@@ -32,9 +32,7 @@ def threads(groups: Sequence[Group], pictures: Sequence[Part]) -> Section | None
     """Return what more threads gain; None for a record of one thread count."""
     tables = [_by_threads(f, p) for f in families(groups) if len(f) > 1 for p in f[0].problems]
     cores = groups[0].record.host.cores if groups else 0
-    few = (
-        f" This machine has {units.plural(cores, 'core')}, which all else shares: its rows of 2 threads are indicative."
-    )
+    few = f" This machine has {units.plural(cores, 'core')}, which all else shares: rows of 2 threads are indicative."
     return Section("Threads", [THREADS + (few if cores <= 2 else ""), *tables, *pictures]) if tables else None
 
 
@@ -42,10 +40,8 @@ def _by_threads(family: Sequence[Group], problem: str) -> Table:
     first = family[0]
     entered = dict.fromkeys(e.backend for g in family for e in g.racers)
     rows = [_threads_row(first, g, e, problem) for b in entered for g in family if (e := g.named(b))]
-    note = (
-        f"`speed-up`: the time on {units.plural(first.resources.threads, 'thread')} over this time. `efficiency`: speed-up"
-        " over the factor of threads. `of the limit`: share of the rate at which as many threads multiply matrices here."
-    )
+    note = f"`speed-up`: the time on {units.plural(first.resources.threads, 'thread')} over this time. `efficiency`: speed-up"
+    note += " over the factor of threads. `of the limit`: share of the rate at which as many threads multiply matrices here."
     headers = ["backend", "threads", "a step", "speed-up", "efficiency", "of the limit"]
     return Table(f"{problem} by threads ({first.dtype}, {first.resources.device})", headers, rows, note)
 

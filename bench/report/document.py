@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from bench.report import units
-from bench.statistics import CONFIDENCE, NEVER, Verdict
+from bench.statistics import NEVER, Verdict
 
 SHADES = 8
 
@@ -31,10 +31,6 @@ class Cell:
     def key(self) -> float | None:
         """Return the number that the column is sorted by; None where there is none, which comes last."""
         return self.value if self.numeric else None
-
-
-class Text(Cell):
-    """Words."""
 
 
 class Name(Cell):
@@ -103,15 +99,8 @@ class Ratio(Cell):
         return self.value.value
 
 
-class Range(Cell):
-    """The two ends between which all of several ratios lie."""
-
-    form = staticmethod(lambda ends: " to ".join(map(units.number, ends)))
-
-
 Shown = Literal["everywhere", "in full", "folded", "in short"]
-"""`in full`: not in the short report of a terminal.  `folded`: the same, and behind a click on the page.  `in short`:
-there alone."""
+"""`in full`: not in a terminal's short report, `in short`: there alone; `folded`: in full, behind a click on the page."""
 
 
 class Items(NamedTuple):
@@ -176,10 +165,3 @@ class Section(NamedTuple):
         """Return the section with those of its parts that a short or a full report shows."""
         hidden = ("in full", "folded") if short else ("in short",)
         return self._replace(parts=[p for p in self.parts if getattr(p, "shown", "everywhere") not in hidden])
-
-
-def single_intervals(sections: Sequence[Section]) -> int:
-    """Return how many 95 % intervals the tables show that hold one by one, and not together with others."""
-    tables = [part for section in sections for part in section.parts if isinstance(part, Table)]
-    estimates = {c.value for table in tables for row in table.rows for c in row if isinstance(c, Ratio)}
-    return sum(e.error is not None and e.confidence == CONFIDENCE for e in estimates)

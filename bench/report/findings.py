@@ -15,8 +15,7 @@ from bench.statistics import Estimate, Verdict, log_ratios, of_logs, spread, ver
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
-INSTRUMENTS = ("backends.examples.", "backends.slowed")
-"""Outside backends that show something about the suite; nobody chooses between them."""
+INSTRUMENTS = ("backends.examples.", "backends.slowed")  # they show something about the suite; nobody chooses one
 
 
 class Comparison(NamedTuple):
@@ -35,11 +34,7 @@ class Comparison(NamedTuple):
 
 
 class Group:
-    """Compute what the record says of one dtype, resources and allocator.
-
-    `reference`, `control` and `original` (what the control is a copy of) are None where they did not enter; they may have
-    other resources where there is none with these.
-    """
+    """What the record says of one dtype, resources and allocator; its reference and control may have other resources."""
 
     def __init__(self, record: Record, dtype: str, resources: Resources, allocator: str) -> None:
         self.record, self.dtype, self.resources, self.allocator = record, dtype, resources, allocator

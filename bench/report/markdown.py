@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.records.schema import Record
-from bench.report import answer, cost, run, units
-from bench.report.document import Cell, Document, Items, Name, Part, Picture, Ratio, Section, Table, Text
+from bench.report import answer, cost, run, trust, units
+from bench.report.document import Cell, Document, Items, Name, Part, Picture, Ratio, Section, Table
 from bench.report.findings import groups_of, name
+from bench.report.summary import summary
 from bench.report.terminal import prose
-from bench.report.verdict import summary
 
 LONGEST_CELL = 160
 
@@ -86,23 +86,25 @@ def to_paste(record: Record) -> str:
         lines += map(said, [*answer.lead(g), *cost.lead(g)])
         if found := answer.ways(g, answer.field(g)):
             headers = [f"time / {name(found[0].overall.b)}", *(name(w.entrant) for w in found)]
-            lines += ["", table(Table("", headers, [[Text(g.title), *(Ratio(w.overall.estimate) for w in found)]]))]
+            lines += ["", table(Table("", headers, [[Cell(g.title), *(Ratio(w.overall.estimate) for w in found)]]))]
     return "\n".join([*lines, "", escaped(summary(record))])
 
 
-def for_readme(record: Record, sections: Sequence[Section], promises: Sequence[str]) -> dict[str, str]:
+def for_readme(record: Record, sections: Sequence[Section], trials: trust.Trials) -> dict[str, str]:
     """Return what stands between the markers of README, by the name of the marker."""
     g, (ways, costs) = groups_of(record)[0], sections[:2]
     left_out = ("all problems within", "mode", "line of code")
     compact = [table(t, left_out) for t in ways.parts if isinstance(t, Table)]
-    ends = cost.smallest_and_largest(g)
-    drawn = [[picture(p, "results/") for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
+    ends = cost.with_the_most(g, cost.smallest_and_largest(g))
+    pictures = [[p for p in section.parts if isinstance(p, Picture)] for section in (ways, costs)]
+    first = [p._replace(panels=p.panels[:1]) for p in pictures[1]]
+    drawn = [[picture(p, "results/") for p in some] for some in (pictures[0], first)]
     advice = "\n".join(f"- {said(sentence)}" for sentence in answer.advice(g))
     return {
         "answer": "\n\n".join([" ".join(map(said, answer.lead(g))), *compact, advice, *drawn[0]]),
         "cost": "\n\n".join([" ".join(map(said, cost.lead(g))), table(ends), said(ends.note), *drawn[1]]),
-        "record": f"Measured on {escaped(run.facts(record))}.",
-        "trust": "\n".join(f"- {said(sentence)}" for sentence in promises),
+        "record": f"Measured on {escaped(run.facts(record, g.entrants))}.",
+        "trust": "\n".join(f"- {said(sentence)}" for sentence in trust.promise(g, trials)),
     }
 
 

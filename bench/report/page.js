@@ -3,10 +3,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const headers = [...table.tHead.rows[0].cells];
   headers.forEach((header, column) => {
     const button = document.createElement("button");
-    button.append(...header.childNodes);
-    header.append(button);
-    const key = (row) => parseFloat(row.cells[column].dataset.key ?? "NaN");
-    const text = (row) => row.cells[column].textContent;
+    button.append(...header.childNodes); header.append(button);
+    const key = (row) => parseFloat(row.cells[column].dataset.key ?? "NaN"), text = (row) => row.cells[column].textContent;
     button.addEventListener("click", () => {
       const down = header.getAttribute("aria-sort") === "ascending";
       table.tBodies[0].append(...[...table.tBodies[0].rows].sort((a, b) => {

@@ -24,10 +24,7 @@ FRAME = Markup('<div class="region" role="region" tabindex="0" aria-label="{}">'
 
 
 def page(title: str, sections: Sequence[Section], **told: Any) -> bytes:
-    """Return the page; the same record gives the same bytes.
-
-    `told`: `facts`, `caveats` and `summary`, sentences; `good`, whether all is.
-    """
+    """Return the page, the same for the same record; `told` is `facts`, `caveats`, `summary`, and `good`: if all is."""
     folder = resources.files("bench.report")
     template, style, script = ((folder / f"page.{kind}").read_text() for kind in ("html.j2", "css", "js"))
     made = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_harmless)
@@ -70,8 +67,8 @@ def _attributes(table: Table, column: int, cell: Cell | None = None) -> Markup:
     """Return the classes of a cell, or of a header, the number that it is sorted by, and the reason of an empty one."""
     numbers = any(isinstance(row[column], Number) for row in table.rows)
     classes = ["number" if numbers else "", type(cell).__name__.lower() if cell else "", getattr(cell, "verdict", "")]
-    classes.append(f"shade-{cell.shade}" if isinstance(cell, Heat) else "")
     made = Markup('class="{}"').format(" ".join(filter(None, classes)))
+    made += Markup(' style="--shade: {}"').format(cell.shade) if isinstance(cell, Heat) else ""
     made += Markup(' data-key="{:.9g}"').format(min(cell.key, 1e300)) if cell and cell.key is not None else ""
     reason = prose(getattr(cell, "reason", ""))
     return made + (Markup(' title="{}"').format(reason) if reason else "")
@@ -87,11 +84,8 @@ def _svg(panel: Panel) -> Markup:
 
 def _rendered(document: Document) -> Markup:
     """Return a text of this project as HTML: headings below the section's, and no links, which are of its folder."""
-    parser, number = MarkdownIt("commonmark", {"html": False}).enable("table"), itertools.count(1)
-    opened = Markup("{}<table>")
-    rules = {"link_open": lambda *_: "", "link_close": lambda *_: "", "table_close": lambda *_: "</table></div>"}
-    rules["table_open"] = lambda *_: opened.format(FRAME.format(f"Table {next(number)} of {document.path}"))
-    for token, rule in rules.items():
-        parser.add_render_rule(token, rule)
-    body = parser.render(document.source).replace("<th></th>", "<td></td>")
+    number = itertools.count(1)
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(document.source)
+    body = re.sub(r"</?a\b[^>]*>", "", body).replace("<th></th>", "<td></td>").replace("</table>", "</table></div>")
+    body = re.sub("<table>", lambda _: FRAME.format(f"Table {next(number)} of {document.path}") + "<table>", body)
     return _own(re.sub(r"(</?h)(\d)>", lambda found: f"{found[1]}{min(6, int(found[2]) + 2)}>", body))

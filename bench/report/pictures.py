@@ -26,10 +26,12 @@ OTHERS = ("#E69F00", "#56B4E9")
 CLASSES = {"setosa": ("#E69F00", "o"), "versicolor": ("#56B4E9", "s"), "virginica": ("#009E73", "^")}
 INK, LINE, GRID, PAPER = "#222222", "#999999", "#e5e5e5", "#ffffff"
 DARK = {INK: "#e6edf3", LINE: "#8b949e", GRID: "#30363d", PAPER: "#0d1117"}
+MARKERS = {"autograd": "X"}  # not that of its mode, which is torch-eager's, too
 DASHES = {"eager": "-", "compiled step": "--", "compiled loop": ":"}
-WIDTH = 415 / 96
-"""Inches: two panels stand side by side in README."""
+WIDTH = 415 / 96  # inches: two panels stand side by side in README
 MOST_PANELS = 8
+SMALLEST, GROWTH = 3.5, 5.0  # points of the marker for the least work, and what that for the most has more
+ASIDE = 1.12  # how far a line stands beside the next one, as a factor of work: some are nearer than a marker is high
 
 
 def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
@@ -38,8 +40,8 @@ def draw(what: str, groups: Sequence[Group]) -> list[Picture]:
     several = [family for family in families(groups) if len(family) > 1]
     ends = [(f, p) for f in several for some in f[0].workloads.values() for p in dict.fromkeys([some[0], some[-1]])]
     drawn: dict[str, tuple[str, Iterator[Panel | None]]] = {
-        "answer": ("A row a way of writing the loop, a dot a problem.", (_answer(groups[0], *w) for w in work)),
-        "cost": ("With 95 % intervals; a dot a problem.", (_cost(groups[0], *w) for w in work)),
+        "answer": ("A dot a problem: the larger, the more work in a step.", (_answer(groups[0], *w) for w in work)),
+        "cost": ("With 95 % intervals; dots are moved sideways, to hide none.", (_cost(groups[0], *w) for w in work)),
         "size": ("A dot a problem; no step can be below the dashed grey line.", (_size(groups[0], *w) for w in work)),
         "threads": ("The smallest and the largest step of each model.", (_threads(*x) for x in ends[:MOST_PANELS])),
         "lab": ("The scatter plots of the lab report.", (_lab(g) for g in groups)),
@@ -61,7 +63,8 @@ def style(entrant: Entrant) -> dict[str, Any]:
     """Return colour by library, marker and dashes by mode, hollow where the gradient is by hand."""
     mode, library = backends.MODES.get(entrant.backend), backends.LIBRARIES.get(entrant.library)
     colour = library.colour if library else OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
-    look = {"color": colour, "marker": mode.marker if mode else "h", "linestyle": DASHES.get(entrant.mode, "-")}
+    marker = MARKERS.get(entrant.backend) or (mode.marker if mode else "h")
+    look = {"color": colour, "marker": marker, "linestyle": DASHES.get(entrant.mode, "-")}
     return look | {"markerfacecolor": PAPER if by_hand(entrant) else colour}
 
 
@@ -75,12 +78,11 @@ def _canvas(height: float, panels: int = 1) -> tuple[Figure, Any]:
 
 
 def _panel(figure: Figure, what: str, g: Group, where: str, title: str) -> Panel:
-    """Return the drawing with the finding above it, and below it where it comes from."""
-    origin = textwrap.fill(escaped(run.facts(g.record)), 92, max_lines=3)
+    """Return the drawing, the same bytes for the same record: the finding above it, and below it where it comes from."""
+    origin = textwrap.fill(escaped(run.facts(g.record, g.record.entrants if what == "threads" else g.entrants)), 92)
     figure.supxlabel(origin, x=0.01, ha="left", fontsize=5.5, color=INK)
     figure.suptitle(textwrap.fill(label(title, 150), 62), x=0.01, ha="left")
     buffer = io.StringIO()
-    # The same record gives the same bytes.
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     svg = re.sub(r"^.*?(?=<svg )|<!--.*?-->\s*", "", buffer.getvalue(), flags=re.DOTALL)
     named = ["report", what, where, "" if g.entrants[0] is g.record.entrants[0] else g.title]
@@ -94,17 +96,25 @@ def _answer(g: Group, workload: str, problems: list[str]) -> Panel | None:
     if not found or against is None:
         return None
     figure, (axes,) = _canvas(1.25 + 0.2 * len(rows))
-    ratios = [[x.value for p in problems if (x := g.ratio(w.entrant, against, p))] for w in rows]
-    for i, (w, values) in enumerate(zip(rows, ratios, strict=True)):
-        axes.plot(values, [-i] * len(values), **style(w.entrant) | {"linestyle": "none", "markersize": 6, "alpha": 0.8})
-    axes.axvline(1, color=INK, linewidth=1)
+    works = np.log([g.work(p) for p in answer.field(g)])
+    sizes = {p: SMALLEST + GROWTH * (np.log(g.work(p)) - works.min()) / (np.ptp(works) or 1) for p in problems}
+    ratios = [{p: x.value for p in answer.field(g) if (x := g.ratio(w.entrant, against, p))} for w in rows]
+    for i, (w, timed) in enumerate(zip(rows, ratios, strict=True)):
+        for problem in (p for p in problems if p in timed):
+            look = {"linestyle": "none", "markersize": sizes[problem], "alpha": 0.7, "markeredgewidth": 0}
+            axes.plot(timed[problem], -i, **style(w.entrant) | look)
+    axes.axvline(1, color=INK, linewidth=1, zorder=1)
     axes.set_yticks([-i for i in range(len(rows))], [label(name(w.entrant)) for w in rows])
     axes.set_ylim(0.4 - len(rows), 0.6)
-    _ratio_axis(axes.xaxis, [x for values in ratios for x in values])
-    axes.set_xlabel(f"time / {label(name(against))} (left of 1 is faster)")
+    _ratio_axis(axes.xaxis, [x for some in ratios for x in some.values()])  # of every workload: panels can be compared
+    axes.set_xlabel(f"time / {label(name(against))}, log axis (left of 1 is faster)")
+    for text, size in {"small step": SMALLEST, "large step": SMALLEST + GROWTH}.items():
+        axes.plot([], [], linestyle="none", marker="o", markersize=size, color=LINE, label=text)
+    axes.legend(fontsize=6, loc="best", frameon=False)
     first = found[0].overall
-    said = "is the fastest way" if len(found) == 1 else "has the least time"
-    title = f"{workload}: {name(first.a)} {said}, {units.number(first.value)} times {name(against)}"
+    said = "is the fastest" if len(found) == 1 else "has the least time"
+    mean = " on average" if len(problems) > 1 else ""
+    title = f"{workload}: {name(first.a)} {said}{mean}, {units.number(first.value)} times {name(against)}"
     return _panel(figure, "answer", g, workload, title)
 
 
@@ -114,19 +124,19 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
         return None
     figure, (axes,) = _canvas(2.9)
     spans: list[float] = []
-    for row in rows:
+    for i, row in enumerate(rows):
         low, high = ([getattr(c.estimate, end) or c.value for c in row] for end in ("low", "high"))
         bars = np.abs([np.subtract(ends, [c.value for c in row]) for ends in (low, high)])
-        axes.errorbar([g.work(c.problem) for c in row], [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a))
+        works = [g.work(c.problem) * ASIDE ** (i - (len(rows) - 1) / 2) for c in row]
+        axes.errorbar(works, [c.value for c in row], bars, elinewidth=0.8, **style(row[0].a) | {"markersize": 3.5})
         spans += [*low, *high]
     axes.axhline(1, color=INK, linewidth=1)
     _ratio_axis(axes.yaxis, spans)
     _finish(axes, [g.work(p) for p in problems], {row[0].a.label: (row[0].a, row[-1].value) for row in rows})
     axes.set_ylabel("time with autodiff / by hand")
-    eager = [row for row in rows if row[0].a.mode == "eager"]
-    ends = [[c.estimate.among(2 * len(eager)) for c in (row[0], row[-1]) if c.estimate] for row in eager]
-    falls = bool(ends) and all((small.low or 0) > (large.high or small.value) for small, large in ends)
-    finding = "autodiff costs eager modes less on larger steps" if falls else "autodiff cost by work of a step"
+    falls = cost.falls(cost.together(g, [row for row in rows if row[0].a.mode == "eager"]))
+    less = "autodiff costs eager modes less on larger steps than on the smallest"
+    finding = less if falls else "autodiff cost by work of a step"
     return _panel(figure, "cost", g, workload, f"{workload}: {finding}")
 
 
@@ -182,9 +192,8 @@ def _lines(lines: Mapping[str, tuple[Entrant, Mapping[float, float]]], works: Se
         axes.plot(list(found), list(found.values()), **style(e))
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,)))
-    axes.yaxis.set_major_formatter(EngFormatter("s"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    locator = LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,))
+    axes.yaxis.set(major_locator=locator, major_formatter=EngFormatter("s"), minor_locator=NullLocator())
     axes.set_ylabel("time of a step")
     _finish(axes, works, {who: (e, list(found.values())[-1]) for who, (e, found) in lines.items()})
     return figure, axes
@@ -194,11 +203,9 @@ def _finish(axes: Any, works: Sequence[float], tips: Mapping[str, tuple[Entrant,
     """Put the work of a step, or threads, below, and the name of each line at the right, in the order of their ends."""
     axes.set_xlabel("flops of a step" if works else "threads")
     if works:
-        axes.set_xscale("log")
-        axes.set_xlim(min(works) / 1.6, max(works) * 1.6)
-        axes.xaxis.set_major_locator(LogLocator(numticks=6))
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set(xscale="log", xlim=(min(works) / 1.6, max(works) * 1.6))
+        form = EngFormatter(sep="")
+        axes.xaxis.set(major_locator=LogLocator(numticks=6), major_formatter=form, minor_locator=NullLocator())
     room, placed = 0.075, -1.0
     bottom, top = (axes.transScale.transform((1, y))[1] for y in axes.get_ylim())
     for i, (e, y) in enumerate(sorted(tips.values(), key=lambda tip: tip[1])):
@@ -211,10 +218,8 @@ def _finish(axes: Any, works: Sequence[float], tips: Mapping[str, tuple[Entrant,
 def _ratio_axis(axis: Any, values: Sequence[float]) -> None:
     """Put a log axis around 1 on all values, with few ticks at numbers that a person reads."""
     low, high = min([0.9, *values]) / 1.1, max([1.1, *values]) * 1.1
-    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
-    getattr(axis.axes, f"set_{axis.axis_name}lim")(low, high)
+    axis.axes.set(**{f"{axis.axis_name}scale": "log", f"{axis.axis_name}lim": (low, high)})
     wide = [m * 10.0**d for d in range(-4, 6) for m in (1, 2, 5)]
     ticks = wide if high > 2.2 else [0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2]
-    axis.set_major_locator(FixedLocator([t for t in ticks if low <= t <= high]))
-    axis.set_major_formatter("{x:g}")
-    axis.set_minor_locator(NullLocator())
+    locator = FixedLocator([t for t in ticks if low <= t <= high])
+    axis.set(major_locator=locator, major_formatter="{x:g}", minor_locator=NullLocator())

@@ -1,12 +1,13 @@
 """What was run, where, and how to run it again: data, environment, commands, method."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from bench.records.schema import Record
+from bench.records.schema import Entrant, Record
 from bench.report import units
-from bench.report.document import Cell, Count, Document, Name, Seconds, Section, Status, Table, Text
+from bench.report.document import Cell, Count, Document, Name, Seconds, Section, Status, Table
 from bench.report.findings import name
 
 METHOD = Path(__file__).parents[2] / "docs" / "method.md"
@@ -14,12 +15,11 @@ AGAIN = "Repeat one cell: `pytest bench/ --benchmark-only --backend BACKEND --pr
 ENTERED = "`import`: median seconds to import the library. `busy`: threads that took processor time in a race."
 
 
-def facts(record: Record) -> str:
-    """Return the machine, the resources, the versions of what raced, and the date on one line."""
-    given = dict.fromkeys(
-        [*(e.resources.label or "1 thread" for e in record.entrants), *(e.dtype for e in record.entrants)]
-    )
-    libraries = {e.library for e in record.entrants}
+def facts(record: Record, some: Sequence[Entrant] = ()) -> str:
+    """Return the machine, the resources and the versions of all or of `some` entrants, and the date on one line."""
+    raced = some or record.entrants
+    given = dict.fromkeys([*(e.resources.label or "1 thread" for e in raced), *(e.dtype for e in raced)])
+    libraries = {e.library for e in raced}
     gpu = f", {record.host.gpu.name}" if record.host.gpu else ""
     versions = [f"{lib} {version.partition('+')[0]}" for lib, version in record.versions.items() if lib in libraries]
     where = f"{record.host.cpu}, {units.plural(record.host.cores, 'core')}{gpu}"
@@ -54,7 +54,7 @@ def _the_run(record: Record) -> Table:
     readings = host.gpu.readings if host.gpu else []
     for what in dict.fromkeys(key for reading in readings for key in reading):
         rows[f"GPU, {what}"] = _span([reading[what] for reading in readings if what in reading])
-    return Table("What was run", ["what", "value"], [[Text(what), Text(said)] for what, said in rows.items()])
+    return Table("What was run", ["what", "value"], [[Cell(what), Cell(said)] for what, said in rows.items()])
 
 
 def _span(values: list[float]) -> str:
@@ -66,7 +66,7 @@ def _data(record: Record) -> Table:
     rows: list[list[Cell]] = []
     for p in record.problems:
         shapes = ", ".join(f"{key} {'x'.join(map(str, shape))}" for key, shape in p.shapes.items())
-        told = [Text(said) for said in (units.number(p.learning_rate), shapes, p.checksum[:12])]
+        told = [Cell(said) for said in (units.number(p.learning_rate), shapes, p.checksum[:12])]
         rows.append([Name(p.name), Count(p.flops), Count(p.num_steps), Count(p.timed_steps), *told])
     headers = ["problem", "flops a step", "steps", "steps a call", "rate", "arrays", "checksum"]
     return Table("The problems", headers, rows)
@@ -78,9 +78,9 @@ def _entrants(record: Record) -> Table:
         # The harness computes with NumPy, too, and has it loaded before.
         known = e.import_seconds and e.library != "numpy"
         seconds: Cell = Seconds(float(np.median(e.import_seconds))) if known else Status("-")
-        busy = Text(_span(list(map(float, e.busy_threads))) if e.busy_threads else "-")
+        busy = Cell(_span(list(map(float, e.busy_threads))) if e.busy_threads else "-")
         versions = ", ".join(f"{library} {version}" for library, version in e.versions.items()) or "unknown"
         given = f"{e.dtype}, {e.resources.label or '1 thread'}"
-        rows.append([Name(name(e)), Text(e.mode or "unknown"), Text(given), seconds, busy, Text(versions)])
+        rows.append([Name(name(e)), Cell(e.mode or "unknown"), Cell(given), seconds, busy, Cell(versions)])
     headers = ["backend", "mode", "given", "import", "busy", "versions"]
     return Table("The backends as they entered", headers, rows, ENTERED)

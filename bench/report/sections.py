@@ -2,31 +2,24 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.records.calibration import Calibration
 from bench.records.schema import Record
-from bench.report import answer, conditions, cost, lab, run, times, trust, verdict
-from bench.report.document import Cell, Error, Items, Name, Picture, Section, Status, Table, Text
+from bench.report import answer, conditions, cost, lab, run, summary, times, trust
+from bench.report.document import Cell, Error, Items, Name, Picture, Section, Status, Table
 from bench.report.findings import Group, families, groups_of, name
 
-Draw = Callable[[str, Sequence[Group]], list[Picture]]
-"""(what, groups) -> pictures: `bench.report.pictures.draw`, which takes a second to import."""
-CHECKS = (
-    "Every check's error against the gradient by hand in float64, and its tolerance: a small multiple of what rounding alone"
-    " does to the reference."
-)
+Draw = Callable[[str, Sequence[Group]], list[Picture]]  # `bench.report.pictures.draw`, which takes long to import
+CHECKS = "Every check's error and tolerance: a small multiple of what rounding does to the reference, NumPy in float64."
 
 
 def title(record: Record) -> str:
     return f"Autodiff backends compared: {record.id}"
 
 
-def report(
-    record: Record, calibration: Calibration | str | None = None, draw: Draw = lambda what, groups: []
-) -> list[Section]:
+def report(record: Record, trials: trust.Trials = None, draw: Draw = lambda what, groups: []) -> list[Section]:
     """Return every section: first the answers, then the evidence, then the appendix."""
     groups = groups_of(record)
     shown = [section for section in (*_found(groups, draw), empty_cells(record)) if section]
-    shown.append(trust.section(record, groups, calibration, shown))
+    shown.append(trust.section(record, groups, trials, shown))
     labs = [s for g in groups if (s := lab.section(g, draw("lab", [g])))]
     return [*shown, *labs[:1], *run.method(), run.section(record)]
 
@@ -52,7 +45,7 @@ def _found(groups: Sequence[Group], draw: Draw) -> Iterator[Section | None]:
 
 
 def empty_cells(record: Record) -> Section | None:
-    why = verdict.reasons(record)
+    why = summary.reasons(record)
     return Section("Cells without numbers", [Items(why)], short=True) if why else None
 
 
@@ -65,7 +58,7 @@ def agreement(record: Record) -> list[Section]:
             checks = cell.checks if (cell := g.cell(e, problem)) else []
             for check in checks:
                 error = Status("not finite") if check.error is None else Error(check.error)
-                told = [Text(check.name), error, Error(check.tolerance), Text("pass" if check.passed else "FAIL")]
+                told = [Cell(check.name), error, Error(check.tolerance), Cell("pass" if check.passed else "FAIL")]
                 tables[problem].append([Name(name(e)), *told])
             tables[problem] += [] if checks else [[Name(name(e)), *[times.empty(g, e, problem)] * 4]]
         found.append(Section(f"Checks ({g.title})", [CHECKS, *(Table(p, headers, rows) for p, rows in tables.items())]))

@@ -6,8 +6,6 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-import tabulate
-
 from bench.console import exit
 from bench.console.escape import escaped
 from bench.report import units
@@ -75,16 +73,12 @@ def _table(table: Table) -> str:
         if len(groups[-1]) > 1 and sum(widths[j] + 2 for j in [*groups[-1], i]) - 2 > WIDTH:
             groups.append([0])
         groups[-1].append(i)
-    right = ["right" if any(isinstance(row[i], Number) for row in table.rows) else "left" for i in columns]
-    padding, tabulate.MIN_PADDING = tabulate.MIN_PADDING, 0  # headers are not padded
-    drawn = []
-    for some in groups:
-        cells, heads, sides = ([[line[i] for i in some] for line in lines] for lines in (rows, [headers], [right]))
-        alignment = sides[0] if cells else None
-        # Without number parsing, which would turn 3.10 into 3.1.
-        drawn.append(tabulate.tabulate(cells, heads[0], "simple", disable_numparse=True, colalign=alignment))
-    tabulate.MIN_PADDING = padding
-    return re.sub(r" +$", "", "\n\n".join(drawn), flags=re.MULTILINE)
+    sides = [">" if any(isinstance(row[i], Number) for row in table.rows) else "<" for i in columns]
+    lines = [headers, ["-" * width for width in widths], *rows]
+    drawn = [
+        "\n".join("  ".join(f"{x[i]:{sides[i]}{widths[i]}}" for i in some).rstrip() for x in lines) for some in groups
+    ]
+    return "\n\n".join(drawn)
 
 
 def show(title: str, sections: Sequence[Section], summary: str, code: int) -> None:

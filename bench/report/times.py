@@ -11,10 +11,7 @@ from bench.report.document import SHADES, Bytes, Cell, Count, Heat, Name, Ratio,
 from bench.report.findings import Group, name
 from bench.statistics import between_processes, break_even, generations_for, per_call
 
-FIRST_CALL = (
-    "The first call compiles, and imports nothing. The first time is with cold caches, the second with those that the"
-    " library keeps on disk. The first problem also pays what a library does once in a process."
-)
+FIRST_CALL = "With cold caches / with those kept on disk; no import. The first problem also pays what happens once."
 IN_FULL = (
     "`of the limit`: share of the machine's own rate of multiplying matrices. `between processes`: share of the variance"
     " that lies between generations of processes. `for +-1 %`: about how many generations such an interval takes."
@@ -95,10 +92,7 @@ def first_call(g: Group, entrant: Entrant, problem: str, cache: str = "cold") ->
 
 
 def pays_after(g: Group, entrant: Entrant, problem: str) -> float | None:
-    """Return the steps after which the cold first call has paid for itself against the reference; NEVER where it does not.
-
-    The lower median over the generations.  None for the reference itself, and where either was not timed.
-    """
+    """Return the steps that make up for the cold first call (lower median); None where that cannot be told."""
     call, steps = first_call(g, entrant, problem), g.steps(problem)
     if g.reference is None or entrant is g.reference or call is None:
         return None

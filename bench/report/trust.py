@@ -11,7 +11,7 @@ from bench.records.calibration import Calibration, Trial, code_checksum
 from bench.records.schema import Check, Record
 from bench.records.warnings import warnings as of_the_run
 from bench.report import answer, units
-from bench.report.document import Items, Name, Ratio, Section, Table, Text, single_intervals
+from bench.report.document import Cell, Items, Name, Ratio, Section, Table
 from bench.report.findings import Group, name
 from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 
@@ -19,6 +19,7 @@ from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
 STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
 FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
 """The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
+Trials = Calibration | str | None  # a calibration, or the sentence that says why there is none
 UNKNOWN = "The harness was not calibrated on this machine: `python -m bench.calibrate` does it."
 IDENTICAL = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these reach."
 
@@ -44,10 +45,7 @@ def generations(groups: Sequence[Group]) -> int:
 
 
 def checked(g: Group) -> list[tuple[float, str, Check]]:
-    """Return every check with where it was made and the share of its tolerance that the error uses up.
-
-    The share is infinite where no error is allowed, or none was found.
-    """
+    """Return every check, where it was made, and the share of its tolerance that it uses up."""
     found = []
     for e, p, cell in ((e, p, g.cell(e, p)) for p in g.problems for e in g.entrants):
         for c in cell.checks if cell else []:
@@ -76,13 +74,11 @@ def warnings(record: Record, groups: Sequence[Group]) -> list[str]:
     low, high = min(clocks), max(clocks)
     told = {
         f"The host took up to {units.percent(steal)} of the processor's time away (steal).": steal > STEAL_SHARE,
-        # As they get ready, the backends themselves keep every core busy.
         f"The load rose to {units.number(load)}: something else was running.": load > max(LOAD, record.host.cores),
         f"The clock moved between {low:.0f} and {high:.0f} MHz.": high > CLOCK_CHANGE * low,
     }
-    of_groups = [
-        f"{f'{g.title}: ' if len(groups) > 1 else ''}{warning}" for g in groups for warning in _of_the_group(g)
-    ]
+    several = len(groups) > 1
+    of_groups = [f"{f'{g.title}: ' if several else ''}{warning}" for g in groups for warning in _of_the_group(g)]
     return [*of_the_run(record), *(sentence for sentence, holds in told.items() if holds), *of_groups]
 
 
@@ -94,9 +90,8 @@ def _of_the_group(g: Group) -> list[str]:
     far = {p: units.percent(reach) for p, reach in reached.items() if reach > MARGIN}
     found += [f"The interval of the control on {p} reaches {reach} from 1." for p, reach in far.items()]
     cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
-    norms = [
-        (x, where) for x, where, c in checked(g) if c.name == "gradient at the start, by norm" and g.dtype == "tf32"
-    ]
+    norm = "gradient at the start, by norm" if g.dtype == "tf32" else "none"
+    norms = [(x, where) for x, where, c in checked(g) if c.name == norm]
     told = {
         "Not pinned to a core, so noisier": [e.label for e in cpu if not e.cores],
         "More threads were busy than were given": [e.label for e in cpu if max([0, *e.busy_threads]) > e.resources.threads],
@@ -106,22 +101,20 @@ def _of_the_group(g: Group) -> list[str]:
     return [*found, *(f"{what}: {units.listed(who)}." for what, who in told.items() if who)]
 
 
-def section(
-    record: Record, groups: Sequence[Group], calibration: Calibration | str | None, before: Sequence[Section]
-) -> Section:
+def section(record: Record, groups: Sequence[Group], trials: Trials, before: Sequence[Section]) -> Section:
     """Return the section on trust; it counts the single intervals in the sections `before`."""
     headers = ["problem", "operation", "control / original"]
-    rows = {g.title: [[Name(p), Text(o), Ratio(ratio)] for p, o, ratio in controls(g)] for g in groups}
+    rows = {g.title: [[Name(p), Cell(o), Ratio(ratio)] for p, o, ratio in controls(g)] for g in groups}
     titled = {f"The control against its original ({title})": some for title, some in rows.items() if some}
     tables = [Table(title, headers, some, IDENTICAL, shown="folded") for title, some in titled.items()]
-    single = single_intervals([*before, Section("", tables)])
-    expected = (
-        f"This report shows {single} single 95 % intervals. About {round((1 - CONFIDENCE) * single)} of them are expected"
-        " to miss the true value. Intervals that hold together miss less often."
-    )
+    shown = [*tables, *(part for section in before for part in section.parts if isinstance(part, Table))]
+    estimates = {c.value for table in shown for row in table.rows for c in row if isinstance(c, Ratio)}
+    single = sum(e.error is not None and e.confidence == CONFIDENCE for e in estimates)
+    some = f"About {round((1 - CONFIDENCE) * single)} of them are expected to miss the true value."
+    expected = f"This report shows {single} single 95 % intervals. {some}"
     warned = [f"Warning: {text}" for text in warnings(record, groups)] or ["No warning."]
     said = [*map(_of_the_checks, groups), *[expected] * bool(single)]
-    return Section("Checks and trust", [*said, Items(calibrated(calibration)), Items(warned), *tables])
+    return Section("Checks and trust", [*said, Items(calibrated(trials)), Items(warned), *tables])
 
 
 def _of_the_checks(g: Group) -> str:
@@ -137,7 +130,7 @@ def _of_the_checks(g: Group) -> str:
     return f"{g.title}: {said}{noise}"
 
 
-def calibrated(calibration: Calibration | str | None) -> list[str]:
+def calibrated(calibration: Trials) -> list[str]:
     """Return how often the harness is wrong, in sentences; a text says why that is not known."""
     if not isinstance(calibration, Calibration) or not calibration.races:
         return [calibration if isinstance(calibration, str) else UNKNOWN]
@@ -150,13 +143,10 @@ def calibrated(calibration: Calibration | str | None) -> list[str]:
 
 
 def _tried(trial: Trial) -> str:
-    rates = {
-        "intervals that miss": trial.missed,
-        "false verdicts": trial.false_verdicts,
-        "false `level`": trial.false_level,
-    }
+    rates = {"intervals that miss": trial.missed, "false verdicts": trial.false_verdicts}
+    rates |= {"false `level`": trial.false_level} | {f"{p} % slower, noticed": r for p, r in trial.detected.items()}
     found = []
-    for what, rate in {**rates, **{f"{p} % slower, noticed": rate for p, rate in trial.detected.items()}}.items():
+    for what, rate in rates.items():
         if rate.trials:
             low, high = map(units.percent, rate.interval())
             found.append(f"{what} {rate.times} of {rate.trials} [{low}, {high}]")
@@ -165,11 +155,13 @@ def _tried(trial: Trial) -> str:
     return f"{who}: {'; '.join(found) or 'nothing tried'}."
 
 
-def promise(calibration: Calibration | str | None) -> list[str]:
-    """Return the harness's error rates over all that was tried, in a sentence; nothing where they are not known."""
-    if not isinstance(calibration, Calibration) or not calibration.races:
-        return []
-    false = [trial.false_verdicts for trial in calibration.trials]
-    noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
-    wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
-    return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
+def promise(g: Group, calibration: Trials) -> list[str]:
+    """Return how often this version of the harness is wrong; where that is not known, how precise the record itself is."""
+    if isinstance(calibration, Calibration) and calibration.races and calibration.code == code_checksum():
+        false = [trial.false_verdicts for trial in calibration.trials]
+        noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
+        wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
+        return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
+    strays = [float(np.expm1(e.reach)) for _, o, e in controls(g) if OPERATIONS[o].takes_steps and e.error is not None]
+    told = f"Here the control strays at most {units.percent(max(strays, default=0))} from 1, to the end of its interval"
+    return [f"{told}; the median interval is +-{units.percent(half_width(g) or 0)}."] if strays else []

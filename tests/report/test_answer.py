@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from bench.records.schema import Record
 from bench.report import answer, cost
 from bench.report.document import Ratio, Section
 from bench.report.findings import groups_of
+from bench.report.units import number
 from bench.statistics import CONFIDENCE
 from tests.reported import FEW, IRIS, MLP, table, texts
 from tests.sample_record import fail, sample_record, step_seconds
@@ -45,9 +47,27 @@ def test_what_was_picked_has_intervals_that_hold_together(sample: Record, report
     rows = table(report, "Ways of writing the loop").rows
     assert {row[1].value.confidence for row in rows} == {1 - (1 - CONFIDENCE) / 6}
     (g,) = groups_of(sample)
-    (value, least) = re.findall(r"[\d.]+(?= times)|(?<=at least )[\d.]+\d", cost.lead(g)[0])
-    single = g.compare(*g.twins[0], IRIS).estimate
-    assert float(least) < single.low < float(value)
+    most = cost.with_the_most(g, cost.smallest_and_largest(g))
+    column = most.headers.index("most")
+    assert {row[column].value.confidence for row in most.rows} == {1 - (1 - CONFIDENCE) / (6 * len(g.problems))}
+    largest = max((row for row in most.rows), key=lambda row: row[column].key)
+    assert f"{largest[column].main} times the time by hand on `{largest[column + 1].value}`" in cost.lead(g)[0]
+
+
+def test_the_headline_says_that_it_is_an_average_how_far_problems_range_and_how_many_go_which_way():
+    record = sample_record(FEW, [IRIS, MLP, LARGE], slower={"jax-scan": 1.5, "torch-eager": 9.0})
+    (g,) = groups_of(record)
+    opening, mean, tally = answer.lead(g)
+    way = answer.rivals(g, g.problems)[0].entrant
+    each = sorted(
+        (g.compare(way, g.reference, p, 3).value, g.compare(way, g.reference, p, 3).verdict) for p in g.problems
+    )
+    assert "on average over 3 problems" in opening
+    assert f"range from {number(each[0][0])} to {number(each[-1][0])}, so" in mean
+    assert tally == "By problem it is faster on 2, slower on 1."
+    assert [verdict for _, verdict in each] == ["faster", "faster", "slower"]
+    (g,) = groups_of(sample_record(FEW, [IRIS]))
+    assert len(answer.lead(g)) == 1 and "average" not in answer.lead(g)[0]
 
 
 def test_one_that_misses_a_problem_says_so_and_leads_nothing():
@@ -62,14 +82,19 @@ def test_one_that_misses_a_problem_says_so_and_leads_nothing():
 
 def test_advice_is_of_small_and_of_large_steps_and_absent_without_them():
     (g,) = groups_of(sample_record(FEW, [IRIS, MLP, LARGE]))
-    small, large, by_hand = answer.advice(g)
-    assert small.startswith("Small steps") and "use `jax-scan`" in small
+    small, large = answer.advice(g)
+    assert re.search(r"^Small steps .*: use `jax-scan` \(0\.\d+ times `numpy`'s time on average\)\.$", small)
     assert large.startswith("Large steps")
-    assert by_hand.endswith("in `torch-eager`, most in `torch-eager`.")
     (g,) = groups_of(sample_record(FEW, [LARGE]))
     assert [sentence.split()[0] for sentence in answer.advice(g)] == ["Large"]
     (g,) = groups_of(sample_record(FEW, [IRIS, MLP]))
-    assert [sentence.split()[0] for sentence in answer.advice(g)] == ["Small", "Writing"]
+    assert [sentence.split()[0] for sentence in answer.advice(g)] == ["Small", "The"]
+    always = "The gradient by hand is faster than autodiff on every problem in `torch-eager`"
+    assert answer.advice(g)[1].startswith(always)
+    (g,) = groups_of(sample_record(FEW, [IRIS, "factorisation/1000x100r10"]))
+    assert answer.advice(g)[-1] == f"{always}, most on the smallest step."
+    (g,) = groups_of(sample_record(FEW, [IRIS, MLP, LARGE]))
+    assert always not in answer.advice(g), "by hand is not surely faster on the largest step"
     (g,) = groups_of(sample_record(FEW[1:], [IRIS, MLP]))
     assert answer.advice(g) == []
 
@@ -80,10 +105,28 @@ def test_where_every_way_with_autodiff_is_slower_numpy_is_advised():
     assert "write the gradient by hand in `numpy`" in answer.advice(g)[0]
 
 
+def test_advice_depends_on_the_problem_where_the_best_way_is_faster_on_one_and_slower_on_another():
+    between = ["factorisation/1000x100r10", "mlp/1000x100-64-10"]
+    record = sample_record(("numpy", "jax-scan"), between)
+    slow = record.cell("jax-scan", between[0], "float32")
+    slow.samples = [msgspec.structs.replace(s, nanoseconds=[3 * x for x in s.nanoseconds]) for s in slow.samples]
+    (g,) = groups_of(record)
+    assert answer.advice(g) == ["Between: it depends on the problem; see the pictures."]
+    (g,) = groups_of(sample_record(("numpy", "jax-scan"), between))
+    assert answer.advice(g)[0].startswith("Between: use `jax-scan` (0.8")
+
+
+def test_every_way_that_is_advised_has_its_own_number():
+    record = sample_record(("numpy", "jax-scan", "torch-scan"), [LARGE], slower={"numpy": 1.5}, noise=0.001)
+    (g,) = groups_of(record)
+    ratios = [number(w.overall.value) for w in answer.rivals(g, [LARGE])]
+    assert len(ratios) == 2 and all(f"({ratio}" in answer.advice(g)[0] for ratio in ratios)
+
+
 def test_ways_that_cannot_be_told_apart_are_both_named():
     record = sample_record(("numpy", "jax-scan", "torch-scan"), [IRIS], slower={"jax-scan": 6.5 / 3.6})
     (g,) = groups_of(record)
-    assert re.search(r"has the least time .*`(jax|torch)-scan` cannot be told from it", answer.lead(g)[0])
+    assert re.search(r"has the least time: .*`(jax|torch)-scan` cannot be told from it", answer.lead(g)[0])
 
 
 def test_autodiff_cost_is_its_time_over_the_time_by_hand(report: list[Section]):

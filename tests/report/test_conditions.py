@@ -1,5 +1,7 @@
 """The same code on more threads, by another allocator, at other sizes."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -49,6 +51,20 @@ def test_threads_have_a_picture_of_each_model():
     assert [panel.alt.split(":")[0] for panel in picture.panels] == [IRIS, MLP]
     assert all(" us" in panel.svg or "\u00b5s" in panel.svg for panel in picture.panels), "its axis has ticks"
     assert draw("threads", groups[:1]) == []
+
+
+def test_a_picture_of_one_count_says_no_other():
+    groups = groups_of(on_threads(sample_record(("numpy", "jax-scan"), [IRIS, MLP]), 2, gain=1.6))
+    (answer,), (threads,) = (draw(what, groups) for what in ("answer", "threads"))
+    assert "1 thread, float32" in answer.panels[0].svg
+    assert "1 thread, 2 threads, float32" in threads.panels[0].svg
+
+
+def test_the_answers_of_both_models_have_one_axis_and_say_what_the_size_of_a_marker_means():
+    groups = groups_of(sample_record(FEW, [IRIS, "factorisation/2000x1000r32", MLP]))
+    first, second = [re.findall(r">([\d.]+)</text>", p.svg) for p in draw("answer", groups)[0].panels]
+    assert first == second and len(first) >= 3
+    assert all(text in draw("answer", groups)[0].panels[0].svg for text in ("log axis", "small step", "large step"))
 
 
 def test_a_record_of_one_count_has_no_threads_section(report: list[Section]):

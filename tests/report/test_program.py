@@ -11,7 +11,7 @@ import pytest
 from bench.records.schema import Record
 from bench.records.store import save
 from bench.report import __main__ as program
-from bench.report import verdict
+from bench.report import summary
 from tests.reported import FEW, IRIS, MLP, PAIR, called, reported
 from tests.sample_record import fail, sample_record
 
@@ -43,7 +43,7 @@ def test_the_short_report_has_the_two_tables_the_warnings_and_the_whole_path_of_
         "the host was restarted",
         f"- {tmp_path}/out/report.html",
     ]
-    places = [printed.index(text) for text in [*told, verdict.summary(record)]]
+    places = [printed.index(text) for text in [*told, summary.summary(record)]]
     assert places == sorted(places)
 
 
@@ -77,6 +77,10 @@ def test_nothing_is_written_beside_a_record_or_over_what_git_tracks(tmp_path: Pa
     _, printed, _ = called(tmp_path / "results" / "a.json")
     assert sorted(p.name for p in (tmp_path / "results").iterdir()) == ["a.json", "local"]
     assert str(tmp_path / "results" / "local" / "report.html") in printed
+    unfinished = sample_record(PAIR, [IRIS])
+    unfinished.status = "unfinished"
+    save(unfinished, tmp_path / "results" / "local" / "z.json")
+    assert called()[0] == 0, "one's own is not complete, so the published one is shown"
     save(record, tmp_path / "results" / "local" / "b.json")
     assert "2024" in called()[1], "the newest of one's own"
     called(tmp_path / "results" / "a.json", "--results", tmp_path / "results")
@@ -97,12 +101,12 @@ def test_the_exit_code_is_of_the_worst_cell(statuses: tuple[str, ...], code: int
     record = sample_record(FEW, [IRIS])
     for backend, status in zip(FEW[1:], statuses, strict=False):
         fail(record, backend, status)
-    assert verdict.exit_code(record) == code
+    assert summary.exit_code(record) == code
 
 
 def test_a_run_in_which_nothing_ran_has_failed():
-    assert verdict.exit_code(fail(sample_record(["numpy"], control=False), "numpy", "skipped")) == 3
-    assert verdict.exit_code(sample_record([], [])) == 3
+    assert summary.exit_code(fail(sample_record(["numpy"], control=False), "numpy", "skipped")) == 3
+    assert summary.exit_code(sample_record([], [])) == 3
 
 
 def test_why_cells_are_empty_is_told_once_for_each_reason_failures_first():
@@ -111,18 +115,18 @@ def test_why_cells_are_empty_is_told_once_for_each_reason_failures_first():
     )
     fail(record, "torch-eager-by-hand", "crashed", "signal 11")
     record.entrants[1].last_output = "before\nSegmentation fault"
-    assert verdict.reasons(record) == [
+    assert summary.reasons(record) == [
         "torch-eager crashed on factorisation/iris and mlp/iris: signal 11; it last printed: Segmentation fault",
         "torch-eager-by-hand crashed on factorisation/iris and mlp/iris: signal 11",
         "jax-scan not on cpu on factorisation/iris and mlp/iris: no GPU",
     ]
-    assert verdict.summary(record) == f"{record.id}: 12 cells, 6 good, 4 crashed, 2 not on cpu; 0 warnings."
-    assert verdict.agreement_summary(record) == "6 cells of 12 agree, 4 crashed, 2 not on cpu."
+    assert summary.summary(record) == f"{record.id}: 12 cells, 6 good, 4 crashed, 2 not on cpu; 0 warnings."
+    assert summary.agreement_summary(record) == "6 cells of 12 agree, 4 crashed, 2 not on cpu."
 
 
 def test_a_line_of_progress_says_how_wide_intervals_are():
-    assert re.fullmatch(r"; intervals are \+-[\d.]+ % by now", verdict.progress(sample_record(FEW, [IRIS])))
-    assert verdict.progress(sample_record(FEW, [IRIS], generations=2)) == ""
+    assert re.fullmatch(r"; intervals are \+-[\d.]+ % by now", summary.progress(sample_record(FEW, [IRIS])))
+    assert summary.progress(sample_record(FEW, [IRIS], generations=2)) == ""
 
 
 def test_usage_that_cannot_be_is_one_sentence(tmp_path: Path):

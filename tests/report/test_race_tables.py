@@ -9,7 +9,7 @@ import pytest
 
 from bench.records.schema import Record
 from bench.records.store import newest, read
-from bench.report import terminal, verdict
+from bench.report import summary, terminal
 from tests.running import ROOT
 
 
@@ -57,6 +57,6 @@ def test_the_rows_and_the_races_own_lines_fit_eighty_columns(race: tuple[list[st
 
 def test_the_verdict_comes_last(race: tuple[list[str], Record, dict]):
     lines, record, _ = race
-    told = terminal.wrapped(verdict.summary(record)).splitlines()
+    told = terminal.wrapped(summary.summary(record)).splitlines()
     end = next(i for i, line in enumerate(lines) if line.startswith("=====") and " passed" in line)
     assert lines[end - len(told) : end] == told

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from bench.records import calibration
@@ -11,6 +12,7 @@ from bench.records.schema import Record
 from bench.report import sections, trust
 from bench.report.document import Section
 from bench.report.findings import groups_of
+from bench.report.units import percent
 from tests.reported import IRIS, PAIR, reported, sentences, table, tables
 from tests.sample_record import sample_record
 
@@ -98,11 +100,23 @@ def test_the_calibration_is_told_and_one_that_cannot_be_read_is_not(sample: Reco
     calibration.save(found, tmp_path)
     _, _, markdown = reported(sample_record(PAIR, [IRIS]), tmp_path)
     assert "false verdicts 2 of 40 [0.61 %, 16.9 %]; 5 % slower, noticed 19 of 20" in markdown
-    assert trust.promise(found) == [
+    (g,) = groups_of(sample)
+    assert "strays" in trust.promise(g, found)[0], "it is of another version of the code"
+    found.code = calibration.code_checksum()
+    assert trust.promise(g, found) == [
         "Identical code got a wrong verdict in 2 of 40 comparisons; 5 % more work was noticed in 19 of 20."
     ]
     (tmp_path / calibration.FILE).write_text("{")
     assert "error rates are not known" in reported(sample_record(PAIR, [IRIS]), tmp_path)[2]
+
+
+def test_without_a_calibration_the_control_and_the_width_of_the_intervals_speak_for_the_record():
+    (g,) = groups_of(sample_record(["numpy", "jax-scan"], [IRIS]))
+    reach = float(np.expm1(g.control_ratio(IRIS).reach))
+    width = g.ratio(g.named("jax-scan"), g.reference, IRIS).half_width
+    told = f"Here the control strays at most {percent(reach)} from 1, to the end of its interval; the median"
+    assert trust.promise(g, None) == [f"{told} interval is +-{percent(width)}."]
+    assert trust.promise(groups_of(sample_record(["numpy"], [IRIS], control=False))[0], None) == []
 
 
 def test_every_check_stands_beside_its_tolerance(sample: Record):
