@@ -12,7 +12,8 @@ from bench.console.exit import ended
 from bench.plan.selection import Selection, add_options, there, with_twins
 from bench.records.schema import Cell, Record
 from bench.records.warnings import warnings
-from bench.report import sections, verdict
+from bench.report import sections
+from bench.report import summary as summaries
 from bench.report.document import Items, Section
 from bench.report.terminal import show
 
@@ -41,11 +42,11 @@ def _agree(options: argparse.Namespace) -> int:
     selection = Selection(named, problems, there(options.device), dtypes=dtypes, deadline=options.deadline)
     with progress.reporter() as say:
         record = session.agreement(selection, say, options.conformance)
-    summary = verdict.agreement_summary(record)
+    summary = summaries.agreement_summary(record)
     told = [Section("Verdict", [summary])]
     told += [Section("Promises", [Items(conformance(record))])] if options.conformance else []
     told += [Section("Warnings", [Items(list(map(escaped, warnings(record))))])] if warnings(record) else []
-    code = verdict.exit_code(record)
+    code = summaries.exit_code(record)
     show("Do the backends agree?", [*told, *sections.agreement(record)], summary, code)
     return code
 

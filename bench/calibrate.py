@@ -20,7 +20,7 @@ from bench.records import calibration, host
 from bench.records.calibration import Calibration, Rate, Trial
 from bench.records.schema import Entrant, Record, Samples
 from bench.records.store import sole_writer
-from bench.report import verdict as verdicts
+from bench.report import summary as summaries
 from bench.resources import Resources
 from bench.session import Pipeline
 from bench.statistics import MARGIN, ratio, spread, verdict
@@ -76,7 +76,7 @@ def tally(record: Record, trial: Trial) -> None:
         found = ratio(samples(_copy(backend, i)), samples(_copy(backend, i + 1)))
         if found and found.low and found.high and found.half_width is not None:
             trial.missed.add(not found.low <= 1 <= found.high)
-            trial.false_verdicts.add(verdict(found, control) in ("faster", "slower"))
+            trial.false_summaries.add(verdict(found, control) in ("faster", "slower"))
             trial.half_widths.append(found.half_width)
     for i, percent in enumerate(SLOWED):
         found = ratio(samples(_slowed(backend, percent)), samples(_copy(backend, i)))
@@ -158,7 +158,7 @@ def _calibrate(options: argparse.Namespace) -> int:
     with printing():
         print("\n".join(summary(found)))
         print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
-    return verdicts.worst(codes)
+    return summaries.worst(codes)
 
 
 def _add_race(found: Calibration, results: Path, say: Callable[[str], None]) -> int:
@@ -170,7 +170,7 @@ def _add_race(found: Calibration, results: Path, say: Callable[[str], None]) -> 
     found.versions |= record.versions
     found.races, found.last = number, datetime.now(UTC).isoformat(timespec="seconds")
     calibration.save(found, results)
-    return verdicts.exit_code(record)
+    return summaries.exit_code(record)
 
 
 if __name__ == "__main__":

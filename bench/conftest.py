@@ -20,7 +20,7 @@ from bench.plan.selection import RESULTS, Selection, add_options, there, with_tw
 from bench.records.schema import Cell, Entrant, Record
 from bench.records.store import sole_writer
 from bench.records.warnings import warnings
-from bench.report import verdict
+from bench.report import summary
 from bench.report.terminal import wrapped
 from bench.workers import cores
 from bench.workloads import ladder
@@ -157,7 +157,7 @@ def record(request: pytest.FixtureRequest) -> Record:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), progress.reporter() as say:
         try:
-            found = session.run(config.stash[SELECTION], option.results, say, option.resume, verdict.progress)
+            found = session.run(config.stash[SELECTION], option.results, say, option.resume, summary.progress)
         except UsageError as error:
             pytest.exit(escaped(str(error)), returncode=USAGE)
         except Interrupted as interrupted:
@@ -187,7 +187,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         warn("nothing was selected, so nothing raced; give -k a part of a name that --collect-only lists")
         session.exitstatus = USAGE
     elif record is not None:
-        session.exitstatus = verdict.exit_code(record) or (status and FAILED)
+        session.exitstatus = summary.exit_code(record) or (status and FAILED)
 
 
 TABLES = (
@@ -204,7 +204,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     resumed = config.option.resume
     path = (resumed.parent if resumed else config.option.results) / f"{record.id}.json"
     raced = [TABLES] if any(cell.samples for cell in record.cells) else []
-    told = [*raced, *verdict.reasons(record), *map(escaped, warnings(record))]
-    told += [f"The record: {path.resolve()}", f"Its report: python -m bench.report {path}", verdict.summary(record)]
+    told = [*raced, *summary.reasons(record), *map(escaped, warnings(record))]
+    told += [f"The record: {path.resolve()}", f"Its report: python -m bench.report {path}", summary.summary(record)]
     for line in told:
         terminalreporter.write_line("\n" + wrapped(escaped(line)))

@@ -11,7 +11,7 @@ from bench.devices import DEVICES
 from bench.plan import new_record
 from bench.plan.selection import Selection
 from bench.records.schema import Record
-from bench.report import verdict
+from bench.report import summary
 from bench.session import agreement
 from tests.running import QUICK, found, raced, without_processes
 
@@ -96,7 +96,7 @@ def test_no_cell_that_failed_keeps_a_sample(at_once: Record, on_two_sizes: Recor
 
 def test_the_record_with_all_of_them_is_complete_and_its_exit_code_tells_of_wrong_answers(at_once: Record):
     assert at_once.status == "complete"
-    assert verdict.exit_code(at_once) == exit.DISAGREEMENT
+    assert summary.exit_code(at_once) == exit.DISAGREEMENT
 
 
 @pytest.mark.parametrize("name", ON_THE_LARGER)
@@ -152,7 +152,7 @@ def test_a_module_that_the_worker_cannot_find_has_failed(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     record = agreement(Selection(["mislaid:factory"], [QUICK], ["cpu"], operations=[]), lambda line: None)
     assert found(record, "mislaid:factory") == ("failed", "ModuleNotFoundError: No module named 'mislaid'")
-    assert verdict.exit_code(record) == exit.FAILED
+    assert summary.exit_code(record) == exit.FAILED
 
 
 def test_a_record_of_failures_is_plain_json(at_once: Record, tmp_path_factory: pytest.TempPathFactory):

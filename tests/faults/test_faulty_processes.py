@@ -9,7 +9,7 @@ import pytest
 
 from bench.console import exit
 from bench.records.schema import Entrant, Record
-from bench.report import verdict
+from bench.report import summary
 from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.pool import Pool
@@ -98,7 +98,7 @@ def test_the_honest_beside_them_are_ok_and_timed(race: Record, problem: str):
 
 def test_the_record_is_complete_and_its_exit_code_tells_of_failures(race: Record):
     assert race.status == "complete"
-    assert verdict.exit_code(race) == exit.FAILED
+    assert summary.exit_code(race) == exit.FAILED
 
 
 def test_the_last_output_is_kept_bounded_and_readable(race: Record):

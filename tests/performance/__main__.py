@@ -17,7 +17,7 @@ from bench.plan.resume import selection_of
 from bench.plan.selection import RESULTS, Selection
 from bench.records.schema import LEFT_OUT, Record
 from bench.records.store import read
-from bench.report import verdict as verdicts
+from bench.report import summary as summaries
 from bench.statistics import Estimate
 
 BARE = {
@@ -113,7 +113,7 @@ def _raced(options: argparse.Namespace) -> int:
         selection = _begun(options.resume)
         names = [name for name in selection.backends if name in BARE]
     with progress.reporter() as say:
-        record = session.run(selection, options.results, say, options.resume, verdicts.progress)
+        record = session.run(selection, options.results, say, options.resume, summaries.progress)
     found = lines(record, names)
     counts = Counter(said for _, said in found)
     with exit.printing():
@@ -121,7 +121,7 @@ def _raced(options: argparse.Namespace) -> int:
         print("\n".join(f"{line}  {said}" for line, said in found))
         print(f"{', '.join(f'{n} {word}' for word, n in counts.items())}, where {ALLOWED - 1:.0%} is allowed.")
     missed = counts["above"] + counts["no best loop"]
-    return exit.REGRESSION if missed else verdicts.exit_code(record)
+    return exit.REGRESSION if missed else summaries.exit_code(record)
 
 
 if __name__ == "__main__":
