@@ -76,7 +76,7 @@ def tally(record: Record, trial: Trial) -> None:
         found = ratio(samples(_copy(backend, i)), samples(_copy(backend, i + 1)))
         if found and found.low and found.high and found.half_width is not None:
             trial.missed.add(not found.low <= 1 <= found.high)
-            trial.false_summaries.add(verdict(found, control) in ("faster", "slower"))
+            trial.false_verdicts.add(verdict(found, control) in ("faster", "slower"))
             trial.half_widths.append(found.half_width)
     for i, percent in enumerate(SLOWED):
         found = ratio(samples(_slowed(backend, percent)), samples(_copy(backend, i)))
