@@ -23,21 +23,9 @@ class Way(NamedTuple):
     problems: Sequence[str]
 
 
-def base(g: Group) -> Entrant | None:
-    """Return what times are held against: NumPy by hand, or else the first backend that was timed."""
-    timed = (e for e in g.racers if any(g.samples(e, p) for p in g.problems))
-    return g.reference or next(timed, None)
-
-
-def field(g: Group) -> list[str]:
-    """Return the problems on which the base was timed."""
-    against = base(g)
-    return [p for p in g.problems if against and g.samples(against, p)]
-
-
 def ways(g: Group, problems: Sequence[str]) -> list[Way]:
     """Return the ways that were timed on any of `problems`, the fastest first; those that miss a problem come last."""
-    against = base(g)
+    against = g.base
     timed = {e.label: [p for p in problems if g.samples(e, p)] for e in g.modes if e is not against}
     entrants = [e for e in g.modes if timed.get(e.label)]
     found = [Way(e, g.compare(e, against, timed[e.label], len(entrants)), timed[e.label]) for e in entrants if against]
@@ -54,7 +42,7 @@ def rivals(g: Group, problems: Sequence[str]) -> list[Way]:
 
 def section(g: Group, lead: Sequence[str], pictures: Sequence[Part] = ()) -> Section:
     """Return what leads the report, the table, the advice and the chart."""
-    found, bullets = ways(g, field(g)), advice(g)
+    found, bullets = ways(g, g.field), advice(g)
     parts = [*lead, *([_table(g, found)] if found else []), *[Items(bullets)] * bool(bullets), *pictures]
     nothing = "No way with autodiff was timed beside another backend, so none is said to be faster."
     return Section("The answer: which way of writing the loop", parts or [nothing], short=True)
@@ -62,7 +50,7 @@ def section(g: Group, lead: Sequence[str], pictures: Sequence[Part] = ()) -> Sec
 
 def lead(g: Group) -> list[str]:
     """Return which way is the fastest on average, the range of single problems, and on how many it is what."""
-    problems, against = field(g), base(g)
+    problems, against = g.field, g.base
     found = rivals(g, problems)
     if not found or against is None:
         return []
@@ -100,7 +88,7 @@ def _row(g: Group, w: Way) -> list[Cell]:
     first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
     # The ends between which all problems lie, by intervals that hold together.
     found = [x for p in w.problems if (x := g.compare(e, against, p, len(w.problems)).estimate)]
-    missing = f"({len(w.problems)} of {len(field(g))} problems)" if len(w.problems) < len(field(g)) else ""
+    missing = f"({len(w.problems)} of {len(g.field)} problems)" if len(w.problems) < len(g.field) else ""
     sure = "" if all(x.error is not None for x in found) else "without intervals"
     ends = min(x.low or x.value for x in found), max(x.high or x.value for x in found)
     span = Cell(" to ".join(map(units.number, ends)), missing or sure)
@@ -112,7 +100,7 @@ def advice(g: Group) -> list[str]:
     """Return up to four pieces of advice; one that the record does not support is absent."""
     if g.reference is None:
         return []
-    seconds = {p: g.median(g.reference, p) or 0.0 for p in field(g)}
+    seconds = {p: g.median(g.reference, p) or 0.0 for p in g.field}
     small, large = [p for p, s in seconds.items() if s < SMALL], [p for p, s in seconds.items() if s > LARGE]
     between = [p for p in seconds if p not in (*small, *large)]
     sizes = [(small, f"Small steps (below {1e6 * SMALL:g} us in NumPy)"), (between, "Between")]

@@ -15,14 +15,14 @@ THREADS = "The same backend on more threads, each on a core of its own, in turns
 
 def size(g: Group, pictures: Sequence[Part]) -> Section | None:
     """Return which way is the fastest on the smallest and on the largest problem of each workload."""
-    timed = [[p for p in some if p in answer.field(g)] for some in g.workloads.values()]
+    timed = [[p for p in some if p in g.field] for some in g.workloads.values()]
     rows: list[list[Cell]] = []
     for problem in (p for some in timed for p in dict.fromkeys([*some[:1], *some[-1:]])):
         if found := answer.rivals(g, [problem]):
             best, alike = found[0].overall, units.listed([name(w.entrant) for w in found[1:]])
             against = Ratio(best.estimate, verdict=best.verdict)
             rows.append([Name(problem), Count(g.work(problem)), Name(name(best.a)), against, Cell(alike or "-")])
-    base = answer.base(g)
+    base = g.base
     headers = ["problem", "flops a step", "fastest", f"time / {name(base) if base else '-'}", "cannot be told from it"]
     table = Table(f"The fastest by size ({g.title})", headers, rows, "Intervals hold together for all ways of one row.")
     return Section("Size", [SIZE, table, *pictures]) if rows else None

@@ -52,6 +52,18 @@ class Group:
         self._ratios: dict[tuple[str, ...], Estimate | None] = {}
 
     @property
+    def base(self) -> Entrant | None:
+        """Return what times are held against: NumPy by hand, or else the first backend that was timed."""
+        timed = (e for e in self.racers if any(self.samples(e, p) for p in self.problems))
+        return self.reference or next(timed, None)
+
+    @property
+    def field(self) -> list[str]:
+        """Return the problems on which the base was timed."""
+        against = self.base
+        return [p for p in self.problems if against and self.samples(against, p)]
+
+    @property
     def title(self) -> str:
         """Return `float32, 1 thread`, and the allocator where several raced."""
         several = len({e.allocator for e in self.record.entrants}) > 1

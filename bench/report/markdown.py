@@ -84,7 +84,7 @@ def to_paste(record: Record) -> str:
     lines = [f"**{escaped(record.id)}**: {escaped(run.facts(record))}", ""]
     for g in groups_of(record)[:1]:
         lines += map(said, [*answer.lead(g), *cost.lead(g)])
-        if found := answer.ways(g, answer.field(g)):
+        if found := answer.ways(g, g.field):
             headers = [f"time / {name(found[0].overall.b)}", *(name(w.entrant) for w in found)]
             lines += ["", table(Table("", headers, [[Cell(g.title), *(Ratio(w.overall.estimate) for w in found)]]))]
     return "\n".join([*lines, "", escaped(summary(record))])

@@ -91,14 +91,14 @@ def _panel(figure: Figure, what: str, g: Group, where: str, title: str) -> Panel
 
 
 def _answer(g: Group, workload: str, problems: list[str]) -> Panel | None:
-    problems = [p for p in problems if p in answer.field(g)]
-    rows, found, against = answer.ways(g, answer.field(g)), answer.rivals(g, problems), answer.base(g)
+    problems = [p for p in problems if p in g.field]
+    rows, found, against = answer.ways(g, g.field), answer.rivals(g, problems), g.base
     if not found or against is None:
         return None
     figure, (axes,) = _canvas(1.25 + 0.2 * len(rows))
-    works = np.log([g.work(p) for p in answer.field(g)])
+    works = np.log([g.work(p) for p in g.field])
     sizes = {p: SMALLEST + GROWTH * (np.log(g.work(p)) - works.min()) / (np.ptp(works) or 1) for p in problems}
-    ratios = [{p: x.value for p in answer.field(g) if (x := g.ratio(w.entrant, against, p))} for w in rows]
+    ratios = [{p: x.value for p in g.field if (x := g.ratio(w.entrant, against, p))} for w in rows]
     for i, (w, timed) in enumerate(zip(rows, ratios, strict=True)):
         for problem in (p for p in problems if p in timed):
             look = {"linestyle": "none", "markersize": sizes[problem], "alpha": 0.7, "markeredgewidth": 0}
@@ -141,7 +141,7 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
 
 
 def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
-    against, works = answer.base(g), [g.work(p) for p in problems]
+    against, works = g.base, [g.work(p) for p in problems]
     entrants = [e for e in g.racers if e in g.modes or e is against]
     lines = {e.label: (e, {g.work(p): t for p in problems if (t := g.median(e, p))}) for e in entrants}
     lines = {who: line for who, line in lines.items() if line[1]}

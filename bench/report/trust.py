@@ -10,7 +10,7 @@ from bench.problem import epsilon
 from bench.records.calibration import Calibration, Trial, code_checksum
 from bench.records.schema import Check, Record
 from bench.records.warnings import warnings as of_the_run
-from bench.report import answer, units
+from bench.report import units
 from bench.report.document import Cell, Items, Name, Ratio, Section, Table
 from bench.report.findings import Group, name
 from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
@@ -32,7 +32,7 @@ def controls(g: Group) -> list[tuple[str, str, Estimate]]:
 
 def half_width(g: Group) -> float | None:
     """Return the median relative half-width of the intervals against the base; None without any."""
-    against = answer.base(g)
+    against = g.base
     found = [g.ratio(e, against, p) for p in g.problems for e in g.racers if against and e is not against]
     widths = [e.half_width for e in found if e is not None and e.half_width is not None]
     return float(np.median(widths)) if widths else None

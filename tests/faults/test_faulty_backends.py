@@ -40,7 +40,7 @@ AT_ONCE = {
     f"{CALLS}Swapped": ("disagrees", RETURNED.format("(dict, float32)")),
     f"{CALLS}Untold": ("disagrees", "train returned a NoneType; return the tuple (params, losses), in which params is"),
     f"{CALLS}Recompiling": ("failed", "programs inside timed turns; a timed call must not compile"),
-    f"{CALLS}NeverCompiling": ("failed", "its compiler is switched off: it compiled no program; switch it on"),
+    f"{CALLS}NeverCompiling": ("failed", "its compiler is switched off: it compiled no program"),
     f"{CALLS}UnsupportedInACall": ("failed", f"train {LATE} is made: not for factorisation, it found out in the call"),
     f"{CALLS}UnsupportedWhenTimed": ("failed", LATE),
     f"{CALLS}ForgetsItsLibrary": ("failed", "not installed, it said after every check was passed: No module named"),
