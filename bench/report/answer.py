@@ -64,10 +64,10 @@ def lead(g: Group) -> list[str]:
     each = [g.compare(first.entrant, against, p, len(problems)) for p in problems]
     if len(each) == 1:
         return [opening]
-    low, high = (units.number(end(c.value for c in each)) for end in (min, max))
     counts = Counter(c.verdict for c in each)
     tally = ", ".join(f"{v} on {counts[v]}" for v in get_args(Verdict) if counts[v])
-    mean = f"It is a geometric mean: single problems range from {low} to {high}, so look for one like yours."
+    tally = f"{each[0].verdict} on all" if len(counts) == 1 else tally
+    mean = f"It is a geometric mean: single problems range from {_span(each)}, so look for one like yours."
     return [opening, mean, f"By problem it is {tally}."]
 
 
@@ -86,14 +86,18 @@ def _row(g: Group, w: Way) -> list[Cell]:
     steps: Cell = Count(times.lower_median(pays)) if pays else Status("ok")
     paid = Cell("no compiling") if e.mode == "eager" else steps
     first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
-    # The ends between which all problems lie, by intervals that hold together.
-    found = [x for p in w.problems if (x := g.compare(e, against, p, len(w.problems)).estimate)]
+    each = [g.compare(e, against, p, len(w.problems)) for p in w.problems]
     missing = f"({len(w.problems)} of {len(g.field)} problems)" if len(w.problems) < len(g.field) else ""
-    sure = "" if all(x.error is not None for x in found) else "without intervals"
-    ends = min(x.low or x.value for x in found), max(x.high or x.value for x in found)
-    span = Cell(" to ".join(map(units.number, ends)), missing or sure)
+    sure = "" if all(c.estimate and c.estimate.error is not None for c in each) else "without intervals"
+    span = Cell(_span(each), missing or sure)
     opening = [Name(name(e), prototype(e)), Ratio(w.overall.estimate, verdict=w.overall.verdict), first]
     return [*opening, paid, span, Cell(e.mode), Name(mode.code if mode else "your own")]
+
+
+def _span(each: Sequence[Comparison]) -> str:
+    """Return `0.19 to 1.38`, the ends between which all lie, by intervals that hold together."""
+    found = [(x.low or x.value, x.high or x.value) for c in each if (x := c.estimate)]
+    return f"{units.number(min(low for low, _ in found))} to {units.number(max(high for _, high in found))}"
 
 
 def advice(g: Group) -> list[str]:

@@ -18,7 +18,7 @@ from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Secti
 from bench.report.findings import Group, grouped, groups_of, name
 from bench.statistics import Estimate, Verdict, of_two_runs, per_call, verdict
 
-ENOUGH, TOO_WIDE = 5, log(2)
+FEW, ENOUGH, TOO_WIDE = "too few generations", 5, log(2)
 """Generations below which, and half-width in logs above which, an interval says nothing."""
 NOTE = (
     "B / A is time in B over time in A, with 95 % intervals that hold together. No verdict is finer than either run's control."
@@ -99,7 +99,7 @@ def _judged(c: Change, comparable: int) -> Change:
     found = single.among(comparable) if single else None
     few = min(len(c.logs(g)) for g in (c.before, c.after)) < ENOUGH
     if few or found is None or found.half_width is None or found.half_width > TOO_WIDE:
-        return c._replace(status="too few generations")
+        return c._replace(status=FEW)
     controls = [x for g in (c.before, c.after) if (x := g.control_ratio(c.problem, c.operation))]
     control = max(controls, key=lambda x: x.reach, default=None)
     noticeable = float(np.expm1(max(found.half_width, control.reach if control else 0.0)))
@@ -136,11 +136,12 @@ def _runs(a: Record, b: Record) -> list[list[Cell]]:
 
 
 def noticeable(found: Sequence[Change]) -> list[str]:
-    """Return how small a slowdown could have been noticed; empty where nothing was compared."""
+    """Return how small a slowdown could have been noticed, or what a comparison takes where nothing was compared."""
     sizes = [c.noticeable for c in found if c.estimate]
     half, every = units.percent(float(np.median(sizes or [0]))), units.percent(max(sizes, default=0))
     told = f"A slowdown of {half} would have been noticed in half of the cells, one of {every} in every cell."
-    return [told] if sizes else []
+    few = [f"A comparison takes {ENOUGH} generations in both runs, more than `--quick` has."]
+    return [told] if sizes else few * any(c.status == FEW for c in found)
 
 
 def _table(title: str, some: Sequence[Change]) -> Table:

@@ -6,7 +6,7 @@ from bench.records.schema import Entrant
 from bench.report import answer, units
 from bench.report.document import Cell, Count, Name, Part, Ratio, Seconds, Section, Share, Status, Table
 from bench.report.findings import Group, families, name
-from bench.report.times import empty, limit
+from bench.report.times import limit
 from bench.statistics import ratio, verdict
 
 SIZE = "The smallest and the largest step of each model. The pictures have every size, and the machine's limit."
@@ -49,7 +49,7 @@ def _by_threads(family: Sequence[Group], problem: str) -> Table:
 def _threads_row(first: Group, g: Group, e: Entrant, problem: str) -> list[Cell]:
     median, count, one = g.median(e, problem), g.resources.threads, first.named(e.backend)
     if median is None:
-        return [Name(name(e)), Count(count), *[empty(g, e, problem)] * 4]
+        return [Name(name(e)), Count(count), *[Status.of(g.outcome(e, problem))] * 4]
     gain = ratio(first.samples(one, problem), g.samples(e, problem)) if one and g is not first else None
     efficiency = Share(gain.value * first.resources.threads / count) if gain else Status("-")
     gained = Ratio(gain) if gain else Status("-")
@@ -73,7 +73,7 @@ def _pairs(title: str, g: Group, other: Group) -> Section:
     def cell(e: Entrant, o: Entrant, p: str) -> Cell:
         found = ratio(g.samples(e, p), other.samples(o, p))
         if found is None:
-            return empty(other, o, p) if g.samples(e, p) else empty(g, e, p)
+            return Status.of(other.outcome(o, p)) if g.samples(e, p) else Status.of(g.outcome(e, p))
         return Ratio(found, verdict=verdict(found, g.control_ratio(p)))
 
     both = [(e, o) for e in g.racers if (o := other.named(e.backend))]

@@ -6,7 +6,6 @@ from math import inf
 from bench.report import units
 from bench.report.document import Cell, Items, Name, Part, Ratio, Section, Status, Table
 from bench.report.findings import Comparison, Group, called, name
-from bench.report.times import empty
 from bench.statistics import MARGIN
 
 NOTE = (
@@ -71,7 +70,8 @@ def _table(g: Group, problems: Sequence[str], headers: Sequence[str]) -> Table:
     def cell(c: Comparison) -> Cell:
         if c.estimate is not None:
             return Ratio(c.estimate, verdict=c.verdict)
-        return empty(g, next((e for e in (c.a, c.b) if not g.samples(e, c.problem)), c.a), c.problem)
+        missing = next((e for e in (c.a, c.b) if not g.samples(e, c.problem)), c.a)
+        return Status.of(g.outcome(missing, c.problem))
 
     rows = [[Name(name(row[0].a)), *map(cell, row)] for row in costs(g, problems) if row]
     return Table(f"Time with autodiff / by hand ({g.title})", ["backend", *headers], rows)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from bench.records.schema import Outcome
 from bench.report import units
 from bench.statistics import NEVER, Verdict
 
@@ -43,6 +44,10 @@ class Status(Cell):
 
     reason: str = ""
     form = staticmethod(lambda status: "not measured" if status == "ok" else status)
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> "Status":
+        return cls(outcome.status, reason=outcome.reason)
 
 
 class Number(Cell):

@@ -60,7 +60,7 @@ def agreement(record: Record) -> list[Section]:
                 error = Status("not finite") if check.error is None else Error(check.error)
                 told = [Cell(check.name), error, Error(check.tolerance), Cell("pass" if check.passed else "FAIL")]
                 tables[problem].append([Name(name(e)), *told])
-            tables[problem] += [] if checks else [[Name(name(e)), *[times.empty(g, e, problem)] * 4]]
+            tables[problem] += [] if checks else [[Name(name(e)), *[Status.of(g.outcome(e, problem))] * 4]]
         found.append(Section(f"Checks ({g.title})", [CHECKS, *(Table(p, headers, rows) for p, rows in tables.items())]))
     others = [*[s for g in groups if (s := lab.section(g))][:1], empty_cells(record)]
     return [*found, *(section for section in others if section)]

@@ -36,7 +36,7 @@ def _heat_map(g: Group, operation: str) -> Table:
     def cell(e: Entrant, problem: str) -> Cell:
         time = g.median(e, problem, operation)
         if time is None:
-            return empty(g, e, problem)
+            return Status.of(g.outcome(e, problem))
         against = g.ratio(e, g.reference, problem, operation) if g.reference and e is not g.reference else None
         shade = SHADES * np.log(max(1.0, time / min(timed[problem], default=time))) / np.log(slowest)
         return Heat(time, f"{units.number(against.value)} x" if against else "", shade=min(SHADES, round(shade)))
@@ -45,11 +45,6 @@ def _heat_map(g: Group, operation: str) -> Table:
     what = "step" if OPERATIONS[operation].takes_steps else "call"
     title = f"Time of a {what} of {operation} ({g.title})"
     return Table(title, ["backend", *g.problems], rows, shown="everywhere" if what == "step" else "folded")
-
-
-def empty(g: Group, e: Entrant, problem: str) -> Status:
-    outcome = g.outcome(e, problem)
-    return Status(outcome.status, reason=outcome.reason)
 
 
 def _in_full(g: Group, problem: str) -> Table:
@@ -61,7 +56,7 @@ def _in_full(g: Group, problem: str) -> Table:
     def row(e: Entrant) -> list[Cell]:
         median, cell = g.median(e, problem), g.cell(e, problem)
         if median is None or cell is None:
-            return [empty(g, e, problem)] * (len(headers) - 1)
+            return [Status.of(g.outcome(e, problem))] * (len(headers) - 1)
         compared = g.compare(e, g.reference, problem) if g.reference and e is not g.reference else None
         found, share = compared and compared.estimate, between_processes(g.samples(e, problem))
         ratio = Ratio(found, verdict=compared.verdict) if compared and found else Status("reference")
@@ -119,5 +114,5 @@ def first_calls(g: Group) -> Section | None:
 def _first_calls(g: Group, entrant: Entrant, problem: str) -> Cell:
     cold, warm = (first_call(g, entrant, problem, cache) for cache in ("cold", "warm"))
     if cold is None:
-        return empty(g, entrant, problem)
+        return Status.of(g.outcome(entrant, problem))
     return Seconds(cold, "" if warm is None else f"/ {units.seconds(warm)}")

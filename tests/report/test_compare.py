@@ -54,6 +54,7 @@ def test_a_regression_is_judged_by_the_cells_of_both_and_the_others_are_counted(
 def test_runs_of_too_few_generations_show_no_interval_that_says_nothing(tmp_path: Path):
     three = compare.changes(run(generations=3), run(1, generations=3))
     assert {c.status for c in three} == {"too few generations"}
+    assert compare.noticeable(three) == ["A comparison takes 5 generations in both runs, more than `--quick` has."]
     found = compare.changes(run(), run(1, generations=5, noise=0.5))
     assert [c for c in found if c.status == "too few generations"]
     assert all(c.estimate.high < 4 * c.estimate.low for c in found if c.estimate)
