@@ -40,7 +40,7 @@ def smallest_and_largest(g: Group) -> Table:
 def with_the_most(g: Group, table: Table) -> Table:
     """Return the table with the largest cost of each row, and on which problem it is."""
     every, rows = together(g, costs(g, g.problems)), []
-    for row, joint in zip(table.rows, every, strict=True):
+    for row, joint in zip(table.rows, every, strict=False):
         most = max(joint, key=lambda c: c.value, default=None)
         rows.append([*row, *([Ratio(most.estimate), Name(most.problem)] if most else [Status("-")] * 2)])
     note = f" `most`: picked from {sum(map(len, every))} costs, so with a wider interval."
