@@ -1,5 +1,6 @@
 """Problems as files that every worker maps into memory: no worker needs a copy, and no array is too large to be sent."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ class ProblemFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._written = folder, dict[int, tuple[Problem, Path]]()
+        self._lock = threading.Lock()  # entrants get ready side by side, each asked from a thread of its own
 
     def path(self, problem: Problem) -> str:
         """Return the path of the problem's folder."""
-        if id(problem) not in self._written:  # the problem is kept beside its path, so that its id is not given again
-            path = self._folder / f"problem-{len(self._written)}"
-            write(problem, path)
-            self._written[id(problem)] = problem, path
+        with self._lock:
+            if id(problem) not in self._written:  # the problem is kept beside its path, so that its id is not given again
+                path = self._folder / f"problem-{len(self._written)}"
+                write(problem, path)
+                self._written[id(problem)] = problem, path
         return str(self._written[id(problem)][1])
 
 

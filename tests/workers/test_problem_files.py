@@ -1,5 +1,7 @@
 """Workers map a problem's file: they have the same bits as the parent, and can change none of them."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +46,15 @@ def test_a_problem_is_written_once_and_two_that_differ_have_two_files(tmp_path: 
     files, problem = ProblemFiles(tmp_path), pose(SMALL["mlp"])
     assert files.path(problem) == files.path(problem) != files.path(problem.replace(learning_rate=0.5))
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_entrants_that_ask_at_once_get_one_file_and_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files, problem, right = ProblemFiles(tmp_path), pose(SMALL["mlp"]), problem_files.write
+
+    def slowly(problem, folder):
+        time.sleep(0.05)
+        right(problem, folder)
+
+    monkeypatch.setattr(problem_files, "write", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(files.path, [problem] * 4))) == 1
