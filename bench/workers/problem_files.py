@@ -42,9 +42,15 @@ def write(problem: Problem, folder: Path) -> None:
 
 
 def read(path: str) -> Problem:
-    """Return the problem in the folder, its arrays mapped and read-only."""
+    """Return the problem in the folder, its arrays mapped and read-only.
+
+    A user's process has read its data in float64 and converted them, and by what it freed glibc sets how much memory it keeps
+    from then on.  So does this one: otherwise NumPy gave back at every step what it needed in the next (docs/measured.md).
+    """
 
     def mapped(kind: type, number: Any) -> Any:
-        return np.asarray(np.load(Path(path) / f"{number}.npy", mmap_mode="r"))
+        array = np.asarray(np.load(Path(path) / f"{number}.npy", mmap_mode="r"))
+        array.astype(np.float64)  # freed at once
+        return array
 
     return msgspec.msgpack.decode((Path(path) / FIELDS).read_bytes(), type=Problem, dec_hook=mapped)
