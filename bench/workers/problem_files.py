@@ -20,9 +20,9 @@ class ProblemFiles:
         self._lock = threading.Lock()  # entrants get ready side by side, each asked from a thread of its own
 
     def path(self, problem: Problem) -> str:
-        """Return the path of the problem's folder."""
+        """Return the path of the problem's folder; the problem is kept beside it, so that its id is not given again."""
         with self._lock:
-            if id(problem) not in self._written:  # the problem is kept beside its path, so that its id is not given again
+            if id(problem) not in self._written:
                 path = self._folder / f"problem-{len(self._written)}"
                 write(problem, path)
                 self._written[id(problem)] = problem, path
