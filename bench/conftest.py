@@ -32,7 +32,7 @@ CANNOT_KEEP = {
     f"--benchmark-{x}"
     for x in ("timer", "min-time", "max-time", "min-rounds", "calibration-precision", "warmup", "disable-gc", "disable")
 }  # options of pytest-benchmark about how it measures: here it replays what was measured
-IN_A_RECORD = {"--problem", "--device", "--threads", "--dtype", "--quick", "--rigorous", "--sweep", "--allocator", "-k"}
+IN_A_RECORD = {"--problem", "--device", "--threads", "--dtype", "--quick", "--rigorous", "--sweep", "--allocator"}
 IN_A_RECORD |= {"--core", "--seed", "--results", "--no-by-hand"}
 """Options that an unfinished record has answered."""
 
@@ -96,6 +96,7 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
     if config.option.quick and config.option.rigorous:
         raise UsageError("--quick and --rigorous exclude each other; give one")
     extra = [name for name in _given(config) if name in IN_A_RECORD]
+    extra += ["-k"] if config.option.keyword else []
     extra += [f"--backend {name}" for name in config.option.backend if name in backends.MODES]
     if config.option.resume and extra:
         kept = "--resume goes on with what the record races, and where it lies"

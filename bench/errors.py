@@ -2,4 +2,4 @@
 
 
 class UsageError(Exception):
-    """What a person asked for cannot be done; the message says why and names the remedy."""
+    """A person asked for something that cannot be done; the message says why and names the remedy."""

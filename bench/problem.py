@@ -14,7 +14,7 @@ DTYPES = ("float32", "float64", "tf32")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What every backend is given, bit for bit the same.  The arrays are read-only."""
+    """The problem that every backend is given, bit for bit the same.  The arrays are read-only."""
 
     workload: str
     size: str

@@ -124,9 +124,8 @@ class Pipeline:
         racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
         rounds = Rounds(self.pool, self._tolerances_of(problem), record.settings)
         self._add_raced(problem, rounds.race(generation, racing, earlier))
-        if (
-            last
-        ):  # once a run, and before the race is saved: a run that is killed must not be complete without its limits
+        if last:
+            # Limits are measured once a run, before the race is saved: a run that is killed must not lack them.
             loaded = [e for e in record.entrants if e.outcome.status == "ok" and not e.control]
             mine = [e for e in loaded if e.dtype == problem.dtype]
             record.limits += machine_limits.measure(self.pool, mine, record.limits)

@@ -16,7 +16,7 @@ Function = Callable[[Any, Any], Any]
 
 
 class Point(Struct):
-    """What the operations return at one point; `train` is not among them."""
+    """The outputs of the operations at one point; `train` is not among them."""
 
     losses: dict[str, Array]  # by operation
     arrays: dict[str, Arrays]  # by operation; empty where it returns a loss alone
@@ -27,7 +27,7 @@ class Point(Struct):
 
 
 class Answers(Struct):
-    """What was computed, as NumPy arrays."""
+    """Everything that was computed, as NumPy arrays."""
 
     start: Point
     halfway: Point  # halfway down the reference's descent
@@ -38,7 +38,7 @@ class Answers(Struct):
 
 
 class Seconds(Struct):
-    """What parts of a call take, the least of several tries: a lazy backend is lazy every time."""
+    """The seconds of the parts of a call, the least of several tries: a lazy backend is lazy every time."""
 
     wait: float  # a timed call, until `wait` returned
     fetch: float  # `get` of what `wait` said was there

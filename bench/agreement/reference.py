@@ -65,13 +65,13 @@ class Reference:
 
     @cached_property
     def quality(self) -> dict[str, float]:
-        """What the descent came to."""
+        """The quality that the descent ended with, and its last loss."""
         found = WORKLOADS[self.problem.workload].quality(self.problem, self.truth.params)
         return found | {"last_loss": float(self.truth.losses[-1])}
 
     @cached_property
     def timed(self) -> dict[str, tuple[float, float]]:
-        """By operation: the last loss of a timed call, and the distance from its start of what comes with it."""
+        """The last loss of a timed call and how far its arrays lie from its start, by operation."""
         problem, found = in_dtype(self.problem, "float64"), {}
         for name, function in functions(_NUMPY, problem).items():
             losses, arrays = OPERATIONS[name].split(function(problem.params, problem.batch))

@@ -32,7 +32,7 @@ QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]  # also those on which singl
 
 @dataclass
 class Selection:
-    """What to race; an empty list stands for the default."""
+    """The choice of what to race; an empty list stands for the default."""
 
     backends: Sequence[str] = ()
     problems: Sequence[str] = ()

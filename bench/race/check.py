@@ -15,7 +15,7 @@ from bench.workers.process import Failed
 
 @dataclass(frozen=True)
 class Checked:
-    """What checking found; the keys are labels."""
+    """The findings of checking; the keys are labels."""
 
     lower_bound: float | None
     reference: dict[str, float]  # what the reference came to

@@ -16,7 +16,7 @@ from bench.workers.process import Failed
 
 @dataclass(frozen=True)
 class Prepared:
-    """What preparing found; the keys are labels."""
+    """The findings of preparing; the keys are labels."""
 
     ready: list[Entrant]
     loaded: dict[str, messages.Loaded]  # of those that loaded their library here, and not for an earlier problem

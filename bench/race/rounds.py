@@ -29,7 +29,7 @@ Tallies = list[tuple[Entrant, messages.Tallied]]
 
 @dataclass(frozen=True)
 class Raced:
-    """What racing found; the keys are labels."""
+    """The findings of racing; the keys are labels."""
 
     race: Race
     samples: dict[str, list[Samples]]

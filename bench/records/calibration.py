@@ -15,7 +15,7 @@ BENCH = Path(__file__).parents[1]
 
 
 class Rate(Strict):
-    """How often something happened, of how many trials."""
+    """A count of events, and of the trials in which they could happen."""
 
     times: int = 0
     trials: int = 0
@@ -32,7 +32,7 @@ class Rate(Strict):
 
 
 class Trial(Strict):
-    """What the races of one backend on one problem came to."""
+    """The results of all races of one backend on one problem."""
 
     backend: str
     problem: str

@@ -75,7 +75,7 @@ class Samples(Fixed, frozen=True):
 
 
 class Run(Fixed, frozen=True):
-    """What training from one start came to, computed in float64."""
+    """The quality that training from one start ended with, computed in float64."""
 
     seed: Count
     quality: dict[str, float]
@@ -215,7 +215,7 @@ class Host(Strict):
 
 
 class Limits(Fixed, frozen=True):
-    """What the machine itself can do with these resources, measured in the same run."""
+    """The rates that the machine itself reaches with these resources, measured in the same run."""
 
     resources: Resources
     dtype: str
@@ -224,7 +224,7 @@ class Limits(Fixed, frozen=True):
 
 
 class Settings(Strict, kw_only=True):
-    """What was asked for."""
+    """The settings that were asked for."""
 
     generations: Count
     rounds: Annotated[int, Meta(ge=2)]  # turns of an entrant in a race; two make a round there and back

@@ -13,7 +13,7 @@ SHADES = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a table: a value, which `form` writes and nothing reads back, and what explains it."""
+    """One place of a table: a value, which `form` writes and nothing reads back, and what explains it."""
 
     value: Any
     aside: str = ""

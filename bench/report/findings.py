@@ -34,7 +34,7 @@ class Comparison(NamedTuple):
 
 
 class Group:
-    """What the record says of one dtype, resources and allocator; its reference and control may have other resources."""
+    """The part of a record with one dtype, resources and allocator; its reference and control may have other resources."""
 
     def __init__(self, record: Record, dtype: str, resources: Resources, allocator: str) -> None:
         self.record, self.dtype, self.resources, self.allocator = record, dtype, resources, allocator

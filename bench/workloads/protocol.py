@@ -8,7 +8,7 @@ from bench.problem import Arrays, Problem
 
 
 class Allowed(NamedTuple):
-    """What the end of a descent is held against."""
+    """The limits that the end of a descent is held against."""
 
     loss_error: float  # the largest relative error of a loss
     params_error: float  # the largest relative error of the trained params, by Euclidean norm
@@ -17,7 +17,7 @@ class Allowed(NamedTuple):
 
 
 class EndState(NamedTuple):
-    """How far the trained params are from the reference's: passed when error <= tolerance."""
+    """The distance of the trained params from the reference's: passed when error <= tolerance."""
 
     error: float
     tolerance: float
