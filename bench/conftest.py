@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 
 import backends
-from bench import devices, session
+from bench import devices, precision, session
 from bench.console import progress
 from bench.console.escape import escaped
-from bench.console.exit import FAILED, INTERRUPTED, USAGE, Patient, folder, warn, whole_number
+from bench.console.exit import FAILED, INTERRUPTED, USAGE, Patient, folder, percentage, warn, whole_number
 from bench.console.interrupts import Interrupted
 from bench.errors import UsageError
 from bench.operations import OPERATIONS
 from bench.plan.entrants import entrants
 from bench.plan.resume import selection_of
 from bench.plan.selection import RESULTS, Selection, add_options, there, with_twins
-from bench.records.schema import Cell, Entrant, Record
+from bench.records.schema import MARGIN, Cell, Entrant, Record
 from bench.records.store import sole_writer
 from bench.records.warnings import warnings
-from bench.report import summary
+from bench.report import summary, trust
+from bench.report.findings import groups_of
 from bench.report.terminal import wrapped
 from bench.workers import cores
 from bench.workloads import ladder
@@ -33,7 +34,7 @@ CANNOT_KEEP = {
     for x in ("timer", "min-time", "max-time", "min-rounds", "calibration-precision", "warmup", "disable-gc", "disable")
 }  # options of pytest-benchmark about how it measures: here it replays what was measured
 IN_A_RECORD = {"--problem", "--device", "--threads", "--dtype", "--quick", "--rigorous", "--sweep", "--allocator"}
-IN_A_RECORD |= {"--core", "--seed", "--results", "--no-by-hand"}
+IN_A_RECORD |= {"--core", "--seed", "--results", "--no-by-hand", "--generations", "--half-width", "--margin"}
 """Options that an unfinished record has answered."""
 
 
@@ -60,6 +61,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where the record goes (default: results/local/)",
     )
+    add("--generations", type=whole_number, metavar="N", help="sets of processes (default: 10; with --quick 3)")
+    pilot = "as many generations as make half of the intervals about +-P wide, found by a pilot race before"
+    add("--half-width", type=percentage, metavar="P", help=pilot)
+    margin = f"a difference that does not matter: within it two are level (default: {MARGIN:.0%})"
+    add("--margin", type=percentage, default=MARGIN, metavar="P", help=margin)
     add("--resume", type=Path, metavar="RECORD", help="go on with a record that is unfinished")
 
 
@@ -93,8 +99,11 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
         raise UsageError(f"{', '.join(unkept)} cannot be kept, because the samples are measured before; {remedy}")
     if config.getoption("benchmark_histogram", None) and not find_spec("pygal"):
         raise UsageError("--benchmark-histogram draws with pygal; pip install -e '.[histogram]'")
-    if config.option.quick and config.option.rigorous:
-        raise UsageError("--quick and --rigorous exclude each other; give one")
+    for one, other in (("quick", "rigorous"), ("generations", "half_width")):
+        if config.getoption(one) and config.getoption(other):
+            raise UsageError(f"--{one} and --{other} exclude each other; give one".replace("_", "-"))
+    if config.option.generations == 0:
+        raise UsageError("--generations 0 measures nothing; give 3 or more, which an interval takes")
     extra = [name for name in _given(config) if name in IN_A_RECORD]
     extra += ["-k"] if config.option.keyword else []
     extra += [f"--backend {name}" for name in config.option.backend if name in backends.MODES]
@@ -118,6 +127,8 @@ def _selection(config: pytest.Config) -> Selection:
         pace="quick" if option.quick else "rigorous" if option.rigorous else "default",
         allocators=option.allocator,
         core=option.core,
+        generations=option.generations,
+        margin=option.margin,
         deadline=option.deadline,
         **({} if option.seed is None else {"seed": option.seed}),
     )
@@ -158,7 +169,10 @@ def record(request: pytest.FixtureRequest) -> Record:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), progress.reporter() as say:
         try:
-            found = session.run(config.stash[SELECTION], option.results, say, option.resume, summary.progress)
+            selection = config.stash[SELECTION]
+            if option.half_width:
+                selection.generations = precision.generations(selection, option.half_width, say)
+            found = session.run(selection, option.results, say, option.resume, summary.progress)
         except UsageError as error:
             pytest.exit(escaped(str(error)), returncode=USAGE)
         except Interrupted as interrupted:
@@ -205,7 +219,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     resumed = config.option.resume
     path = (resumed.parent if resumed else config.option.results) / f"{record.id}.json"
     raced = [TABLES] if any(cell.samples for cell in record.cells) else []
-    told = [*raced, *summary.reasons(record), *map(escaped, warnings(record))]
+    careful = [*trust.caveats(record, groups_of(record)), *warnings(record)]
+    told = [*raced, *summary.reasons(record), *map(escaped, careful)]
     told += [f"The record: {path.resolve()}", f"Its report: python -m bench.report {path}", summary.summary(record)]
     for line in told:
         terminalreporter.write_line("\n" + wrapped(escaped(line)))

@@ -153,7 +153,9 @@ class Pipeline:
         return prepared.ready
 
     def _check(self, ready: list[Entrant], problem: Problem, promises: bool = False) -> None:
-        self._add_checked(problem, check(self.pool, ready, self._tolerances_of(problem), promises))
+        with cores.harness_on(cores.usable_cores()):  # nobody races now, and the references take long
+            checked = check(self.pool, ready, self._tolerances_of(problem), promises)
+        self._add_checked(problem, checked)
 
     # What was found, into the record.
 

@@ -11,11 +11,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from bench.records.schema import Samples
+from bench.records.schema import MARGIN, Samples
 
 CONFIDENCE = 0.95
 FEWEST_GENERATIONS = 3
-MARGIN = 0.03  # relative difference that does not matter to a user: within it two backends are level
 NEVER = float("inf")
 
 Verdict = Literal["faster", "slower", "level", "unknown"]
@@ -178,11 +177,18 @@ def generations_for(half_width: float, estimate: Estimate) -> int | None:
     """Return how many generations an interval of this relative half-width takes, by `estimate`'s scatter; or None."""
     if estimate.error is None:
         return None
-    deviation = estimate.error * np.sqrt(estimate.freedom + 1)
     needed = FEWEST_GENERATIONS
-    while _quantile(needed - 1.0, CONFIDENCE) * deviation / np.sqrt(needed) > half_width:
+    while (half_width_of(needed, estimate) or 0.0) > half_width:
         needed += max(1, needed // 20)
     return needed
+
+
+def half_width_of(generations: int, estimate: Estimate) -> float | None:
+    """Return the relative half-width that so many generations would give, by `estimate`'s scatter; or None."""
+    if estimate.error is None:
+        return None
+    deviation = estimate.error * np.sqrt(estimate.freedom + 1)
+    return float(_quantile(generations - 1.0, CONFIDENCE) * deviation / np.sqrt(generations))
 
 
 def break_even(first_call: float, per_step: float, other_per_step: float, steps_in_call: int) -> float:

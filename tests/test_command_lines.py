@@ -89,6 +89,9 @@ MISTAKES = {
     "race size": (*RACE, "--problem", "factorisation/axb"),
     "race labels": (*RACE, "--problem", "mlp/labels.npz:h3"),
     "race pace": (*RACE, "--quick", "--rigorous"),
+    "race generations": (*RACE, "--quick", "--generations", "0"),
+    "race precision": (*RACE, "--quick", "--generations", "4", "--half-width", "2%"),
+    "race resumed precision": (*RACE, "--resume", "whole.json", "--half-width", "2%"),
     "race results": (*RACE, "--quick", "--backend", "numpy", "--results", "empty.csv/below"),
     "race resumed": (*RACE, "--resume", "truncated.json"),
     "foreign record": (*REPORT, "foreign.json"),
@@ -111,7 +114,18 @@ def test_an_empty_path_is_not_the_current_folder(command: tuple[str, ...], code:
     assert not list(tmp_path.iterdir())
 
 
-REMEDY = r"choose|give|save|run|remove|number the classes|must"
+NO_MARGIN = "argument --margin: {!r} is not a percentage between 0% and 100%; write it as 3%"
+
+
+@pytest.mark.parametrize("margin", ["0%", "0", "3", "x%", "100%", "nan%"])
+@pytest.mark.parametrize("command, code", [((*REPORT, "whole.json"), 2), ((*RACE, "--quick"), 4)])
+def test_a_margin_is_a_percentage(command: tuple[str, ...], code: int, margin: str, folder: Path):
+    done = run(folder, *command, "--margin", margin)
+    assert done.returncode == code
+    assert NO_MARGIN.format(margin) in done.stderr
+
+
+REMEDY = r"choose|give|leave out|save|run|remove|number the classes|must"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

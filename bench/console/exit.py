@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -54,6 +55,18 @@ def whole_number(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def percentage(text: str) -> float:
+    """Return the share that `2%` is; ArgumentTypeError for anything else, 0% and 100% among it."""
+    number = text.removesuffix("%").strip()
+    try:
+        share = float(number) / 100 if text.endswith("%") else math.nan
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage between 0% and 100%; write it as 3%")
+    return share
 
 
 class Patient:

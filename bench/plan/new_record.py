@@ -15,11 +15,11 @@ from bench.records import host
 from bench.records.schema import ProblemFacts, Record, Settings
 from bench.workers.environment import steering
 
-ROUNDS = 6
-"""Turns of an entrant in a race: the median of six outvotes two that were disturbed (docs/measured.md)."""
+ROUNDS = 8
+"""Turns of an entrant in a race: their median outvotes three that were disturbed (docs/measured.md)."""
 SLOWEST_STEP = 1.0  # seconds that a step may take on the ladder of sizes; a size that would take longer is skipped
 
-AS_SELECTED = ("seed", "problems", "backends", "resources", "dtypes", "allocators", "core")
+AS_SELECTED = ("seed", "problems", "backends", "resources", "dtypes", "allocators", "core", "margin")
 
 
 def new_record(selection: Selection) -> tuple[Record, list[Problem]]:

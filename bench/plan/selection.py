@@ -15,7 +15,7 @@ from bench.console.escape import escaped
 from bench.errors import UsageError
 from bench.operations import OPERATIONS
 from bench.problem import DTYPES, Problem
-from bench.records.schema import Allocator
+from bench.records.schema import MARGIN, Allocator
 from bench.resources import Resources
 from bench.workers import cores
 from bench.workloads import DEFAULT_PROBLEMS, pose
@@ -23,7 +23,7 @@ from bench.workloads import DEFAULT_PROBLEMS, pose
 RESULTS = Path(__file__).parents[2] / "results"
 
 GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
-WARM_UP = {"default": 0.02, "rigorous": 0.1, "quick": 0.02}
+WARM_UP = {"default": 0.005, "rigorous": 0.1, "quick": 0.005}
 """Seconds, as in `Settings` (docs/measured.md)."""
 DEFAULT_ALLOCATOR: Allocator = "default"  # docs/method.md has why
 DEADLINE = 600.0  # seconds; the slowest cell of the default race, a compiled scan of torch, takes about a tenth of it
@@ -47,6 +47,7 @@ class Selection:
     seed: int = field(default_factory=lambda: secrets.randbelow(2**32))  # of the order of turns and memory layouts
     allocators: Sequence[Allocator] = ()
     core: int | None = None  # the core to race on; None for the suite's choice
+    margin: float = MARGIN  # relative difference within which two backends are level
     deadline: float = DEADLINE  # seconds for one problem in one generation; an option gives them as text
 
     def __post_init__(self) -> None:

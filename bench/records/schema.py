@@ -9,6 +9,7 @@ from bench.backend import CANNOT, UNSUPPORTED, Mode
 from bench.resources import Resources
 
 SCHEMA = 4
+MARGIN = 0.03  # relative difference that does not matter to a user: within it two backends are level
 
 Positive = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0)]
@@ -238,6 +239,7 @@ class Settings(Strict, kw_only=True):
     dtypes: list[str]
     allocators: list[Allocator]
     core: int | None = None  # the core that a person chose to race on; None where the suite chose
+    margin: Annotated[float, Meta(gt=0, lt=1)] = MARGIN
     quick: bool = False
 
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from bench.console import exit
 from bench.errors import UsageError
 from bench.records import calibration, store
@@ -42,6 +44,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
     parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
     parser.add_argument("--results", type=exit.folder, metavar="DIR", help="write to DIR (default: results/local/)")
+    margin = "a difference that does not matter: within it two are level (default: as was raced)"
+    parser.add_argument("--margin", type=exit.percentage, metavar="P", help=margin)
     for flag, what in FLAGS.items():
         parser.add_argument(flag, action="store_true", help=what)
     options = parser.parse_args(arguments)
@@ -56,7 +60,7 @@ def _main(options: argparse.Namespace) -> int:
     if options.record_b is not None:
         return _compare(options)
     path = options.record or (of_readme() if options.readme else _newest(options.results))
-    record = store.read(path)
+    record = _read(path, options)
     if not options.markdown:
         return _report(path, record, options)
     with exit.printing():
@@ -72,6 +76,11 @@ def _newest(named: Path | None) -> Path:
         if named:
             raise
     return store.newest(PUBLISHED, exit.warn)
+
+
+def _read(path: Path, options: argparse.Namespace) -> Record:
+    record = store.read(path)
+    return replace(record, settings=replace(record.settings, margin=options.margin or record.settings.margin))
 
 
 def of_readme() -> Path:
@@ -131,7 +140,7 @@ def _write(to: Path, title: str, record: Record, shown: Sequence[Section], summa
 
 
 def _compare(options: argparse.Namespace) -> int:
-    a, b = store.read(options.record), store.read(options.record_b)
+    a, b = (_read(path, options) for path in (options.record, options.record_b))
     unlike = "; ".join(compare.differences(a, b))
     if unlike and not options.force:
         raise UsageError(f"the records differ in {unlike}; run both on one machine, or see them both with --force")

@@ -103,7 +103,7 @@ def _judged(c: Change, comparable: int) -> Change:
     controls = [x for g in (c.before, c.after) if (x := g.control_ratio(c.problem, c.operation))]
     control = max(controls, key=lambda x: x.reach, default=None)
     noticeable = float(np.expm1(max(found.half_width, control.reach if control else 0.0)))
-    return c._replace(estimate=found, verdict=verdict(found, control), noticeable=noticeable)
+    return c._replace(estimate=found, verdict=verdict(found, control, c.after.margin), noticeable=noticeable)
 
 
 def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:

@@ -6,11 +6,10 @@ from math import inf
 from bench.report import units
 from bench.report.document import Cell, Items, Name, Part, Ratio, Section, Status, Table
 from bench.report.findings import Comparison, Group, called, name
-from bench.statistics import MARGIN
 
 NOTE = (
     "Autodiff cost: time with autodiff / by hand, same library and mode; below 1 autodiff is faster. For `autograd` by hand"
-    f" is `numpy`. In brackets the 95 % interval. `level`: the 90 % interval lies within {units.percent(MARGIN)} of 1."
+    " is `numpy`. In brackets the 95 % interval. `level`: the 90 % interval lies within {margin} of 1."
 )
 
 
@@ -22,7 +21,7 @@ def costs(g: Group, problems: Sequence[str]) -> list[list[Comparison]]:
 def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
     """Return the cost of every mode; None where none raced beside its by-hand twin."""
     problems = [p for some in g.workloads.values() for p in some]
-    grid = _table(g, problems, problems)._replace(note=NOTE, shown="in full")
+    grid = _table(g, problems, problems)._replace(note=NOTE.format(margin=units.percent(g.margin)), shown="in full")
     told = Items([sentence for row in costs(g, problems) if (sentence := _sentence(g, row))], shown="in full")
     ends = smallest_and_largest(g)._replace(shown="in short")
     return Section("What autodiff costs", [grid, ends, *pictures, told], short=True) if g.twins else None

@@ -13,7 +13,7 @@ from bench.records.warnings import warnings as of_the_run
 from bench.report import units
 from bench.report.document import Cell, Items, Name, Ratio, Section, Table
 from bench.report.findings import Group, name
-from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, MARGIN, Estimate
+from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, Estimate
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
 STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
@@ -87,7 +87,7 @@ def _of_the_group(g: Group) -> list[str]:
     found = ["No matrix product was measured, so a time too good to be true would pass."] * (timed and not limited)
     found += ["No control raced, so nothing says how far identical code strays."] * (timed and not g.control)
     reached = {p: float(np.expm1(e.reach)) for p, o, e in controls(g) if OPERATIONS[o].takes_steps}
-    far = {p: units.percent(reach) for p, reach in reached.items() if reach > MARGIN}
+    far = {p: units.percent(reach) for p, reach in reached.items() if reach > g.margin}
     found += [f"The interval of the control on {p} reaches {reach} from 1." for p, reach in far.items()]
     cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
     norm = "gradient at the start, by norm" if g.dtype == "tf32" else "none"

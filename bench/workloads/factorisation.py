@@ -27,7 +27,7 @@ from bench.problem import Array, Arrays, Asked, Problem, posed
 from bench.workloads import datasets, files
 from bench.workloads.protocol import Allowed, EndState
 
-DEFAULT_SIZES = ("iris", "digits", "1000x100r10", "2000x1000r32")
+DEFAULT_SIZES = ("iris", "digits", "2000x1000r32")
 SMALLER_SIZES = ("iris", "300x50r5", "1000x100r10", "digits", "1000x500r16", "10000x100r10", "2000x1000r32")
 SWEEP_SIZES = (*SMALLER_SIZES, "50000x300r10", "4000x2000r64", "4096x4096r128", "4096x4096r256")
 GPU_SWEEP_SIZES = ("8192x8192r128", "16384x16384r64", "16384x16384r256")

@@ -1,0 +1,70 @@
+"""How many generations a wished half-width takes: a pilot race tells, whose samples are not kept.
+
+The number is fixed before the race that counts.  Who stops a race when its interval looks good finds intervals that are
+too narrow.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bench.console.interrupts import Interrupts
+from bench.errors import UsageError
+from bench.plan.new_record import new_record
+from bench.plan.selection import Selection
+from bench.records.schema import Record
+from bench.report.findings import groups_of
+from bench.report.trust import controls
+from bench.session import Pipeline
+from bench.statistics import Estimate, generations_for, half_width_of
+from bench.workers import cores
+
+PILOT, MOST = 5, 100  # generations of the pilot, and of a race at most
+
+
+def generations(selection: Selection, half_width: float, say: Callable[[str], None]) -> int:
+    """Return how many generations make half of the intervals against NumPy about `half_width` (relative) wide, or less.
+
+    UsageError where that is more than MOST, or nothing can be compared.
+    """
+    began = time.monotonic()
+    record = _race(replace(selection, generations=PILOT), lambda line: say(f"pilot, {line}"))
+    seconds, found = (time.monotonic() - began) / PILOT, _estimates(record)
+    if not found:
+        raise UsageError("the pilot race has no two cells to compare; leave out --half-width, and see what fails")
+    needed = _median(found, lambda estimate: generations_for(half_width, estimate))
+    told = f"a half-width of {100 * half_width:.3g}% takes about {needed:.0f} generations, {_duration(needed * seconds)} here"
+    if needed > MOST:
+        least = _median(found, lambda estimate: half_width_of(MOST, estimate))
+        possible = f"{math.ceil(1000 * least) / 10:g}%, for {_duration(MOST * seconds)}"
+        raise UsageError(f"{told}; give --half-width {possible}, or more")
+    say(f"{told}, by the pilot")
+    return math.ceil(needed)
+
+
+def _race(selection: Selection, say: Callable[[str], None]) -> Record:
+    record, problems = new_record(selection)
+    reserved = cores.reserved(cores.usable_cores())
+    with reserved, Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
+        pipeline.say, pipeline.end_if_asked = say, interrupts.end_if_asked
+        pipeline.race()
+    return record
+
+
+def _estimates(record: Record) -> list[Estimate]:
+    """Return the ratio to NumPy of every cell; where NumPy raced alone, of its control."""
+    groups = groups_of(record)
+    found = [g.ratio(e, g.base, p) for g in groups for p in g.problems for e in g.racers if g.base and e is not g.base]
+    some = found or [estimate for g in groups for _, _, estimate in controls(g)]
+    return [estimate for estimate in some if estimate is not None and estimate.error is not None]
+
+
+def _median(estimates: Sequence[Estimate], of: Callable[[Estimate], float | None]) -> float:
+    return float(np.median([of(estimate) or 0 for estimate in estimates]))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
