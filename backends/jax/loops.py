@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import jaxlib
 from jax import lax, monitoring
+from jax.sharding import SingleDeviceSharding
 
 from backends.library import Mode, formulas
 from bench.backend import Unsupported
@@ -52,6 +53,8 @@ class Jax:
 
     def __init__(self, mode: Mode, device: Any):
         self.mode, self.by_hand, self.device = mode.mode, mode.is_twin, device
+        # Of one object for all arrays: a call looks up its program by it, and another object takes longer to compare.
+        self.place = SingleDeviceSharding(device)
 
     @property
     def versions(self) -> dict[str, str]:
@@ -60,7 +63,7 @@ class Jax:
     def put(self, arrays):
         # On the CPU, copies: JAX may keep a view of the NumPy array that it is given.
         own = {key: array.copy() for key, array in arrays.items()} if self.device.platform == "cpu" else dict(arrays)
-        return jax.device_put(own, self.device)
+        return jax.device_put(own, self.place)
 
     def get(self, tree):
         return jax.device_get(tree)
