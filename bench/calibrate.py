@@ -33,7 +33,7 @@ PROBLEMS = {
     "factorisation/1000x100r10": 100,
 }  # timed steps: 2 % of them are whole steps
 COPIES = 8  # of each backend in a race; two and two are compared, so that no process stands in two comparisons
-SLOWED = (2, 5, 10)  # percent of more work; each slowed copy is compared with a copy of its own
+SLOWED = (2, 3, 5, 10)  # percent of more work; each slowed copy is compared with a copy of its own
 
 # Races that were run under other conditions do not add up.
 CONDITIONS = {"host": "machine", "code": "version of the code", "generations": "number of generations"}
@@ -83,7 +83,7 @@ def tally(record: Record, trial: Trial) -> None:
         if found and found.error is not None:
             said = verdict(found, control)
             trial.detected.setdefault(str(percent), Rate()).add(said == "slower")
-            if percent > 100 * MARGIN:
+            if percent >= 100 * MARGIN:
                 trial.false_level.add(said == "level")
     if samples(_copy(backend, 0)):
         trial.call_seconds = spread(samples(_copy(backend, 0))).median

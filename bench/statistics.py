@@ -160,8 +160,22 @@ def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: 
     return "faster" if estimate.log < 0 else "slower"
 
 
+def noticed_from(estimate: Estimate, control: Estimate | None = None, margin: float = MARGIN) -> float:
+    """Return the smallest ratio above 1 that `verdict` would call slower, with the errors of `estimate`; NEVER without them.
+
+    Code that is truly slower by just so much is called slower in about half of all runs.
+    """
+    if estimate.error is None:
+        return NEVER
+    inner = _quantile(estimate.freedom, 1 - 2 * (1 - estimate.confidence)) * estimate.error
+    floors = (estimate.half_width or 0.0, control.reach if control else 0.0, float(np.log1p(margin)) - inner)
+    return float(np.exp(max(floors)))
+
+
 def between_processes(samples: Sequence[Samples]) -> float | None:
-    """Return the share of the variance of generations' mean log times that lies between processes, beyond their rounds'.
+    """Return the share of the variance of mean log times that lies between generations, beyond their turns'.
+
+    It is of their processes and of the hour together.
 
     By one-way analysis of variance; None below three generations.
     """

@@ -210,6 +210,16 @@ def test_a_verdict_among_many_is_as_careful_about_level_as_about_faster():
     assert {statistics.verdict(x.among(50)) for x in (apart, alike)} == {"unknown"}
 
 
+def test_the_smallest_slowdown_that_is_noticed_is_the_smallest_that_has_the_verdict():
+    for control in (None, Estimate(0.02, 0.002, 9.0)):
+        for error in (1e-4, 3e-3, 2e-2):
+            shape = Estimate(0.0, error, 9.0).among(20)
+            least = np.log(statistics.noticed_from(shape, control))
+            for log, said in ((least + 1e-6, True), (least - 1e-6, False)):
+                assert (statistics.verdict(shape._replace(log=log), control) == "slower") is said
+    assert statistics.noticed_from(Estimate(0.0)) == statistics.NEVER
+
+
 # Planning a longer run.
 
 

@@ -39,7 +39,7 @@ class Trial(Strict):
     call_seconds: float = 0.0  # the median of the identical code in the last race
     missed: Rate = msgspec.field(default_factory=Rate)  # intervals of identical code that leave out 1
     false_verdicts: Rate = msgspec.field(default_factory=Rate)  # identical code called faster or slower
-    false_level: Rate = msgspec.field(default_factory=Rate)  # code slowed by more than the margin that was called level
+    false_level: Rate = msgspec.field(default_factory=Rate)  # code slowed by the margin or more that was called level
     detected: dict[str, Rate] = {}  # by percent of more work: how often it was called slower
     half_widths: list[float] = []  # relative, of the intervals of identical code
 

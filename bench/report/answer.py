@@ -61,7 +61,8 @@ def lead(g: Group) -> list[str]:
     if others:
         alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
         opening = f"{called(first.entrant)} has the least time{average}: {times}; {alike} cannot be told from it."
-    each = [g.compare(first.entrant, against, p, len(problems)) for p in problems]
+    among = len(ways(g, problems)) * len(problems)  # the way was picked, so all that it was picked from
+    each = [g.compare(first.entrant, against, p, among) for p in problems]
     if len(each) == 1:
         return [opening]
     counts = Counter(c.verdict for c in each)

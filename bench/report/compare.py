@@ -16,12 +16,13 @@ from bench.report import summary as of_one
 from bench.report import trust, units
 from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Section, Status, Table
 from bench.report.findings import Group, grouped, groups_of, name
-from bench.statistics import Estimate, Verdict, of_two_runs, per_call, verdict
+from bench.statistics import Estimate, Verdict, noticed_from, of_two_runs, per_call, verdict
 
 FEW, ENOUGH, TOO_WIDE = "too few generations", 5, log(2)
 """Generations below which, and half-width in logs above which, an interval says nothing."""
 NOTE = (
-    "B / A is time in B over time in A, with 95 % intervals that hold together. No verdict is finer than either run's control."
+    "B / A is time in B over time in A, with 95 % intervals that hold together. No `slower` or `faster` is finer than either run's control."
+    " What shifts a whole run, as another hour may, is in no interval: to tell two versions apart, race both in one run."
     " `train` is per step, other operations per call. A time is the geometric mean of its generations' medians."
     f" Below {ENOUGH} generations nothing is compared."
 )
@@ -39,7 +40,7 @@ class Change(NamedTuple):
     estimate: Estimate | None = None
     verdict: Verdict = "unknown"
     noticeable: float = 0.0
-    """The smallest slowdown, relative, that would have been called one."""
+    """The smallest slowdown, relative, that would have been called one if it had been observed."""
 
     def logs(self, g: Group) -> list[float]:
         """Return the median log seconds of each generation in one of the records: of a step, or of a call."""
@@ -102,7 +103,7 @@ def _judged(c: Change, comparable: int) -> Change:
         return c._replace(status=FEW)
     controls = [x for g in (c.before, c.after) if (x := g.control_ratio(c.problem, c.operation))]
     control = max(controls, key=lambda x: x.reach, default=None)
-    noticeable = float(np.expm1(max(found.half_width, control.reach if control else 0.0)))
+    noticeable = noticed_from(found, control, c.after.margin) - 1
     return c._replace(estimate=found, verdict=verdict(found, control, c.after.margin), noticeable=noticeable)
 
 
@@ -139,7 +140,9 @@ def noticeable(found: Sequence[Change]) -> list[str]:
     """Return how small a slowdown could have been noticed, or what a comparison takes where nothing was compared."""
     sizes = [c.noticeable for c in found if c.estimate]
     half, every = units.percent(float(np.median(sizes or [0]))), units.percent(max(sizes, default=0))
-    told = f"A slowdown of {half} would have been noticed in half of the cells, one of {every} in every cell."
+    told = (
+        f"An observed slowdown of {half} would have been called one in half of the cells, one of {every} in every cell."
+    )
     few = [f"A comparison takes {ENOUGH} generations in both runs, more than `--quick` has."]
     return [told] if sizes else few * any(c.status == FEW for c in found)
 

@@ -80,17 +80,25 @@ def lead(g: Group) -> list[str]:
     """Return where autodiff costs most, of all modes and of the compiled ones: two sentences at most."""
     every = together(g, costs(g, g.problems))
     compiled = [row for row in every if row and row[0].a.mode != "eager"]
-    told = [_most(every, "Autodiff costs most in"), _most(compiled, "In compiled modes it costs most in")]
+    told = [_most(every, ""), _most(compiled, " in compiled modes")]
     return [sentence for sentence in told if sentence]
 
 
-def _most(joint: Sequence[Sequence[Comparison]], opening: str) -> str:
-    """Return the largest cost that is surely one, by intervals that hold together for all that it was picked from."""
+def _most(joint: Sequence[Sequence[Comparison]], where: str) -> str:
+    """Return the largest cost that is surely one; the intervals hold together for all that it was picked from.
+
+    Of surely the largest the whole interval lies above the others.
+    """
     many = units.plural(sum(map(len, joint)), "cell")
     slower = [c for row in joint for c in row if c.verdict == "slower"]
     if not slower:
-        return f"{opening} no backend: none of {many} is slower than by hand." if any(joint) else ""
+        return (
+            f"No cost of autodiff is sure{where}: none of {many} is slower than by hand." if any(joint) else ""
+        )
     most = max(slower, key=lambda c: c.value)
+    others = [c.estimate for row in joint for c in row if c is not most and c.estimate]
+    sure = all((e.high or inf) < ((most.estimate and most.estimate.low) or 0.0) for e in others)
+    opening = f"Autodiff costs most{where} in" if sure else f"The largest cost of autodiff seen{where} is in"
     times = f"{units.number(most.value)} times the time by hand"
     return f"{opening} {called(most.a)}: {times} on {units.code(most.problem)}."
 

@@ -21,7 +21,7 @@ FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
 """The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
 Trials = Calibration | str | None  # a calibration, or the sentence that says why there is none
 UNKNOWN = "The harness was not calibrated on this machine: `python -m bench.calibrate` does it."
-IDENTICAL = "Identical code in two processes, so the true ratio is 1. No verdict is given nearer to 1 than these reach."
+IDENTICAL = "Identical code in two processes, so the true ratio is 1. No `faster` or `slower` is given nearer to 1 than these reach."
 
 
 def controls(g: Group) -> list[tuple[str, str, Estimate]]:

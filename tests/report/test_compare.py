@@ -40,7 +40,8 @@ def test_a_regression_fails_where_that_was_asked_for_and_says_what_it_could_noti
     assert compared(run(), run(1, slower=slower), tmp_path)[0] == 0
     last = " ".join(printed.rpartition("\n\n")[2].split())
     assert re.search(
-        r"A slowdown of [\d.]+ % would have been noticed in half of the cells, one of [\d.]+ % in every", last
+        r"An observed slowdown of [\d.]+ % would have been called one in half of the cells, one of [\d.]+ % in every",
+        last,
     )
 
 
