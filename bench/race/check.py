@@ -8,7 +8,6 @@ from bench.agreement.answers import Computed
 from bench.agreement.reference import Reference
 from bench.agreement.tolerances import Tolerances
 from bench.records.schema import Check, Entrant, LabReport, Outcome, Run
-from bench.workers import messages
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
 
@@ -34,14 +33,12 @@ def check(pool: Pool, entrants: Sequence[Entrant], tolerances: Tolerances, promi
         wrong = {entrant.label: Failed("failed", reference.fault) for entrant in entrants}
         return Checked(None, {}, {}, {}, {}, {}, None, wrong)
     halfway, decoy, *others = map(pool.file, [reference.halfway, reference.decoy, *reference.others])
-    ask = messages.Compute(halfway, decoy, others)
-    answered = pool.side_by_side(entrants, lambda e: pool.ask(e, ask), failed)
-    computed: dict[str, Computed] = {entrant.label: answers for entrant, answers in answered}
+    answered = pool.side_by_side(entrants, lambda e: pool.ask(e).compute(halfway, decoy, others), failed)
+    computed = {entrant.label: answers for entrant, answers in answered}
     found = {label: checks.judge(tolerances, answers) for label, answers in computed.items()}
     if promises:
-        told = pool.side_by_side(entrants, lambda e: pool.ask(e, messages.Promise()), failed)
-        for entrant, promised in told:
-            found[entrant.label] += checks.promised(promised.broken)
+        for entrant, broken in pool.side_by_side(entrants, lambda e: pool.ask(e).promise(), failed):
+            found[entrant.label] += checks.promised(broken)
     outcomes = {label: checks.outcome(of) for label, of in found.items()}
     good = [entrant for entrant in entrants if outcomes.get(entrant.label, Outcome()).status == "ok"]
     return Checked(

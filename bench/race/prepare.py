@@ -44,8 +44,8 @@ def prepare(
     def load(entrant: Entrant) -> None:
         process = pool.of(entrant)
         if process.loaded is None:
-            ask = messages.Load(entrant.backend, entrant.resources, entrant.dtype)
-            process.loaded = loaded[entrant.label] = pool.ask(entrant, ask)
+            ask = pool.ask(entrant).load
+            process.loaded = loaded[entrant.label] = ask(entrant.backend, entrant.resources, entrant.dtype)
 
     def compile_(entrant: Entrant) -> None:
         load(entrant)
@@ -68,7 +68,7 @@ def _first_calls(
     timed, mode = operations(pool, entrant, asked), _mode(pool, entrant)
     cause = refusals.steered(entrant, mode, environment)
     try:
-        prepared: messages.Prepared = pool.ask(entrant, messages.Prepare(pool.file(problem), timed))
+        prepared = pool.ask(entrant).prepare(pool.file(problem), timed)
     except Failed as failure:
         raise Failed(failure.outcome.status, failure.outcome.reason + cause, failure.output) from None
     if mode != "eager" and timed and prepared.compilations == 0:

@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from bench.devices import DEVICES
 from bench.problem import Problem
 from bench.records.schema import Entrant
-from bench.workers import messages
 from bench.workers.cores import Cores, usable_cores
 from bench.workers.environment import Layout, layout
 from bench.workers.problem_files import ProblemFiles
 from bench.workers.process import Failed, Process
+from bench.workers.worker import Worker
 
 T = TypeVar("T")
 Failures = dict[str, Failed]  # by the entrant's label
@@ -87,9 +87,9 @@ class Pool:
         process = self._processes.get(entrant.key)
         return process is not None and process.alive
 
-    def ask(self, entrant: Entrant, request: messages.Request) -> Any:
-        """Return the answer of the entrant's process; Failed where there is none."""
-        return self.of(entrant).ask(request, self.deadline)
+    def ask(self, entrant: Entrant) -> Worker:
+        """Return what stands for the entrant's worker: its methods return the answers, or raise Failed."""
+        return self.of(entrant).ask(self.deadline)
 
     def in_turn(self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures) -> Done[T]:
         """Do `work` for one entrant after another; one that fails is left out and put into `failed`."""
@@ -131,7 +131,7 @@ class Pool:
             place = free.get()  # there is one, because there are as many threads as places
 
             def pinned(entrant: Entrant) -> T:
-                self.ask(entrant, messages.Pin(place if DEVICES[entrant.device].is_the_cpu else self._all_cores))
+                self.ask(entrant).pin(place if DEVICES[entrant.device].is_the_cpu else self._all_cores)
                 return work(entrant)
 
             try:

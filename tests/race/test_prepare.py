@@ -10,7 +10,7 @@ from bench.race import prepare, refusals
 from bench.records.schema import Entrant
 from bench.resources import Resources
 from bench.workers import messages
-from bench.workers.process import Failed
+from bench.workers.process import Failed, Remote
 from bench.workloads import pose
 
 ENTRANT = Entrant("x", "jax-scan", Resources(), "float32")
@@ -24,7 +24,7 @@ def loaded(mode: str = "eager", operations: Any = OPERATIONS) -> messages.Loaded
 class Pool:
     """Workers that answer as they are told, one entrant after another."""
 
-    def __init__(self, answers: dict[type, Any]) -> None:
+    def __init__(self, answers: dict[str, Any]) -> None:
         self.answers, self.process, self.warm = answers, SimpleNamespace(loaded=None), False
 
     def start(self, entrant: Entrant) -> None:
@@ -39,8 +39,11 @@ class Pool:
     def compiles(self, entrant: Entrant, problem: Any) -> bool:
         return self.warm
 
-    def ask(self, entrant: Entrant, request: messages.Request) -> Any:
-        answer = self.answers[type(request)]
+    def ask(self, entrant: Entrant) -> Remote:
+        return Remote(self._answer)
+
+    def _answer(self, method: str, *given: Any) -> Any:
+        answer = self.answers[method]
         if isinstance(answer, Failed):
             raise answer
         return answer
@@ -56,7 +59,7 @@ class Pool:
 
 
 def prepared(load: Any, first: Any, environment=None, asked=tuple(OPERATIONS)) -> prepare.Prepared:
-    pool = Pool({messages.Load: load, messages.Prepare: first})
+    pool = Pool({"load": load, "prepare": first})
     return prepare.prepare(pool, [ENTRANT], PROBLEM, 4, asked, environment or {})
 
 

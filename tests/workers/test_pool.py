@@ -4,16 +4,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.records.schema import Entrant
 from bench.resources import Resources
-from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.environment import layout
 from bench.workers.pool import Failures, Pool
-from bench.workers.process import Failed
+from bench.workers.process import Failed, Remote
 from bench.workloads import pose
 
 CORES = Cores(racing=[2, 1], alike=[0, 1, 2], harness=[0, 1])
@@ -26,10 +26,10 @@ class Started:
 
     def __init__(self, entrant, cores, cache, placed) -> None:
         self.entrant, self.cores, self.cache, self.layout = entrant, cores, cache, placed
-        self.asked: list[messages.Request] = []
+        self.asked: list[tuple[Any, ...]] = []
 
-    def ask(self, request, deadline):
-        self.asked.append(request)
+    def ask(self, deadline):
+        return Remote(lambda *asked: self.asked.append(asked))
 
     def kill(self):
         self.alive = False
@@ -109,7 +109,7 @@ def at_work(pool: Pool, of: list[Entrant], together: int) -> list[list[str]]:
         for entrant in of:
             pool.start(entrant)
         assert pool.side_by_side(of, work, {}) == [(entrant, entrant.label) for entrant in of]
-        pins = [[request.cores for request in pool.of(entrant).asked] for entrant in of]
+        pins = [[cores for method, cores in pool.of(entrant).asked if method == "pin"] for entrant in of]
     assert all(len(cores) == 1 for cores in pins)
     assert together == 1 or sorted(cores for ((cores,),) in pins) == [0, 1, 2]
     return seen
