@@ -15,7 +15,6 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from bench.agreement.reference import Reference
-from bench.agreement.tolerances import Tolerances
 from bench.console.escape import escaped
 from bench.console.interrupts import Interrupted, Interrupts
 from bench.devices import DEVICES
@@ -89,7 +88,7 @@ class Pipeline:
     say: Callable[[str], None] = print
     save: Callable[[], None] = lambda: None
     end_if_asked: Callable[[], None] = lambda: None  # called after every race that is saved
-    _tolerances: dict[tuple[str, str], Tolerances] = field(default_factory=dict)
+    _references: dict[tuple[str, str], Reference] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -122,7 +121,7 @@ class Pipeline:
         if earlier is None:  # answers are checked once a run, before the first race of the problem
             self._check(ready, problem)
         racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
-        rounds = Rounds(self.pool, self._tolerances_of(problem), record.settings)
+        rounds = Rounds(self.pool, self._reference(problem), record.settings)
         self._add_raced(problem, rounds.race(generation, racing, earlier))
         if last:
             # Limits are measured once a run, before the race is saved: a run that is killed must not lack them.
@@ -153,7 +152,7 @@ class Pipeline:
         return prepared.ready
 
     def _check(self, ready: list[Entrant], problem: Problem, promises: bool = False) -> None:
-        self._add_checked(problem, check(self.pool, ready, self._tolerances_of(problem), promises))
+        self._add_checked(problem, check(self.pool, ready, self._reference(problem), promises))
 
     # What was found, into the record.
 
@@ -251,9 +250,8 @@ class Pipeline:
         done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
         return [p for p in self.problems if p.dtype == dtype and p.name not in done]
 
-    def _tolerances_of(self, problem: Problem) -> Tolerances:
-        key = (problem.name, problem.dtype)
-        return self._tolerances.setdefault(key, Tolerances(Reference(problem)))
+    def _reference(self, problem: Problem) -> Reference:
+        return self._references.setdefault((problem.name, problem.dtype), Reference(problem))
 
 
 def _temporary() -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from bench.agreement import checks, lab_report
 from bench.agreement.answers import Computed
 from bench.agreement.reference import Reference
-from bench.agreement.tolerances import Tolerances
 from bench.records.schema import Check, Entrant, LabReport, Outcome, Run
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
@@ -26,16 +25,16 @@ class Checked:
     failed: Failures
 
 
-def check(pool: Pool, entrants: Sequence[Entrant], tolerances: Tolerances, promises: bool = False) -> Checked:
+def check(pool: Pool, entrants: Sequence[Entrant], reference: Reference, promises: bool = False) -> Checked:
     """Return whose answers agree; with `promises` those of the protocol that need no reference are tried, too."""
-    reference, failed = tolerances.reference, Failures()
+    failed = Failures()
     if reference.fault:
         wrong = {entrant.label: Failed("failed", reference.fault) for entrant in entrants}
         return Checked(None, {}, {}, {}, {}, {}, None, wrong)
     halfway, decoy, *others = map(pool.file, [reference.halfway, reference.decoy, *reference.others])
     answered = pool.side_by_side(entrants, lambda e: pool.ask(e).compute(halfway, decoy, others), failed)
     computed = {entrant.label: answers for entrant, answers in answered}
-    found = {label: checks.judge(tolerances, answers) for label, answers in computed.items()}
+    found = {label: checks.judge(reference, answers) for label, answers in computed.items()}
     if promises:
         for entrant, broken in pool.side_by_side(entrants, lambda e: pool.ask(e).promise(), failed):
             found[entrant.label] += checks.promised(broken)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import clock
 from bench.agreement.checks import timed_call_agrees
-from bench.agreement.tolerances import Tolerances
+from bench.agreement.reference import Reference
 from bench.devices import DEVICES
 from bench.race import refusals
 from bench.race.prepare import operations
@@ -41,9 +41,9 @@ class Raced:
 class Rounds:
     """The race of one problem in one generation."""
 
-    def __init__(self, pool: Pool, tolerances: Tolerances, settings: Settings) -> None:
-        self.pool, self.tolerances, self.settings = pool, tolerances, settings
-        self.problem, self.asked = tolerances.problem, settings.operations[tolerances.problem.name]
+    def __init__(self, pool: Pool, reference: Reference, settings: Settings) -> None:
+        self.pool, self.reference, self.settings = pool, reference, settings
+        self.problem, self.asked = reference.problem, settings.operations[reference.problem.name]
         self.failed: Failures = {}
 
     def race(self, generation: int, racing: Sequence[Entrant], earlier: Race | None) -> Raced:
@@ -133,8 +133,8 @@ class Rounds:
     def _turn(self, entrant: Entrant, calls: dict[str, int], seed: int) -> dict[str, messages.Sample]:
         samples = self.pool.ask(entrant).turn(calls, seed)
         for operation, sample in samples.items():
-            if not timed_call_agrees(self.tolerances, operation, sample.loss, sample.distance):
-                loss, far = self.tolerances.reference.timed[operation]
+            if not timed_call_agrees(self.reference, operation, sample.loss, sample.distance):
+                loss, far = self.reference.timed[operation]
                 ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
                 raise Failed("disagrees", f"a timed call of {operation} {ended}")
         return samples

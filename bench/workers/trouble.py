@@ -34,7 +34,7 @@ def trouble(error: Exception, request: Request) -> Outcome:
         return Outcome("disagrees", str(error))
     if _out_of_memory(error):
         return Outcome("out of memory", said)
-    if reason := _hidden(backend):
+    if backend and (reason := _hidden(backend)):
         return Outcome("failed", reason)
     if isinstance(error, ModuleNotFoundError) and _is_absent(error, backend):
         return Outcome("not installed", f"{error}; install it to race this backend")

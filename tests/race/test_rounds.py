@@ -17,7 +17,7 @@ from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.pool import Pool
 from bench.workers.process import Failed, Remote
-from tests.agreement.judging import tolerances
+from tests.agreement.judging import reference
 
 THREE = [Entrant(label, "numpy", Resources(), "float32") for label in ("a", "b", "c")]
 LOOP, A, B = "a", "b", "c"
@@ -55,7 +55,7 @@ def answer(method: str, *given: Any) -> Any:
         case "pilot":
             return dict.fromkeys(given[0], 3e-4)
         case "turn":
-            end = tolerances("factorisation").reference.timed
+            end = reference("factorisation").timed
             return {operation: messages.Sample(1000, *end[operation]) for operation in given[0]}
         case "tally":
             return messages.Tallied(1.0, 0.0, 1, 0, 0)
@@ -67,7 +67,7 @@ def answer(method: str, *given: Any) -> Any:
 def raced(
     workers: Workers, generation: int = 0, rounds: int = 6, operations: Sequence[str] = tuple(OPERATIONS)
 ) -> Raced:
-    of = tolerances("factorisation")
+    of = reference("factorisation")
     settings = Settings(
         generations=2,
         rounds=rounds,
