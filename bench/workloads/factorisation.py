@@ -48,7 +48,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         return _problem(asked, datasets.digits()[0], params, 3e-3, 400, centred=True)
     if file := files.named(size, "r"):
         path, rank = file
-        A = files.matrix(path).arrays["A"]
+        A = files.matrix(path)
         m, n = A.shape
         _check(size, m, n, rank)
         _check_scale(path, A)

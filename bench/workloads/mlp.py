@@ -41,8 +41,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         return _problem(asked, *datasets.digits(), 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
     if file := files.named(size, "h"):
         path, hidden = file
-        data = files.labelled(path).arrays
-        features, labels = data["x"], data["y"]
+        features, labels = files.labelled(path)
         (rows, d), classes = features.shape, int(labels.max()) + 1
         _check(size, rows, d, hidden, classes)
         return _scaled_problem(asked, _standardised(features), labels, hidden, rows * 4 // 5, classes)
