@@ -41,15 +41,15 @@ def prepare(
     for entrant in entrants:
         pool.start(entrant)
 
-    def load(entrant: Entrant) -> None:
+    def load(entrant: Entrant) -> str:
         process = pool.of(entrant)
         if process.loaded is None:
             ask = pool.ask(entrant).load
             process.loaded = loaded[entrant.label] = ask(entrant.backend, entrant.resources, entrant.dtype)
+        return process.loaded.mode
 
     def compile_(entrant: Entrant) -> None:
-        load(entrant)
-        seconds, warm = _first_calls(pool, entrant, problem, asked, environment)
+        seconds, warm = _first_calls(pool, entrant, load(entrant), problem, asked, environment)
         cache: Literal["cold", "warm"] = "warm" if warm else "cold"
         first_calls[entrant.label] = [FirstCall(generation, name, seconds[name], cache) for name in seconds]
 
@@ -62,10 +62,10 @@ def prepare(
 
 
 def _first_calls(
-    pool: Pool, entrant: Entrant, problem: Problem, asked: Sequence[str], environment: Mapping[str, str]
+    pool: Pool, entrant: Entrant, mode: str, problem: Problem, asked: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[dict[str, float], bool]:
     """Return the seconds of each operation's first call, and whether its programs had been compiled before."""
-    timed, mode = operations(pool, entrant, asked), _mode(pool, entrant)
+    timed = operations(pool, entrant, asked)
     cause = refusals.steered(entrant, mode, environment)
     try:
         prepared = pool.ask(entrant).prepare(pool.file(problem), timed)
@@ -80,11 +80,7 @@ def _first_calls(
 def operations(pool: Pool, entrant: Entrant, asked: Sequence[str]) -> list[str]:
     """Return what the entrant is timed at; a compiled loop differs from the compiled step in `train` alone."""
     loaded = pool.of(entrant).loaded
-    offered, whole = loaded.operations if loaded else [], _mode(pool, entrant) == "compiled loop"
-    can = [name for name, operation in OPERATIONS.items() if name in offered and (operation.takes_steps or not whole)]
-    return [name for name in can if name in asked]
-
-
-def _mode(pool: Pool, entrant: Entrant) -> str:
-    loaded = pool.of(entrant).loaded
-    return loaded.mode if loaded else ""
+    if loaded is None:
+        return []
+    can = [name for name, of in OPERATIONS.items() if of.takes_steps or loaded.mode != "compiled loop"]
+    return [name for name in can if name in loaded.operations and name in asked]

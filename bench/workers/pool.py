@@ -33,8 +33,7 @@ class Pool:
         self._folder, self._seed, self.file = folder, seed, ProblemFiles(folder).path
         self._layout, self._order, self._all_cores = Layout(), [0], usable_cores()
         self._processes: dict[tuple[str, str], Process] = {}
-        self._caches: dict[tuple[str, str], Path] = {}
-        self._compiled: set[tuple[str, str, str]] = set()
+        self._caches: dict[tuple[str, str], tuple[Path, set[str]]] = {}  # the folder, and the problems compiled there
 
     @contextmanager
     def generation(self, number: int) -> Iterator[None]:
@@ -69,14 +68,14 @@ class Pool:
         On a device it is new in each generation: compilers time kernels, and one choice would be no part of the spread.
         """
         if entrant.key not in self._caches or not DEVICES[entrant.device].is_the_cpu:
-            self._caches[entrant.key] = Path(tempfile.mkdtemp(dir=self._folder))
-        return self._caches[entrant.key]
+            self._caches[entrant.key] = Path(tempfile.mkdtemp(dir=self._folder)), set()
+        return self._caches[entrant.key][0]
 
     def compiles(self, entrant: Entrant, problem: Problem) -> bool:
         """Return whether the entrant's cache holds the problem's programs already, and note that it does from now on."""
-        known = (*entrant.key, problem.name)
-        warm = known in self._compiled and DEVICES[entrant.device].is_the_cpu
-        self._compiled.add(known)
+        compiled = self._caches[entrant.key][1]
+        warm = problem.name in compiled
+        compiled.add(problem.name)
         return warm
 
     def of(self, entrant: Entrant) -> Process:
