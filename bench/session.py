@@ -215,13 +215,13 @@ class Pipeline:
         entrant.last_output = failure.output or entrant.last_output
 
     def _refuse_impossible(self) -> None:
-        for entrant, cell in self._good_cells():
-            if reason := refusals.too_fast(self.record, entrant, cell):
+        for cell in self._good_cells():
+            if reason := refusals.too_fast(self.record, cell):
                 self._fail(cell, Failed("failed", reason))
 
     def _judge_samples(self) -> None:
         """Set the status of cells whose samples are none or no measurement; they are kept, so that a reader can see why."""
-        for _, cell in self._good_cells():
+        for cell in self._good_cells():
             if cell.cores_used and not cell.samples:
                 most = f"{max(cell.cores_used):.2g} of a core at the most"
                 cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
@@ -239,9 +239,8 @@ class Pipeline:
             cell.samples.clear()
         return may
 
-    def _good_cells(self) -> list[tuple[Entrant, Cell]]:
-        good = [cell for cell in self.record.cells if cell.outcome.status == "ok"]
-        return [(self.record.entrant(cell.entrant, cell.dtype), cell) for cell in good]
+    def _good_cells(self) -> list[Cell]:
+        return [cell for cell in self.record.cells if cell.outcome.status == "ok"]
 
     def _cell(self, label: str, problem: Problem) -> Cell:
         return self.record.cell(label, problem.name, problem.dtype)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.agreement import checks, lab_report
-from bench.agreement.answers import Computed
 from bench.agreement.reference import Reference
 from bench.records.schema import Check, Entrant, LabReport, Outcome, Run
 from bench.workers.pool import Failures, Pool
@@ -40,6 +39,10 @@ def check(pool: Pool, entrants: Sequence[Entrant], reference: Reference, promise
             found[entrant.label] += checks.promised(broken)
     outcomes = {label: checks.outcome(of) for label, of in found.items()}
     good = [entrant for entrant in entrants if outcomes.get(entrant.label, Outcome()).status == "ok"]
+    lab = None
+    if good and reference.problem.name == lab_report.PROBLEM:
+        first, svd_error = good[0], reference.lower_bound or 0.0
+        lab = lab_report.lab_report(first.backend, reference.problem, computed[first.label].params, svd_error)
     return Checked(
         lower_bound=reference.lower_bound,
         reference=reference.quality,
@@ -47,11 +50,6 @@ def check(pool: Pool, entrants: Sequence[Entrant], reference: Reference, promise
         outcomes=outcomes,
         runs={e.label: checks.runs(reference, computed[e.label].trained) for e in good},
         losses={e.label: [float(x) for x in computed[e.label].losses] for e in good},
-        lab=_lab(reference, good[0], computed) if good and reference.problem.name == lab_report.PROBLEM else None,
+        lab=lab,
         failed=failed,
     )
-
-
-def _lab(reference: Reference, first: Entrant, computed: dict[str, Computed]) -> LabReport:
-    params, svd_error = computed[first.label].params, reference.lower_bound or 0.0
-    return lab_report.lab_report(first.backend, reference.problem, params, svd_error)
