@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -33,9 +33,9 @@ class Raced:
     race: Race
     samples: dict[str, list[Samples]]
     tallies: dict[str, messages.Tallied]
-    transferred: dict[str, messages.Transferred] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    failed: Failures = field(default_factory=dict)
+    transferred: dict[str, messages.Transferred]  # in the first generation alone
+    warnings: list[str]
+    failed: Failures
 
 
 class Rounds:
