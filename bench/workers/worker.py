@@ -249,7 +249,7 @@ def answer(worker: Worker, asked: bytes) -> bytes:
     try:
         method = getattr(worker, request.method)
         *wanted, _ = method.__annotations__.values()
-        found = messages.pack(method(*msgspec.convert(request.given, tuple[tuple(wanted)])))
-        return messages.pack(messages.Answer(Outcome("ok"), msgspec.Raw(found)))
+        given = [msgspec.convert(value, kind) for value, kind in zip(request.given, wanted, strict=True)]
+        return messages.pack(messages.Answer(Outcome("ok"), msgspec.Raw(messages.pack(method(*given)))))
     except Exception as error:
         return messages.pack(messages.Answer(trouble(error, request)))
