@@ -15,7 +15,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from bench.agreement.reference import Reference
-from bench.console.escape import escaped
+from bench.console import escaped
 from bench.console.interrupts import Interrupted, Interrupts
 from bench.devices import DEVICES
 from bench.errors import UsageError
