@@ -179,8 +179,8 @@ class Pipeline:
         self._add_failures(problem, checked.failed)
 
     def _add_raced(self, problem: Problem, raced: Raced) -> None:
-        for label, tally in raced.tallies.items():
-            entrant, cell = self.record.entrant(label, problem.dtype), self._cell(label, problem)
+        for entrant, tally in raced.tallies:
+            cell = self._cell(entrant.label, problem)
             cell.cores_used.append(tally.cores_used)
             cell.compilations += tally.compilations
             entrant.busy_threads.append(tally.busy_threads)

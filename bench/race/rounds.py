@@ -32,7 +32,7 @@ class Raced:
 
     race: Race
     samples: dict[str, list[Samples]]
-    tallies: dict[str, messages.Tallied]
+    tallies: Tallies
     transferred: dict[str, messages.Transferred]  # in the first generation alone
     warnings: list[str]
     failed: Failures
@@ -77,8 +77,7 @@ class Rounds:
             if e.label not in self.failed and e.label not in race.starved
         }
         transferred, warnings = self._transfers(racing) if race.generation == 0 else ({}, [])
-        tallies = {e.label: tally for e, tally in tallied}
-        return Raced(race, samples, tallies, transferred, warnings, self.failed)
+        return Raced(race, samples, tallied, transferred, warnings, self.failed)
 
     def _end_those_that_broke_a_rule(self, tallied: Tallies, end: bool = True) -> None:
         """Fail the entrants that broke a rule; `end` their processes, which may be what took the others' core."""
