@@ -98,7 +98,7 @@ class Pipeline:
         chosen = cores.choose(usable, max(selection.threads), selection.core)
         with (
             tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
-            cores.harness_on(chosen.harness),
+            cores.pinned(chosen.harness, all_threads=True),
             threadpool_limits(max(1, len(usable) // 4)),  # of NumPy, which computes the references
         ):
             yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))

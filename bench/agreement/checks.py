@@ -125,8 +125,8 @@ def _end_state(reference: Reference, computed: Computed) -> Check:
     problem = reference.problem
     errors = reference.tolerance("trajectory"), reference.tolerance("trained params")
     allowed = Allowed(*errors, reference.least_loss, reference.lower_bound)
-    found = WORKLOADS[problem.workload].end_state(problem, computed.trained, reference.trained, allowed)
-    return _compared("end state", found.error, found.tolerance, found.what)
+    end_state = WORKLOADS[problem.workload].end_state
+    return _compared("end state", *end_state(problem, computed.trained, reference.trained, allowed))
 
 
 def _behaviour(computed: Computed) -> list[Check]:

@@ -91,8 +91,7 @@ def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], all
         top = np.sort(b, axis=1)
         clear = top[:, -1] - top[:, -2] > allowed.params_error * np.abs(b).max(axis=1)
         different += int(np.sum((a.argmax(axis=1) != b.argmax(axis=1)) & clear))
-    what = f"{different} of {len(x) * len(ours)} held-out labels differ from the reference's"
-    return EndState(different, 0.0, what)
+    return different, 0.0, f"{different} of {len(x) * len(ours)} held-out labels differ from the reference's"
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:

@@ -144,7 +144,7 @@ def main() -> None:
     file = parser.parse_args().file
     usable, raced = cores.usable_cores(), []
     chosen = cores.choose(usable)
-    with file, cores.reserved(usable), cores.harness_on(chosen.harness):
+    with file, cores.reserved(usable), cores.pinned(chosen.harness, all_threads=True):
         for name, problem in itertools.product(NAMES, PROBLEMS):
             found: dict[str, list[Samples]] = {}
             for number in range(GENERATIONS):
