@@ -149,7 +149,7 @@ class Pipeline:
         entering = [e for e in record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)
-        return prepared.ready
+        return [entrant for entrant, _ in prepared.compiled]
 
     def _check(self, ready: list[Entrant], problem: Problem, promises: bool = False) -> None:
         self._add_checked(problem, check(self.pool, ready, self._reference(problem), promises))
@@ -157,13 +157,12 @@ class Pipeline:
     # What was found, into the record.
 
     def _add_prepared(self, problem: Problem, prepared: Prepared) -> None:
-        for label, loaded in prepared.loaded.items():
-            entrant = self.record.entrant(label, problem.dtype)
+        for entrant, loaded in prepared.loaded:
             entrant.outcome, entrant.mode, entrant.versions = Outcome("ok"), loaded.mode, loaded.versions
             entrant.cores = self.pool.cores.of(entrant.resources.threads)
             entrant.import_seconds.append(loaded.import_seconds)
-        for label, calls in prepared.first_calls.items():
-            self._cell(label, problem).first_calls += calls
+        for entrant, calls in prepared.compiled:
+            self._cell(entrant.label, problem).first_calls += calls
         for label, failure in prepared.unusable.items():
             self.record.entrant(label, problem.dtype).outcome = failure.outcome
         self._add_failures(problem, prepared.failed)

@@ -32,24 +32,23 @@ def check(pool: Pool, entrants: Sequence[Entrant], reference: Reference, promise
         return Checked(None, {}, {}, {}, {}, {}, None, wrong)
     halfway, decoy, *others = map(pool.file, [reference.halfway, reference.decoy, *reference.others])
     answered = pool.side_by_side(entrants, lambda e: pool.ask(e).compute(halfway, decoy, others), failed)
-    computed = {entrant.label: answers for entrant, answers in answered}
-    found = {label: checks.judge(reference, answers) for label, answers in computed.items()}
+    found = {entrant.label: checks.judge(reference, computed) for entrant, computed in answered}
     if promises:
         for entrant, broken in pool.side_by_side(entrants, lambda e: pool.ask(e).promise(), failed):
             found[entrant.label] += checks.promised(broken)
     outcomes = {label: checks.outcome(of) for label, of in found.items()}
-    good = [entrant for entrant in entrants if outcomes.get(entrant.label, Outcome()).status == "ok"]
+    good = [(entrant, computed) for entrant, computed in answered if outcomes[entrant.label].status == "ok"]
     lab = None
     if good and reference.problem.name == lab_report.PROBLEM:
-        first, svd_error = good[0], reference.lower_bound or 0.0
-        lab = lab_report.lab_report(first.backend, reference.problem, computed[first.label].params, svd_error)
+        (first, computed), svd_error = good[0], reference.lower_bound or 0.0
+        lab = lab_report.lab_report(first.backend, reference.problem, computed.params, svd_error)
     return Checked(
         lower_bound=reference.lower_bound,
         reference=reference.quality,
         checks=found,
         outcomes=outcomes,
-        runs={e.label: checks.runs(reference, computed[e.label].trained) for e in good},
-        losses={e.label: [float(x) for x in computed[e.label].losses] for e in good},
+        runs={entrant.label: checks.runs(reference, computed.trained) for entrant, computed in good},
+        losses={entrant.label: [float(x) for x in computed.losses] for entrant, computed in good},
         lab=lab,
         failed=failed,
     )

@@ -10,17 +10,16 @@ from bench.problem import Problem
 from bench.race import refusals
 from bench.records.schema import Entrant, FirstCall
 from bench.workers import messages
-from bench.workers.pool import Failures, Pool
+from bench.workers.pool import Done, Failures, Pool
 from bench.workers.process import Failed
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The findings of preparing; the keys are labels."""
+    """The findings of preparing."""
 
-    ready: list[Entrant]
-    loaded: dict[str, messages.Loaded]  # of those that loaded their library here, and not for an earlier problem
-    first_calls: dict[str, list[FirstCall]]
+    compiled: Done[list[FirstCall]]  # of those that are ready to take turns
+    loaded: Done[messages.Loaded]  # of those that loaded their library here, and not for an earlier problem
     unusable: Failures  # of those whose library could not be loaded: no problem can be raced
     failed: Failures  # of those that failed on this problem
 
@@ -37,7 +36,7 @@ def prepare(
 
     `environment` has the variables a person had set: one of them may have switched a compiler off.
     """
-    failed, loaded, first_calls = Failures(), dict[str, messages.Loaded](), dict[str, list[FirstCall]]()
+    failed, loaded = Failures(), Done[messages.Loaded]()
     for entrant in entrants:
         pool.start(entrant)
 
@@ -45,20 +44,21 @@ def prepare(
         process = pool.of(entrant)
         if process.loaded is None:
             ask = pool.ask(entrant).load
-            process.loaded = loaded[entrant.label] = ask(entrant.backend, entrant.resources, entrant.dtype)
+            process.loaded = ask(entrant.backend, entrant.resources, entrant.dtype)
+            loaded.append((entrant, process.loaded))
         return process.loaded.mode
 
-    def compile_(entrant: Entrant) -> None:
+    def compile_(entrant: Entrant) -> list[FirstCall]:
         seconds, warm = _first_calls(pool, entrant, load(entrant), problem, asked, environment)
         cache: Literal["cold", "warm"] = "warm" if warm else "cold"
-        first_calls[entrant.label] = [FirstCall(generation, name, seconds[name], cache) for name in seconds]
+        return [FirstCall(generation, name, seconds[name], cache) for name in seconds]
 
     # Libraries take seconds to find a GPU; compiling alone needs it for itself.
     elsewhere = [entrant for entrant in entrants if not DEVICES[entrant.device].is_the_cpu]
     pool.side_by_side(elsewhere, load, failed, alone=False)
-    ready = [entrant for entrant, _ in pool.side_by_side(entrants, compile_, failed)]
+    compiled = pool.side_by_side(entrants, compile_, failed)
     unusable = {e.label: failed[e.label] for e in entrants if e.label in failed and pool.of(e).loaded is None}
-    return Prepared(ready, loaded, first_calls, unusable, failed)
+    return Prepared(compiled, loaded, unusable, failed)
 
 
 def _first_calls(
