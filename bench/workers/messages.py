@@ -23,7 +23,7 @@ class Request(Struct):
 
 
 class Answer(Struct):
-    """What the method returned, packed; or why it could not be done."""
+    """What the method returned, still packed; or why it could not be done."""
 
     outcome: Outcome
     found: msgspec.Raw = msgspec.Raw(msgspec.msgpack.encode(None))

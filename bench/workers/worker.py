@@ -250,6 +250,6 @@ def answer(worker: Worker, asked: bytes) -> bytes:
         method = getattr(worker, request.method)
         *wanted, _ = method.__annotations__.values()
         given = [msgspec.convert(value, kind) for value, kind in zip(request.given, wanted, strict=True)]
-        return messages.pack(messages.Answer(Outcome("ok"), msgspec.Raw(messages.pack(method(*given)))))
+        return messages.pack({"outcome": Outcome("ok"), "found": method(*given)})  # an Answer, packed at once
     except Exception as error:
         return messages.pack(messages.Answer(trouble(error, request)))
