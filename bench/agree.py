@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bench import session
-from bench.console import progress
-from bench.console.escape import escaped
+from bench.console import escaped, progress
 from bench.console.exit import ended
 from bench.plan.selection import Selection, add_options, there, with_twins
 from bench.records.schema import Cell, Record

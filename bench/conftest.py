@@ -8,8 +8,7 @@ import pytest
 
 import backends
 from bench import devices, precision, session
-from bench.console import progress
-from bench.console.escape import escaped
+from bench.console import escaped, progress
 from bench.console.exit import FAILED, INTERRUPTED, USAGE, Patient, folder, percentage, warn, whole_number
 from bench.console.interrupts import Interrupted
 from bench.errors import UsageError

@@ -15,8 +15,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from bench.agreement.reference import Reference
-from bench.agreement.tolerances import Tolerances
-from bench.console.escape import escaped
+from bench.console import escaped
 from bench.console.interrupts import Interrupted, Interrupts
 from bench.devices import DEVICES
 from bench.errors import UsageError
@@ -89,7 +88,7 @@ class Pipeline:
     say: Callable[[str], None] = print
     save: Callable[[], None] = lambda: None
     end_if_asked: Callable[[], None] = lambda: None  # called after every race that is saved
-    _tolerances: dict[tuple[str, str], Tolerances] = field(default_factory=dict)
+    _references: dict[tuple[str, str], Reference] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -99,7 +98,7 @@ class Pipeline:
         chosen = cores.choose(usable, max(selection.threads), selection.core)
         with (
             tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
-            cores.harness_on(chosen.harness),
+            cores.pinned(chosen.harness, all_threads=True),
             threadpool_limits(max(1, len(usable) // 4)),  # of NumPy, which computes the references
         ):
             yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))
@@ -122,7 +121,7 @@ class Pipeline:
         if earlier is None:  # answers are checked once a run, before the first race of the problem
             self._check(ready, problem)
         racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
-        rounds = Rounds(self.pool, self._tolerances_of(problem), record.settings)
+        rounds = Rounds(self.pool, self._reference(problem), record.settings)
         self._add_raced(problem, rounds.race(generation, racing, earlier))
         if last:
             # Limits are measured once a run, before the race is saved: a run that is killed must not lack them.
@@ -150,23 +149,22 @@ class Pipeline:
         entering = [e for e in record.entrants if e.dtype == problem.dtype and self._enters(e, problem)]
         prepared = prepare(self.pool, entering, problem, generation, asked, record.environment)
         self._add_prepared(problem, prepared)
-        return prepared.ready
+        return [entrant for entrant, _ in prepared.compiled]
 
     def _check(self, ready: list[Entrant], problem: Problem, promises: bool = False) -> None:
-        with cores.harness_on(cores.usable_cores()):  # nobody races now, and the references take long
-            checked = check(self.pool, ready, self._tolerances_of(problem), promises)
+        with cores.pinned(self.pool.cores.all, all_threads=True):  # nobody races now, and references take long
+            checked = check(self.pool, ready, self._reference(problem), promises)
         self._add_checked(problem, checked)
 
     # What was found, into the record.
 
     def _add_prepared(self, problem: Problem, prepared: Prepared) -> None:
-        for label, loaded in prepared.loaded.items():
-            entrant = self.record.entrant(label, problem.dtype)
+        for entrant, loaded in prepared.loaded:
             entrant.outcome, entrant.mode, entrant.versions = Outcome("ok"), loaded.mode, loaded.versions
             entrant.cores = self.pool.cores.of(entrant.resources.threads)
             entrant.import_seconds.append(loaded.import_seconds)
-        for label, calls in prepared.first_calls.items():
-            self._cell(label, problem).first_calls += calls
+        for entrant, calls in prepared.compiled:
+            self._cell(entrant.label, problem).first_calls += calls
         for label, failure in prepared.unusable.items():
             self.record.entrant(label, problem.dtype).outcome = failure.outcome
         self._add_failures(problem, prepared.failed)
@@ -182,8 +180,8 @@ class Pipeline:
         self._add_failures(problem, checked.failed)
 
     def _add_raced(self, problem: Problem, raced: Raced) -> None:
-        for label, tally in raced.tallies.items():
-            entrant, cell = self.record.entrant(label, problem.dtype), self._cell(label, problem)
+        for entrant, tally in raced.tallies:
+            cell = self._cell(entrant.label, problem)
             cell.cores_used.append(tally.cores_used)
             cell.compilations += tally.compilations
             entrant.busy_threads.append(tally.busy_threads)
@@ -218,13 +216,13 @@ class Pipeline:
         entrant.last_output = failure.output or entrant.last_output
 
     def _refuse_impossible(self) -> None:
-        for entrant, cell in self._good_cells():
-            if reason := refusals.too_fast(self.record, entrant, cell):
+        for cell in self._good_cells():
+            if reason := refusals.too_fast(self.record, cell):
                 self._fail(cell, Failed("failed", reason))
 
     def _judge_samples(self) -> None:
         """Set the status of cells whose samples are none or no measurement; they are kept, so that a reader can see why."""
-        for _, cell in self._good_cells():
+        for cell in self._good_cells():
             if cell.cores_used and not cell.samples:
                 most = f"{max(cell.cores_used):.2g} of a core at the most"
                 cell.outcome = Outcome("starved", f"it got {most}; the warnings of this run say what took it")
@@ -242,9 +240,8 @@ class Pipeline:
             cell.samples.clear()
         return may
 
-    def _good_cells(self) -> list[tuple[Entrant, Cell]]:
-        good = [cell for cell in self.record.cells if cell.outcome.status == "ok"]
-        return [(self.record.entrant(cell.entrant, cell.dtype), cell) for cell in good]
+    def _good_cells(self) -> list[Cell]:
+        return [cell for cell in self.record.cells if cell.outcome.status == "ok"]
 
     def _cell(self, label: str, problem: Problem) -> Cell:
         return self.record.cell(label, problem.name, problem.dtype)
@@ -253,9 +250,8 @@ class Pipeline:
         done = {r.problem for r in self.record.races if (r.generation, r.dtype) == (generation, dtype)}
         return [p for p in self.problems if p.dtype == dtype and p.name not in done]
 
-    def _tolerances_of(self, problem: Problem) -> Tolerances:
-        key = (problem.name, problem.dtype)
-        return self._tolerances.setdefault(key, Tolerances(Reference(problem)))
+    def _reference(self, problem: Problem) -> Reference:
+        return self._references.setdefault((problem.name, problem.dtype), Reference(problem))
 
 
 def _temporary() -> str:

@@ -21,7 +21,7 @@ from bench.records.schema import Entrant, Record
 from bench.records.store import read
 from bench.workers import cores, messages
 from bench.workers.environment import USUAL_LAYOUT, Layout
-from bench.workers.process import Failed
+from bench.workers.process import Failed, Remote
 from bench.workers.worker import Worker, answer
 
 ROOT = Path(__file__).parents[1]
@@ -51,13 +51,15 @@ class Here:
     def __init__(self, entrant: Entrant, cores: Sequence[int], cache: Path, layout: Layout = USUAL_LAYOUT) -> None:
         self._worker, self.alive = _Unpinned(), True
 
-    def ask(self, request: messages.Request, deadline: float) -> Any:
-        asked = messages.unpack_request(messages.pack(request))
-        method = getattr(self._worker, type(asked).__name__.lower())
-        found = messages.unpack_answer(answer(method, asked))
-        if isinstance(found, messages.Trouble):
-            raise Failed(found.status, found.reason)
-        return found
+    def ask(self, deadline: float) -> Remote:
+        return Remote(self._answer)
+
+    def _answer(self, method: str, *given: Any) -> Any:
+        request = messages.pack(messages.Request(method, list(given)))
+        found = messages.unpack(answer(self._worker, request), type=messages.Answer)
+        if found.outcome.status != "ok":
+            raise Failed(found.outcome.status, found.outcome.reason)
+        return messages.unpack(found.found, type=getattr(Worker, method).__annotations__["return"])
 
     def kill(self) -> None:
         self.alive = False
@@ -68,8 +70,8 @@ class Here:
 class _Unpinned(Worker):
     """It leaves the threads of the tests where they are."""
 
-    def pin(self, ask: messages.Pin) -> messages.Done:
-        return messages.Done()
+    def pin(self, cores: list[int]) -> None:
+        pass
 
     def _tidy(self) -> None:
         pass

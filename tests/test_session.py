@@ -1,11 +1,15 @@
 """The pipeline writes what the stages found into the record, and a cell that failed keeps no sample."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
 
+from bench import session
+from bench.race.check import Checked
 from bench.records.schema import Outcome
 from bench.session import Pipeline
+from bench.workers.cores import Cores, pinned
 from bench.workers.process import Failed
 from bench.workloads import pose
 from tests.sample_record import sample_record
@@ -26,6 +30,18 @@ def test_an_entrant_that_cannot_be_loaded_in_a_later_generation_keeps_no_sample_
     assert cell.samples
     assert not of._enters(entrant, pose(IRIS))
     assert (cell.outcome.status, cell.samples) == ("crashed", [])
+
+
+def test_references_are_computed_on_every_core_although_the_harness_stays_off_the_racing_one(monkeypatch):
+    cores = sorted(os.sched_getaffinity(0))
+    of, seen = pipeline(), []
+    of.pool.cores = Cores(cores[-1:], [], cores[:-1] or cores)
+    nothing = Checked(None, {}, {}, {}, {}, {}, None, {})
+    monkeypatch.setattr(session, "check", lambda *_: seen.append(sorted(os.sched_getaffinity(0))) or nothing)
+    with pinned(of.pool.cores.harness, all_threads=True):
+        of._check([], pose(IRIS))
+        assert sorted(os.sched_getaffinity(0)) == of.pool.cores.harness
+    assert seen == [cores]
 
 
 @pytest.mark.parametrize(

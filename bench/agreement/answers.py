@@ -45,7 +45,7 @@ class Seconds(Struct):
     copy: float  # `get` of the same arrays, which had been put there
 
 
-class Computed(Answers, tag=True):
+class Computed(Answers):
     """The answers, and how the backend behaved when it computed them."""
 
     trained: list[Arrays]  # from the problem's start, and from every other

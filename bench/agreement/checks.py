@@ -7,7 +7,6 @@ import numpy as np
 from bench.agreement.answers import Computed
 from bench.agreement.distances import distances, norm
 from bench.agreement.reference import Reference
-from bench.agreement.tolerances import Tolerances
 from bench.problem import Array, Arrays, Problem, array_dtype, epsilon
 from bench.records.schema import Check, Outcome, Run
 from bench.workloads import WORKLOADS
@@ -32,17 +31,17 @@ MOST_OF_A_CALL, MOST_COPIES = 0.1, 3
 leaves to `get` is not timed.  A heuristic (docs/measured.md)."""
 
 
-def judge(tolerances: Tolerances, computed: Computed) -> list[Check]:
+def judge(reference: Reference, computed: Computed) -> list[Check]:
     """Return every check, in order; the first, of shapes and dtypes, is the only one when it fails."""
     # Every comparison of numbers relies on keys, shapes, dtypes and finite numbers.
-    fault = next(_faults(tolerances.problem, computed), "")
+    fault = next(_faults(reference.problem, computed), "")
     what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
     form = Check("form", None if fault else 0.0, 0.0, not fault, what)
     if fault:
         return [form]
-    errors = distances(computed, tolerances.reference.truth)
-    compared = [_compared(check, error, tolerances.of(check)) for check, error in errors.items()]
-    return [form, *compared, _end_state(tolerances, computed), *_behaviour(computed)]
+    errors = distances(computed, reference.truth)
+    compared = [_compared(check, error, reference.tolerance(check)) for check, error in errors.items()]
+    return [form, *compared, _end_state(reference, computed), *_behaviour(computed)]
 
 
 def outcome(checks: list[Check]) -> Outcome:
@@ -69,15 +68,15 @@ def runs(reference: Reference, trained: list[Arrays]) -> list[Run]:
     return sorted(found, key=lambda run: run.seed)
 
 
-def timed_call_agrees(tolerances: Tolerances, operation: str, loss: float, distance: float) -> bool:
+def timed_call_agrees(reference: Reference, operation: str, loss: float, distance: float) -> bool:
     """Return whether a timed call, from a start moved a little, ended where the reference does, to half the digits.
 
     `loss` is its last loss, `distance` how far its answer lies from its start; the checks compared the rest.
     """
-    reference, half_the_digits = tolerances.reference, float(np.sqrt(epsilon(tolerances.problem.dtype)))
+    half_the_digits = float(np.sqrt(epsilon(reference.problem.dtype)))
     allowed = [half_the_digits, half_the_digits]
     if operation == "train":
-        allowed = [max(half_the_digits, tolerances.of(check)) for check in ("trajectory", "trained params")]
+        allowed = [max(half_the_digits, reference.tolerance(check)) for check in ("trajectory", "trained params")]
     sizes = (reference.least_loss, norm(reference.problem.params))
     absolute = np.multiply(allowed, sizes)
     return bool(np.isclose((loss, distance), reference.timed[operation], rtol=allowed, atol=absolute).all())
@@ -122,12 +121,12 @@ def _compared(name: str, error: float, tolerance: float, what: str = "") -> Chec
     return Check(name, float(error) if np.isfinite(error) else None, tolerance, error <= tolerance, what)
 
 
-def _end_state(tolerances: Tolerances, computed: Computed) -> Check:
-    reference, problem = tolerances.reference, tolerances.problem
-    errors = tolerances.of("trajectory"), tolerances.of("trained params")
+def _end_state(reference: Reference, computed: Computed) -> Check:
+    problem = reference.problem
+    errors = reference.tolerance("trajectory"), reference.tolerance("trained params")
     allowed = Allowed(*errors, reference.least_loss, reference.lower_bound)
-    found = WORKLOADS[problem.workload].end_state(problem, computed.trained, reference.trained, allowed)
-    return _compared("end state", found.error, found.tolerance, found.what)
+    end_state = WORKLOADS[problem.workload].end_state
+    return _compared("end state", *end_state(problem, computed.trained, reference.trained, allowed))
 
 
 def _behaviour(computed: Computed) -> list[Check]:

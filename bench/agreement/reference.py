@@ -1,15 +1,19 @@
-"""The reference: NumPy with the gradient by hand, in float64, held against central differences of its own loss."""
+"""The reference: NumPy with the gradient by hand, in float64, held against central differences of its own loss.
 
+A tolerance is a small multiple of what rounding alone does to it on the same problem.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
 
 import backends
 from bench.agreement.answers import Answers, answers, descend
-from bench.agreement.distances import RESOLVED, distance, norm
+from bench.agreement.distances import RESOLVED, distance, distances, norm
 from bench.backend import REFERENCE
 from bench.operations import OPERATIONS, functions
-from bench.problem import Arrays, Problem, cast, in_dtype
+from bench.problem import Arrays, Problem, array_dtype, cast, epsilon, in_dtype, nudged
 from bench.workloads import WORKLOADS, pose
 
 SEEDS = range(8)  # the seeds of the starts of an Iris problem; the lab report's table has as many
@@ -17,6 +21,18 @@ SEEDS = range(8)  # the seeds of the starts of an Iris problem; the lab report's
 DIRECTIONS, STRIDE, SLOPE_TOLERANCE = 5, 1e-6, 1e-4
 """The gradient is tried in so many random directions, over this part of the norm of the params.  It may differ from the
 slope of the loss by the last number, relative to its norm (docs/measured.md)."""
+
+MARGIN = 32
+"""A tolerance is this many times the rounding error of the reference.  A heuristic: libraries sum in different orders, so
+they round differently, not equally (docs/measured.md)."""
+
+FLOOR = 32  # no tolerance is below so many units in the last place: the reference's own error may be small by luck
+
+NUDGED_RUNS, KINKS = 8, 2
+"""The reference runs so often from starts moved by a few units in the last place.  A tolerance allows so many times the
+farthest of these runs: a pre-activation near 0 may fall on the other side of the relu's kink (docs/measured.md)."""
+
+AT_ONCE = 2  # runs at a time; each holds a problem and its decoy in memory
 
 _NUMPY = backends.load(REFERENCE, "cpu", "float64")
 
@@ -51,7 +67,7 @@ class Reference:
 
     @cached_property
     def truth(self) -> Answers:
-        return answers_of_numpy("float64", self.problem, self.decoy, self.halfway.params)
+        return _answers("float64", self.problem, self.decoy, self.halfway.params)
 
     @cached_property
     def trained(self) -> list[Arrays]:
@@ -102,8 +118,39 @@ class Reference:
         remedy = f"mend backends/numpy/{problem.workload}.py"
         return "" if error <= SLOPE_TOLERANCE else f"the reference is wrong: {wrong}; {remedy}"
 
+    def tolerance(self, check: str) -> float:
+        """Return the largest error that is allowed: MARGIN roundings, KINKS branches or FLOOR units, whichever is most.
 
-def answers_of_numpy(dtype: str, problem: Problem, decoy: Problem, halfway: Arrays) -> Answers:
+        A rounding is the distance of NumPy in float32 from float64, scaled to the dtype: nothing is finer than float64.
+        """
+        unit = epsilon(self.problem.dtype)
+        rounding = self._rounding[check] * unit / epsilon("float32")
+        return max(MARGIN * rounding, KINKS * max(run[check] for run in self._branches), FLOOR * unit)
+
+    @cached_property
+    def _rounding(self) -> dict[str, float]:
+        """The distance of NumPy in float32 from the reference, by check."""
+        return distances(_answers("float32", self.problem, self.decoy, self.halfway.params), self.truth)
+
+    @cached_property
+    def _branches(self) -> list[dict[str, float]]:
+        """The distances of runs from starts and points halfway that rounding could have made, in the problem's dtype."""
+        dtype, rng, truth = str(array_dtype(self.problem.dtype)), np.random.default_rng(0), self.truth
+
+        def moved(params: Arrays) -> Arrays:
+            return nudged(cast(params, dtype), rng, epsilon(self.problem.dtype))
+
+        def distant(params: Arrays, decoy: Arrays, halfway: Arrays) -> dict[str, float]:
+            run = self.problem.replace(params=params), self.decoy.replace(params=decoy), halfway
+            return distances(_answers(dtype, *run), truth)
+
+        starts = (self.problem.params, self.decoy.params, self.halfway.params)
+        points = [[moved(p) for p in starts] for _ in range(NUDGED_RUNS)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(distant, *zip(*points, strict=True)))
+
+
+def _answers(dtype: str, problem: Problem, decoy: Problem, halfway: Arrays) -> Answers:
     """Return what NumPy computes in `dtype`."""
     backend = backends.load(REFERENCE, "cpu", dtype)
     problem, decoy = in_dtype(problem, dtype), in_dtype(decoy, dtype)

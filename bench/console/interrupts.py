@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-from types import TracebackType
 from typing import Self
 
 TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)  # from `kill`, from a time limit, from a terminal that is closed
@@ -28,7 +27,7 @@ class Interrupts:
         self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._patiently)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
         if not isinstance(error, KeyboardInterrupt):
             for signum, handler in self._before.items():
                 signal.signal(signum, handler)

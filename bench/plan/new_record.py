@@ -7,7 +7,7 @@ from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.console.escape import escaped
+from bench.console import escaped
 from bench.plan.entrants import entrants
 from bench.plan.selection import GENERATIONS, RESULTS, WARM_UP, Selection
 from bench.problem import Problem

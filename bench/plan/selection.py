@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import backends
 from bench import devices
-from bench.console.escape import escaped
+from bench.console import escaped
 from bench.errors import UsageError
 from bench.operations import OPERATIONS
 from bench.problem import DTYPES, Problem

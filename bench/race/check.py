@@ -4,11 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.agreement import checks, lab_report
-from bench.agreement.answers import Computed
 from bench.agreement.reference import Reference
-from bench.agreement.tolerances import Tolerances
 from bench.records.schema import Check, Entrant, LabReport, Outcome, Run
-from bench.workers import messages
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
 
@@ -27,35 +24,31 @@ class Checked:
     failed: Failures
 
 
-def check(pool: Pool, entrants: Sequence[Entrant], tolerances: Tolerances, promises: bool = False) -> Checked:
+def check(pool: Pool, entrants: Sequence[Entrant], reference: Reference, promises: bool = False) -> Checked:
     """Return whose answers agree; with `promises` those of the protocol that need no reference are tried, too."""
-    reference, failed = tolerances.reference, Failures()
+    failed = Failures()
     if reference.fault:
         wrong = {entrant.label: Failed("failed", reference.fault) for entrant in entrants}
         return Checked(None, {}, {}, {}, {}, {}, None, wrong)
     halfway, decoy, *others = map(pool.file, [reference.halfway, reference.decoy, *reference.others])
-    ask = messages.Compute(halfway, decoy, others)
-    answered = pool.side_by_side(entrants, lambda e: pool.ask(e, ask), failed)
-    computed: dict[str, Computed] = {entrant.label: answers for entrant, answers in answered}
-    found = {label: checks.judge(tolerances, answers) for label, answers in computed.items()}
+    answered = pool.side_by_side(entrants, lambda e: pool.ask(e).compute(halfway, decoy, others), failed)
+    found = {entrant.label: checks.judge(reference, computed) for entrant, computed in answered}
     if promises:
-        told = pool.side_by_side(entrants, lambda e: pool.ask(e, messages.Promise()), failed)
-        for entrant, promised in told:
-            found[entrant.label] += checks.promised(promised.broken)
+        for entrant, broken in pool.side_by_side(entrants, lambda e: pool.ask(e).promise(), failed):
+            found[entrant.label] += checks.promised(broken)
     outcomes = {label: checks.outcome(of) for label, of in found.items()}
-    good = [entrant for entrant in entrants if outcomes.get(entrant.label, Outcome()).status == "ok"]
+    good = [(entrant, computed) for entrant, computed in answered if outcomes[entrant.label].status == "ok"]
+    lab = None
+    if good and reference.problem.name == lab_report.PROBLEM:
+        (first, computed), svd_error = good[0], reference.lower_bound or 0.0
+        lab = lab_report.lab_report(first.backend, reference.problem, computed.params, svd_error)
     return Checked(
         lower_bound=reference.lower_bound,
         reference=reference.quality,
         checks=found,
         outcomes=outcomes,
-        runs={e.label: checks.runs(reference, computed[e.label].trained) for e in good},
-        losses={e.label: [float(x) for x in computed[e.label].losses] for e in good},
-        lab=_lab(reference, good[0], computed) if good and reference.problem.name == lab_report.PROBLEM else None,
+        runs={entrant.label: checks.runs(reference, computed.trained) for entrant, computed in good},
+        losses={entrant.label: [float(x) for x in computed.losses] for entrant, computed in good},
+        lab=lab,
         failed=failed,
     )
-
-
-def _lab(reference: Reference, first: Entrant, computed: dict[str, Computed]) -> LabReport:
-    params, svd_error = computed[first.label].params, reference.lower_bound or 0.0
-    return lab_report.lab_report(first.backend, reference.problem, params, svd_error)

@@ -7,7 +7,6 @@ from bench.backend import REFERENCE
 from bench.devices import DEVICES
 from bench.records.schema import Entrant, Limits
 from bench.resources import Resources
-from bench.workers import messages
 from bench.workers.pool import Failures, Pool
 
 
@@ -16,19 +15,18 @@ def measure(pool: Pool, entrants: Sequence[Entrant], known: Sequence[Limits]) ->
 
     They are measured by the first live entrant with these resources, but no outside backend; or by a NumPy of its own.
     """
-    found, failed = [], Failures()
+    found, failed = list[Limits](), Failures()
 
-    def probe(entrant: Entrant) -> messages.Probed:
-        pool.ask(entrant, messages.Pin(pool.cores.of(entrant.resources.threads)))
-        return pool.ask(entrant, messages.Probe(*DEVICES[entrant.device].probe))
+    def probe(entrant: Entrant) -> Limits:
+        pool.ask(entrant).pin(pool.cores.of(entrant.resources.threads))
+        return pool.ask(entrant).probe(*DEVICES[entrant.device].probe)
 
     there = {(limits.resources, limits.dtype) for limits in known}
     for resources, dtype in dict.fromkeys((e.resources, e.dtype) for e in entrants):
         able = [e for e in entrants if (e.resources, e.dtype) == (resources, dtype) and e.backend in backends.MODES]
         asked = next((e for e in able if pool.is_up(e)), None) or _stand_in(pool, resources, dtype, failed)
         if asked is not None and (resources, dtype) not in there:
-            for _, probed in pool.in_turn([asked], probe, failed):
-                found.append(Limits(resources, dtype, probed.matmul_flops_per_second, probed.copy_bytes_per_second))
+            found += [limits for _, limits in pool.in_turn([asked], probe, failed)]
     return found
 
 
@@ -37,6 +35,6 @@ def _stand_in(pool: Pool, resources: Resources, dtype: str, failed: Failures) ->
     if not DEVICES[resources.device].is_the_cpu:
         return None
     entrant = Entrant(f"limits@{resources}", REFERENCE, resources, dtype)
-    ask = messages.Load(REFERENCE, resources, dtype)
     pool.start(entrant)
-    return entrant if pool.in_turn([entrant], lambda e: pool.ask(e, ask), failed) else None
+    loaded = pool.in_turn([entrant], lambda e: pool.ask(e).load(REFERENCE, resources, dtype), failed)
+    return entrant if loaded else None

@@ -10,17 +10,16 @@ from bench.problem import Problem
 from bench.race import refusals
 from bench.records.schema import Entrant, FirstCall
 from bench.workers import messages
-from bench.workers.pool import Failures, Pool
+from bench.workers.pool import Done, Failures, Pool
 from bench.workers.process import Failed
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """The findings of preparing; the keys are labels."""
+    """The findings of preparing."""
 
-    ready: list[Entrant]
-    loaded: dict[str, messages.Loaded]  # of those that loaded their library here, and not for an earlier problem
-    first_calls: dict[str, list[FirstCall]]
+    compiled: Done[list[FirstCall]]  # of those that are ready to take turns
+    loaded: Done[messages.Loaded]  # of those that loaded their library here, and not for an earlier problem
     unusable: Failures  # of those whose library could not be loaded: no problem can be raced
     failed: Failures  # of those that failed on this problem
 
@@ -37,38 +36,39 @@ def prepare(
 
     `environment` has the variables a person had set: one of them may have switched a compiler off.
     """
-    failed, loaded, first_calls = Failures(), dict[str, messages.Loaded](), dict[str, list[FirstCall]]()
+    failed, loaded = Failures(), Done[messages.Loaded]()
     for entrant in entrants:
         pool.start(entrant)
 
-    def load(entrant: Entrant) -> None:
+    def load(entrant: Entrant) -> str:
         process = pool.of(entrant)
         if process.loaded is None:
-            ask = messages.Load(entrant.backend, entrant.resources, entrant.dtype)
-            process.loaded = loaded[entrant.label] = pool.ask(entrant, ask)
+            ask = pool.ask(entrant).load
+            process.loaded = ask(entrant.backend, entrant.resources, entrant.dtype)
+            loaded.append((entrant, process.loaded))
+        return process.loaded.mode
 
-    def compile_(entrant: Entrant) -> None:
-        load(entrant)
-        seconds, warm = _first_calls(pool, entrant, problem, asked, environment)
+    def compile_(entrant: Entrant) -> list[FirstCall]:
+        seconds, warm = _first_calls(pool, entrant, load(entrant), problem, asked, environment)
         cache: Literal["cold", "warm"] = "warm" if warm else "cold"
-        first_calls[entrant.label] = [FirstCall(generation, name, seconds[name], cache) for name in seconds]
+        return [FirstCall(generation, name, seconds[name], cache) for name in seconds]
 
     # Libraries take seconds to find a GPU; compiling alone needs it for itself.
     elsewhere = [entrant for entrant in entrants if not DEVICES[entrant.device].is_the_cpu]
     pool.side_by_side(elsewhere, load, failed, alone=False)
-    ready = [entrant for entrant, _ in pool.side_by_side(entrants, compile_, failed)]
+    compiled = pool.side_by_side(entrants, compile_, failed)
     unusable = {e.label: failed[e.label] for e in entrants if e.label in failed and pool.of(e).loaded is None}
-    return Prepared(ready, loaded, first_calls, unusable, failed)
+    return Prepared(compiled, loaded, unusable, failed)
 
 
 def _first_calls(
-    pool: Pool, entrant: Entrant, problem: Problem, asked: Sequence[str], environment: Mapping[str, str]
+    pool: Pool, entrant: Entrant, mode: str, problem: Problem, asked: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[dict[str, float], bool]:
     """Return the seconds of each operation's first call, and whether its programs had been compiled before."""
-    timed, mode = operations(pool, entrant, asked), _mode(pool, entrant)
+    timed = operations(pool, entrant, asked)
     cause = refusals.steered(entrant, mode, environment)
     try:
-        prepared: messages.Prepared = pool.ask(entrant, messages.Prepare(pool.file(problem), timed))
+        prepared = pool.ask(entrant).prepare(pool.file(problem), timed)
     except Failed as failure:
         raise Failed(failure.outcome.status, failure.outcome.reason + cause, failure.output) from None
     if mode != "eager" and timed and prepared.compilations == 0:
@@ -80,11 +80,7 @@ def _first_calls(
 def operations(pool: Pool, entrant: Entrant, asked: Sequence[str]) -> list[str]:
     """Return what the entrant is timed at; a compiled loop differs from the compiled step in `train` alone."""
     loaded = pool.of(entrant).loaded
-    offered, whole = loaded.operations if loaded else [], _mode(pool, entrant) == "compiled loop"
-    can = [name for name, operation in OPERATIONS.items() if name in offered and (operation.takes_steps or not whole)]
-    return [name for name in can if name in asked]
-
-
-def _mode(pool: Pool, entrant: Entrant) -> str:
-    loaded = pool.of(entrant).loaded
-    return loaded.mode if loaded else ""
+    if loaded is None:
+        return []
+    can = [name for name, of in OPERATIONS.items() if of.takes_steps or loaded.mode != "compiled loop"]
+    return [name for name in can if name in loaded.operations and name in asked]

@@ -32,9 +32,10 @@ UNUSED_DEVICE = (
 )
 
 
-def too_fast(record: Record, entrant: Entrant, cell: Cell) -> str:
+def too_fast(record: Record, cell: Cell) -> str:
     """Return why the cell's times are below what its arithmetic takes at best; '' when they are not."""
-    facts, limits = record.facts(cell.problem, cell.dtype), record.limits_of(entrant.resources, cell.dtype)
+    resources = record.entrant(cell.entrant, cell.dtype).resources
+    facts, limits = record.facts(cell.problem, cell.dtype), record.limits_of(resources, cell.dtype)
     for name, operation in OPERATIONS.items():
         samples = [s for s in cell.samples if s.operation == name]
         if not samples or not limits:

@@ -2,16 +2,15 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from bench import clock
 from bench.agreement.checks import timed_call_agrees
-from bench.agreement.tolerances import Tolerances
+from bench.agreement.reference import Reference
 from bench.devices import DEVICES
 from bench.race import refusals
 from bench.race.prepare import operations
@@ -33,18 +32,18 @@ class Raced:
 
     race: Race
     samples: dict[str, list[Samples]]
-    tallies: dict[str, messages.Tallied]
-    transferred: dict[str, messages.Transferred] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    failed: Failures = field(default_factory=dict)
+    tallies: Tallies
+    transferred: dict[str, messages.Transferred]  # in the first generation alone
+    warnings: list[str]
+    failed: Failures
 
 
 class Rounds:
     """The race of one problem in one generation."""
 
-    def __init__(self, pool: Pool, tolerances: Tolerances, settings: Settings) -> None:
-        self.pool, self.tolerances, self.settings = pool, tolerances, settings
-        self.problem, self.asked = tolerances.problem, settings.operations[tolerances.problem.name]
+    def __init__(self, pool: Pool, reference: Reference, settings: Settings) -> None:
+        self.pool, self.reference, self.settings = pool, reference, settings
+        self.problem, self.asked = reference.problem, settings.operations[reference.problem.name]
         self.failed: Failures = {}
 
     def race(self, generation: int, racing: Sequence[Entrant], earlier: Race | None) -> Raced:
@@ -78,8 +77,7 @@ class Rounds:
             if e.label not in self.failed and e.label not in race.starved
         }
         transferred, warnings = self._transfers(racing) if race.generation == 0 else ({}, [])
-        tallies = {e.label: tally for e, tally in tallied}
-        return Raced(race, samples, tallies, transferred, warnings, self.failed)
+        return Raced(race, samples, tallied, transferred, warnings, self.failed)
 
     def _end_those_that_broke_a_rule(self, tallied: Tallies, end: bool = True) -> None:
         """Fail the entrants that broke a rule; `end` their processes, which may be what took the others' core."""
@@ -94,18 +92,21 @@ class Rounds:
         with_room = [e.key for e in racing if e.allocator == "kept" and DEVICES[e.device].is_the_cpu]
 
         def begin(entrant: Entrant) -> None:
-            self.pool.ask(entrant, messages.Pin(self.pool.cores.of(entrant.resources.threads)))
+            self.pool.ask(entrant).pin(self.pool.cores.of(entrant.resources.threads))
             room_for, seconds = len(with_room) if entrant.key in with_room else 0, self.settings.warm_up_seconds
-            self.pool.ask(entrant, messages.Begin(self.problem.bytes_moved, room_for, seconds))
+            self.pool.ask(entrant).begin(self.problem.bytes_moved, room_for, seconds)
 
         return [entrant for entrant, _ in self.pool.in_turn(racing, begin, self.failed)]
 
     def _calls(self, racing: Sequence[Entrant]) -> dict[str, dict[str, int]]:
         """Return, by operation and entrant, the calls that make a sample of `clock.SHORTEST_SAMPLE`."""
-        piloted = self._ask_each(racing, lambda e: messages.Pilot(operations(self.pool, e, self.asked)))
         calls: dict[str, dict[str, int]] = {operation: {} for operation in self.asked}
-        for entrant, found in piloted:
-            for operation, seconds in found.call_seconds.items():
+
+        def pilot(entrant: Entrant) -> dict[str, float]:
+            return self.pool.ask(entrant).pilot(operations(self.pool, entrant, self.asked))
+
+        for entrant, found in self.pool.in_turn(racing, pilot, self.failed):
+            for operation, seconds in found.items():
                 calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
         return calls
 
@@ -117,35 +118,30 @@ class Rounds:
         for _ in range(self.settings.rounds // 2):
             there = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in there + there[::-1]:
-                turn = messages.Turn(self._calls_of(entrant, calls), int(rng.integers(2**62)))
-                for _, turned in self.pool.in_turn([entrant], partial(self._turn, turn=turn), self.failed):
-                    for operation, sample in turned.samples.items():
+                turn = partial(self._turn, calls=self._calls_of(entrant, calls), seed=int(rng.integers(2**62)))
+                for _, samples in self.pool.in_turn([entrant], turn, self.failed):
+                    for operation, sample in samples.items():
                         taken[entrant.label, operation].append(sample.nanoseconds)
-        return taken, self._ask_each(racing, lambda e: messages.Tally())
+        return taken, self.pool.in_turn(racing, lambda e: self.pool.ask(e).tally(), self.failed)
 
     def _calls_of(self, entrant: Entrant, calls: dict[str, dict[str, int]]) -> dict[str, int]:
         """Return the calls in a sample of each of its operations."""
         timed = operations(self.pool, entrant, self.asked)
         return {operation: calls[operation].get(entrant.label, 1) for operation in timed}
 
-    def _ask_each(
-        self, racing: Sequence[Entrant], request: Callable[[Entrant], messages.Request]
-    ) -> list[tuple[Entrant, Any]]:
-        return self.pool.in_turn(racing, lambda e: self.pool.ask(e, request(e)), self.failed)
-
-    def _turn(self, entrant: Entrant, turn: messages.Turn) -> messages.Turned:
-        turned: messages.Turned = self.pool.ask(entrant, turn)
-        for operation, sample in turned.samples.items():
-            if not timed_call_agrees(self.tolerances, operation, sample.loss, sample.distance):
-                loss, far = self.tolerances.reference.timed[operation]
+    def _turn(self, entrant: Entrant, calls: dict[str, int], seed: int) -> dict[str, messages.Sample]:
+        samples = self.pool.ask(entrant).turn(calls, seed)
+        for operation, sample in samples.items():
+            if not timed_call_agrees(self.reference, operation, sample.loss, sample.distance):
+                loss, far = self.reference.timed[operation]
                 ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
                 raise Failed("disagrees", f"a timed call of {operation} {ended}")
-        return turned
+        return samples
 
     def _transfers(self, racing: Sequence[Entrant]) -> tuple[dict[str, messages.Transferred], list[str]]:
         """Return what arrays cost to travel, and on a device its memory; and a warning where that is of a whole process."""
         found, warnings = {}, []
-        for entrant, transferred in self._ask_each(racing, lambda e: messages.Transfer()):
+        for entrant, transferred in self.pool.in_turn(racing, lambda e: self.pool.ask(e).transfer(), self.failed):
             found[entrant.label], loaded = transferred, self.pool.of(entrant).loaded
             if DEVICES[entrant.device].is_the_cpu:
                 continue
@@ -163,17 +159,15 @@ class Rounds:
 
     def _peak_afresh(self, entrant: Entrant) -> int | None:
         """Return the most device memory in a process that has seen no other problem; Failed where that cannot be told."""
-        fresh = self.pool.another(entrant)
+        process = self.pool.another(entrant)
         try:
-            for request in (
-                messages.Load(entrant.backend, entrant.resources, entrant.dtype),
-                messages.Prepare(self.pool.file(self.problem), ["train"]),
-                messages.Begin(self.problem.bytes_moved, 0, self.settings.warm_up_seconds),
-            ):
-                fresh.ask(request, self.pool.deadline)
-            return fresh.ask(messages.Transfer(), self.pool.deadline).device_peak_bytes
+            fresh = process.ask(self.pool.deadline)
+            fresh.load(entrant.backend, entrant.resources, entrant.dtype)
+            fresh.prepare(self.pool.file(self.problem), ["train"])
+            fresh.begin(self.problem.bytes_moved, 0, self.settings.warm_up_seconds)
+            return fresh.transfer().device_peak_bytes
         finally:
-            fresh.end()
+            process.end()
 
 
 def starved(tallied: Tallies) -> dict[str, float]:

@@ -30,10 +30,8 @@ def describe() -> Host:
 
 def _cpu_name() -> str:
     """Return the name with family and model: clouds call processors alike of which one is twice as fast as another."""
-    told = {}
-    for line in reversed(_lines(Path("/proc/cpuinfo"))):
-        key, _, value = line.partition(":")
-        told[key.strip()] = value.strip()
+    lines = (map(str.strip, line.partition(":")) for line in reversed(_lines(Path("/proc/cpuinfo"))))
+    told = {key: value for key, _, value in lines}
     if "model name" not in told:
         return platform.processor() or platform.machine()
     numbers = [f"{what} {told[key]}" for what, key in (("family", "cpu family"), ("model", "model")) if key in told]

@@ -138,12 +138,9 @@ def sole_writer(folder: Path) -> Iterator[None]:
     with writing(folder), tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(b"room for a start")
         probe.flush()
-    lock = filelock.FileLock(folder / ".lock", blocking=False)
     try:
-        lock.acquire()
+        held = filelock.FileLock(folder / ".lock", blocking=False).acquire()
     except filelock.Timeout:
         raise UsageError(f"another run is writing to {folder}; wait for it, or give --results another folder") from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

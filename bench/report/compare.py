@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.console import exit
-from bench.console.escape import escaped
+from bench.console import escaped, exit
 from bench.operations import OPERATIONS
 from bench.records.schema import Entrant, Record
 from bench.records.warnings import warnings as of_the_run

@@ -92,9 +92,7 @@ def _most(joint: Sequence[Sequence[Comparison]], where: str) -> str:
     many = units.plural(sum(map(len, joint)), "cell")
     slower = [c for row in joint for c in row if c.verdict == "slower"]
     if not slower:
-        return (
-            f"No cost of autodiff is sure{where}: none of {many} is slower than by hand." if any(joint) else ""
-        )
+        return f"No cost of autodiff is sure{where}: none of {many} is slower than by hand." if any(joint) else ""
     most = max(slower, key=lambda c: c.value)
     others = [c.estimate for row in joint for c in row if c is not most and c.estimate]
     sure = all((e.high or inf) < ((most.estimate and most.estimate.low) or 0.0) for e in others)

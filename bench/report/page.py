@@ -12,7 +12,7 @@ import jinja2
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from bench.console.escape import escaped
+from bench.console import escaped
 from bench.report.document import Cell, Document, Heat, Name, Number, Panel, Section, Table
 from bench.report.terminal import prose
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullLocator
 
 import backends
-from bench.console.escape import escaped
+from bench.console import escaped
 from bench.records.schema import Entrant
 from bench.report import answer, cost, run, units
 from bench.report.document import Panel, Picture

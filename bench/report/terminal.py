@@ -6,8 +6,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from bench.console import exit
-from bench.console.escape import escaped
+from bench.console import escaped, exit
 from bench.report import units
 from bench.report.document import Document, Items, Number, Part, Paths, Picture, Section, Table
 

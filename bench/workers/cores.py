@@ -5,6 +5,7 @@ import socket
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,11 @@ class Cores(NamedTuple):
     racing: list[int]  # where backends take their turns: one with n threads on the first n
     alike: list[int]  # one processor of every physical core like the racing ones, where backends get ready
     harness: list[int]  # where the harness stays: off the physical core that is raced on, if there is another
+
+    @property
+    def all(self) -> list[int]:
+        """Return every core that is named here."""
+        return sorted({*self.racing, *self.alike, *self.harness})
 
     def of(self, threads: int) -> list[int]:
         """Return the cores on which a backend with so many threads takes its turns."""
@@ -112,16 +118,16 @@ def reserved(usable: Sequence[int]) -> Iterator[None]:
 
 
 @contextmanager
-def pinned(numbers: Sequence[int]) -> Iterator[None]:
-    """Keep the calling thread on the processors `numbers`, so that a process started meanwhile is born there."""
-    before = os.sched_getaffinity(0)
+def pinned(numbers: Sequence[int], all_threads: bool = False) -> Iterator[None]:
+    """Keep the calling thread, or all threads, on the processors `numbers`: a process started meanwhile is born there."""
+    before, pin = os.sched_getaffinity(0), pin_all_threads if all_threads else partial(os.sched_setaffinity, 0)
     if numbers:
-        os.sched_setaffinity(0, numbers)
+        pin(numbers)
     try:
         yield
     finally:
         if numbers:
-            os.sched_setaffinity(0, before)
+            pin(before)
 
 
 def pin_all_threads(numbers: Collection[int]) -> None:
@@ -129,17 +135,6 @@ def pin_all_threads(numbers: Collection[int]) -> None:
     for thread in os.listdir("/proc/self/task") if numbers else ():
         with suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread), numbers)
-
-
-@contextmanager
-def harness_on(numbers: Sequence[int]) -> Iterator[None]:
-    """Keep every thread of this process on the processors `numbers`, off the one that is raced on."""
-    before = os.sched_getaffinity(0)
-    pin_all_threads(numbers)
-    try:
-        yield
-    finally:
-        pin_all_threads(before if numbers else ())
 
 
 def usable_cores() -> list[int]:

@@ -1,18 +1,10 @@
 """Account for a worker's CPU time: how many cores it used, in which threads, and on which cores."""
 
 import contextlib
-import ctypes
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-
-def end_with_parent() -> None:
-    """Ask Linux for SIGKILL when the parent is gone, so that no endless loop outlives the race."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Meter:

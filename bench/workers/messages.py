@@ -1,6 +1,7 @@
 """What a worker is asked, and what it answers: plain data in msgpack; nothing is ever unpickled.
 
-Answers have the types of the record that they go into: what a record could not hold is not read.
+A request is a call of a method of `worker.Worker`, whose annotations say what is read.  Answers have the types of the
+record that they go into: what a record could not hold is not read.
 """
 
 from functools import partial
@@ -10,21 +11,25 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from bench.agreement.answers import Computed
 from bench.backend import Mode
-from bench.records.schema import Count, Nanoseconds, Positive, Share, Status
-from bench.resources import Resources
+from bench.records.schema import Count, Nanoseconds, Outcome, Positive, Share
 
 
-class Load(Struct, tag=True):
-    """Import one library and make one backend."""
+class Request(Struct):
+    """A call of the worker's method with what is given, in the order of its parameters."""
 
-    backend: str
-    resources: Resources
-    dtype: str
+    method: str
+    given: list[Any]
 
 
-class Loaded(Struct, tag=True):
+class Answer(Struct):
+    """What the method returned, still packed; or why it could not be done."""
+
+    outcome: Outcome
+    found: msgspec.Raw = msgspec.Raw(msgspec.msgpack.encode(None))
+
+
+class Loaded(Struct):
     import_seconds: Positive
     mode: Mode
     versions: dict[str, str]
@@ -32,63 +37,9 @@ class Loaded(Struct, tag=True):
     operations: list[str]  # those that the backend has
 
 
-class Pin(Struct, tag=True):
-    """Pin every thread to `cores`; to none where there are none."""
-
-    cores: list[int]
-
-
-class Prepare(Struct, tag=True):
-    """Compile `operations` for the problem and call each once, timed."""
-
-    problem: str  # the path of its folder
-    operations: list[str]
-
-
-class Prepared(Struct, tag=True):
+class Prepared(Struct):
     first_call_seconds: dict[str, Positive]
     compilations: Count | None  # programs that the first calls compiled; None from a backend that does not count them
-
-
-class Compute(Struct, tag=True):
-    """Run the prepared problem for the checks of agreement, with these folders: see `agreement.answers.compute`."""
-
-    halfway: str
-    decoy: str
-    others: list[str]
-
-
-class Promise(Struct, tag=True):
-    """Try the promises of the protocol that need no reference: see `agreement.promises`."""
-
-
-class Promised(Struct, tag=True):
-    broken: dict[str, str]  # by promise, how it was broken; '' where it was kept
-
-
-class Pilot(Struct, tag=True):
-    """Tell roughly how long one call of each operation takes."""
-
-    operations: list[str]
-
-
-class Piloted(Struct, tag=True):
-    call_seconds: dict[str, Positive]
-
-
-class Begin(Struct, tag=True):
-    """Put the batch on the device anew, from the core that is raced on, and count from now on what is done."""
-
-    step_bytes: float  # bytes that a step must move
-    room_for: int  # processes whose heaps share the memory for a step each; 0 where this one gets no room
-    warm_up_seconds: float  # the least time of untimed calls that begin a turn; the device may need more
-
-
-class Turn(Struct, tag=True):
-    """Take one timed sample of each operation, in this order, after untimed calls; each timed call has a start of its own."""
-
-    calls: dict[str, int]  # calls in a sample, by operation
-    seed: int
 
 
 class Sample(Struct):
@@ -97,58 +48,19 @@ class Sample(Struct):
     distance: float  # Euclidean, from the start of the last call to the params or the gradient that it returned
 
 
-class Turned(Struct, tag=True):
-    samples: dict[str, Sample]
-
-
-class Tally(Struct, tag=True):
-    """Tell what the process did since `Begin`, in its turns and outside of them."""
-
-
-class Tallied(Struct, tag=True):
+class Tallied(Struct):
     cores_used: Share
     idle_cpu_share: Share
     busy_threads: Count
     compilations: Count
-    strays: Count  # threads that may run on another core than those of `Pin`
+    strays: Count  # threads that may run on another core than those that the process was pinned to
 
 
-class Transfer(Struct, tag=True):
-    """Measure the device memory of one `train`, how long its arrays travel, and its time when nobody waits for it."""
-
-
-class Transferred(Struct, tag=True):
+class Transferred(Struct):
     device_peak_bytes: Count | None
     put_seconds: Positive  # params and batch, NumPy -> device
     get_seconds: Positive  # trained params, device -> NumPy
     device_seconds: Positive | None  # one `train` among several that are waited for together; None on the CPU
-
-
-class Probe(Struct, tag=True):
-    """Measure what the machine can do, by this library."""
-
-    side: int  # rows and columns of the matrices that are multiplied
-    copied_bytes: int
-
-
-class Probed(Struct, tag=True):
-    matmul_flops_per_second: Positive
-    copy_bytes_per_second: Positive  # bytes read plus bytes written
-
-
-class Done(Struct, tag=True):
-    """It is done, and there is nothing to report."""
-
-
-class Trouble(Struct, tag=True):
-    """It could not be done: the status for the cell, and why."""
-
-    status: Status
-    reason: str
-
-
-Request = Load | Pin | Prepare | Compute | Promise | Pilot | Begin | Turn | Tally | Transfer | Probe
-Answer = Loaded | Prepared | Computed | Promised | Piloted | Turned | Tallied | Transferred | Probed | Done | Trouble
 
 
 def _encode(value: Any) -> Any:
@@ -168,5 +80,4 @@ def _decode(kind: type, value: Any) -> Any:
 
 
 pack = partial(msgspec.msgpack.encode, enc_hook=_encode)
-unpack_request = msgspec.msgpack.Decoder(Request).decode
-unpack_answer = msgspec.msgpack.Decoder(Answer, dec_hook=_decode).decode
+unpack = partial(msgspec.msgpack.decode, dec_hook=_decode)

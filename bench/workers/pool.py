@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from bench.devices import DEVICES
 from bench.problem import Problem
 from bench.records.schema import Entrant
-from bench.workers import messages
-from bench.workers.cores import Cores, usable_cores
+from bench.workers.cores import Cores
 from bench.workers.environment import Layout, layout
 from bench.workers.problem_files import ProblemFiles
 from bench.workers.process import Failed, Process
+from bench.workers.worker import Worker
 
 T = TypeVar("T")
 Failures = dict[str, Failed]  # by the entrant's label
@@ -31,10 +31,9 @@ class Pool:
         """`folder`: for problems and compiled programs; `deadline`: seconds of an entrant over one problem."""
         self.cores, self.deadline = cores, deadline
         self._folder, self._seed, self.file = folder, seed, ProblemFiles(folder).path
-        self._layout, self._order, self._all_cores = Layout(), [0], usable_cores()
+        self._layout, self._order = Layout(), [0]
         self._processes: dict[tuple[str, str], Process] = {}
-        self._caches: dict[tuple[str, str], Path] = {}
-        self._compiled: set[tuple[str, str, str]] = set()
+        self._caches: dict[tuple[str, str], tuple[Path, set[str]]] = {}  # the folder, and the problems compiled there
 
     @contextmanager
     def generation(self, number: int) -> Iterator[None]:
@@ -60,7 +59,7 @@ class Pool:
         """
         places = self.cores.places(entrant.resources.threads)
         place = places[self._order[len(self._processes) % len(self._order)] % len(places)]
-        cores = place if DEVICES[entrant.device].is_the_cpu else self._all_cores
+        cores = place if DEVICES[entrant.device].is_the_cpu else self.cores.all
         return Process(entrant, cores, self._cache(entrant), self._layout)
 
     def _cache(self, entrant: Entrant) -> Path:
@@ -69,14 +68,14 @@ class Pool:
         On a device it is new in each generation: compilers time kernels, and one choice would be no part of the spread.
         """
         if entrant.key not in self._caches or not DEVICES[entrant.device].is_the_cpu:
-            self._caches[entrant.key] = Path(tempfile.mkdtemp(dir=self._folder))
-        return self._caches[entrant.key]
+            self._caches[entrant.key] = Path(tempfile.mkdtemp(dir=self._folder)), set()
+        return self._caches[entrant.key][0]
 
     def compiles(self, entrant: Entrant, problem: Problem) -> bool:
         """Return whether the entrant's cache holds the problem's programs already, and note that it does from now on."""
-        known = (*entrant.key, problem.name)
-        warm = known in self._compiled and DEVICES[entrant.device].is_the_cpu
-        self._compiled.add(known)
+        compiled = self._caches[entrant.key][1]
+        warm = problem.name in compiled
+        compiled.add(problem.name)
         return warm
 
     def of(self, entrant: Entrant) -> Process:
@@ -87,9 +86,9 @@ class Pool:
         process = self._processes.get(entrant.key)
         return process is not None and process.alive
 
-    def ask(self, entrant: Entrant, request: messages.Request) -> Any:
-        """Return the answer of the entrant's process; Failed where there is none."""
-        return self.of(entrant).ask(request, self.deadline)
+    def ask(self, entrant: Entrant) -> Worker:
+        """Return what stands for the entrant's worker: its methods return the answers, or raise Failed."""
+        return self.of(entrant).ask(self.deadline)
 
     def in_turn(self, entrants: Sequence[Entrant], work: Callable[[Entrant], T], failed: Failures) -> Done[T]:
         """Do `work` for one entrant after another; one that fails is left out and put into `failed`."""
@@ -131,7 +130,7 @@ class Pool:
             place = free.get()  # there is one, because there are as many threads as places
 
             def pinned(entrant: Entrant) -> T:
-                self.ask(entrant, messages.Pin(place if DEVICES[entrant.device].is_the_cpu else self._all_cores))
+                self.ask(entrant).pin(place if DEVICES[entrant.device].is_the_cpu else self.cores.all)
                 return work(entrant)
 
             try:

@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import psutil
@@ -19,6 +20,7 @@ from bench.workers import messages
 from bench.workers.channel import Channel
 from bench.workers.cores import pinned
 from bench.workers.environment import USUAL_LAYOUT, Layout, environment
+from bench.workers.worker import Worker
 
 KEPT_OUTPUT = 4000  # characters of a failed worker's output that the record keeps
 
@@ -32,10 +34,21 @@ class Failed(Exception):
         self.output = output
 
 
+class Remote:
+    """Stands for a Worker elsewhere: to call one of its methods is to ask it."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        """`ask` is called with the name of the method and what it is given, and returns the answer."""
+        self._ask = ask
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        return partial(self._ask, method)
+
+
 class Process:
     """A running worker.  After a crash or a missed deadline it is not `alive`."""
 
-    loaded: messages.Loaded | None = None  # what it answered to Load, once it has
+    loaded: messages.Loaded | None = None  # what it answered to `load`, once it has
 
     def __init__(self, entrant: Entrant, cores: Sequence[int], cache: Path, layout: Layout = USUAL_LAYOUT):
         """Start it on `cores`, anywhere where there are none; `cache` is the folder for programs that it compiles."""
@@ -45,7 +58,7 @@ class Process:
         with theirs, pinned(cores):
             self._process = subprocess.Popen(
                 # The argument has one length for all, because the size of the arguments moves what lies on the stack.
-                [sys.executable, "-m", "bench.workers.worker", f"{theirs.fileno():04}"],
+                [sys.executable, "-m", "bench.workers", f"{theirs.fileno():04}"],
                 env=environment(entrant, cache, layout),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -56,32 +69,34 @@ class Process:
         self._channel = Channel(ours, gone=lambda: self._process.poll() is not None)
         self.alive = True
 
-    def ask(self, request: messages.Request, deadline: float) -> Any:
-        """Return the answer; Failed where there is none.
+    def ask(self, deadline: float) -> Worker:
+        """Return what stands for the worker: its methods return the answers, or raise Failed where there are none.
 
-        From Prepare on, all requests about one problem take at most `deadline` seconds together; Pin has its own.
+        From `prepare` on, all requests about one problem take at most `deadline` seconds together; `pin` has its own.
         """
+        return cast(Worker, Remote(partial(self._answer, deadline)))
+
+    def _answer(self, deadline: float, method: str, *given: Any) -> Any:
         left = self._channel.left
-        if isinstance(request, messages.Load | messages.Prepare | messages.Pin):
+        if method in ("load", "prepare", "pin"):
             self._channel.left = deadline
-        name = type(request).__name__.lower()
         try:
-            self._channel.send(messages.pack(request))
-            answer = messages.unpack_answer(self._channel.receive())
+            self._channel.send(messages.pack(messages.Request(method, list(given))))
+            answer: messages.Answer = messages.unpack(self._channel.receive(), type=messages.Answer)
+            if method == "pin":
+                self._channel.left = left
+            if answer.outcome.status == "ok":
+                return messages.unpack(answer.found, type=getattr(Worker, method).__annotations__["return"])
         except TimeoutError:
             self.end()
-            raise Failed("timed out", f"no answer to {name} within {deadline:g} s", self._said) from None
+            raise Failed("timed out", f"no answer to {method} within {deadline:g} s", self._said) from None
         except (EOFError, OSError):
             how = self._how_it_ended()
-            raise Failed("crashed", f"the process {how} during {name}", self._said) from None
+            raise Failed("crashed", f"the process {how} during {method}", self._said) from None
         except msgspec.MsgspecError as error:
             self.end()
-            raise Failed("crashed", f"its answer to {name} could not be read ({error})", self._said) from None
-        if isinstance(request, messages.Pin):
-            self._channel.left = left
-        if isinstance(answer, messages.Trouble):
-            raise Failed(answer.status, answer.reason, self._last_output())
-        return answer
+            raise Failed("crashed", f"its answer to {method} could not be read ({error})", self._said) from None
+        raise Failed(answer.outcome.status, answer.outcome.reason, self._last_output())
 
     def kill(self) -> None:
         """End the process, its group and its children at once, unless it was ended; `ask` then says that it crashed."""

@@ -4,11 +4,11 @@ import importlib.util
 import traceback
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Any
 
 import backends
 from bench.backend import Malformed, Unsupported
-from bench.workers.messages import Load, Prepare, Trouble
+from bench.records.schema import Outcome
+from bench.workers.messages import Request
 
 
 class TooLate(Exception):
@@ -22,23 +22,24 @@ class TooLate(Exception):
 LONGEST = 2000  # characters of an error that are kept
 
 
-def trouble(error: Exception, ask: Any) -> Trouble:
-    """Return the status and the reason for `error` during `ask`."""
+def trouble(error: Exception, request: Request) -> Outcome:
+    """Return the status and the reason for `error` during the request."""
+    backend = str(request.given[0]) if request.method == "load" else ""
     said = f"{type(error).__name__}: {error}"[:LONGEST]
-    if isinstance(error, Unsupported) and isinstance(ask, Load | Prepare):
-        return Trouble(error.status, error.reason)
+    if isinstance(error, Unsupported) and request.method in ("load", "prepare"):
+        return Outcome(error.status, error.reason)
     if isinstance(error, Unsupported | TooLate):
-        return Trouble("failed", str(TooLate(error) if isinstance(error, Unsupported) else error))
+        return Outcome("failed", str(TooLate(error) if isinstance(error, Unsupported) else error))
     if isinstance(error, Malformed):
-        return Trouble("disagrees", str(error))
+        return Outcome("disagrees", str(error))
     if _out_of_memory(error):
-        return Trouble("out of memory", said)
-    if isinstance(ask, Load) and (reason := _hidden(ask.backend)):
-        return Trouble("failed", reason)
-    if isinstance(error, ModuleNotFoundError) and _is_absent(error, getattr(ask, "backend", "")):
-        return Trouble("not installed", f"{error}; install it to race this backend")
+        return Outcome("out of memory", said)
+    if backend and (reason := _hidden(backend)):
+        return Outcome("failed", reason)
+    if isinstance(error, ModuleNotFoundError) and _is_absent(error, backend):
+        return Outcome("not installed", f"{error}; install it to race this backend")
     # The place of a failed import helps nobody; the place of any other error helps the backend's author.
-    return Trouble("failed", said if isinstance(error, ImportError) else f"{said} ({_where(error)})")
+    return Outcome("failed", said if isinstance(error, ImportError) else f"{said} ({_where(error)})")
 
 
 def _hidden(backend: str) -> str:

@@ -1,19 +1,13 @@
-"""`python -m bench.workers.worker FD`: the program that holds one backend, and answers requests from the socket FD."""
-
-from bench.workers import memory
-
-KEPT = memory.place_heap()  # before NumPy is imported, whose small arrays lie where importing left gaps
+"""The worker: it holds one backend in a process of its own, where `bench.workers.__main__` answers requests by it."""
 
 import gc
 import itertools
-import signal
-import socket
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 
 import backends
@@ -25,8 +19,9 @@ from bench.backend import Backend, Unsupported, checked
 from bench.devices import DEVICES
 from bench.operations import OPERATIONS, Functions, offered
 from bench.problem import Arrays, Problem, array_dtype, epsilon, nudged
-from bench.workers import cpu_accounting, messages, problem_files
-from bench.workers.channel import Channel
+from bench.records.schema import Limits, Outcome, Positive
+from bench.resources import Resources
+from bench.workers import cpu_accounting, memory, messages, problem_files
 from bench.workers.cores import pin_all_threads
 from bench.workers.trouble import TooLate, trouble
 from bench.workloads import WORKLOADS
@@ -42,20 +37,20 @@ QUEUED = 5  # calls of `train` that follow one another without being waited for,
 
 
 class Worker:
-    """Answers requests: one method for each, of its name in lower case.  Holds the backend and the last problem."""
+    """Holds the backend and the last problem; every public method is a request, and says what is read."""
 
     backend: Backend
-    device: str
-    dtype: np.dtype[Any]
+    resources: Resources
+    dtype: str
     problem: Problem
     functions: Functions
     batch: Any
     _cores: list[int] = []
 
-    def load(self, ask: messages.Load) -> messages.Loaded:
-        self.device, self.dtype = ask.resources.device, array_dtype(ask.dtype)
-        self._threads = ask.resources.threads
-        seconds, made = clock.timed(lambda: backends.load(ask.backend, self.device, ask.dtype))
+    def load(self, backend: str, resources: Resources, dtype: str) -> messages.Loaded:
+        """Import one library and make one backend."""
+        self.resources, self.dtype = resources, dtype
+        seconds, made = clock.timed(lambda: backends.load(backend, resources.device, dtype))
         self.backend = checked(made)
         pin_all_threads(self._cores)  # again, because a library may have started threads
         # torch.__version__ is a kind of str of its own, which no message can hold.
@@ -63,13 +58,14 @@ class Worker:
         whole, names = getattr(self.backend, "peak_of_the_process", False), [x.name for x in offered(self.backend)]
         return messages.Loaded(seconds, self.backend.mode, versions, whole, names)
 
-    def pin(self, ask: messages.Pin) -> messages.Done:
-        pin_all_threads(ask.cores)
-        self._cores = ask.cores
-        return messages.Done()
+    def pin(self, cores: list[int]) -> None:
+        """Pin every thread to `cores`; to none where there are none."""
+        pin_all_threads(cores)
+        self._cores = cores
 
-    def prepare(self, ask: messages.Prepare) -> messages.Prepared:
-        self.problem, self.functions = problem_files.read(ask.problem), {}
+    def prepare(self, problem: str, operations: list[str]) -> messages.Prepared:
+        """Compile `operations` for the problem in the folder `problem`, and call each once, timed."""
+        self.problem, self.functions = problem_files.read(problem), {}
         self.batch = self.backend.wait(self.backend.put(self.problem.batch))
         params, compiled = self.backend.wait(self.backend.put(self.problem.params)), self._compilations()
 
@@ -80,10 +76,10 @@ class Worker:
             except Unsupported as error:
                 raise TooLate(error, operation) from None
 
-        first = {operation: clock.timed(partial(first_call, operation))[0] for operation in ask.operations}
-        for operation in offered(self.backend):
-            if operation.name not in first:
-                self.functions[operation.name] = operation.make(self.backend, self.problem)
+        first = {operation: clock.timed(partial(first_call, operation))[0] for operation in operations}
+        for other in offered(self.backend):
+            if other.name not in first:
+                self.functions[other.name] = other.make(self.backend, self.problem)
         if self.problem.bytes_moved > LARGE:
             gc.unfreeze()
         gc.collect()
@@ -91,15 +87,17 @@ class Worker:
         counts = hasattr(self.backend, "compilations")
         return messages.Prepared(first, self._compilations() - compiled if counts else None)
 
-    def compute(self, ask: messages.Compute) -> Computed:
-        halfway, decoy, *others = map(problem_files.read, [ask.halfway, ask.decoy, *ask.others])
-        return compute(self.backend, self.functions, self.problem, halfway.params, decoy, others)
+    def compute(self, halfway: str, decoy: str, others: list[str]) -> Computed:
+        """Run the prepared problem for the checks of agreement, with these folders: see `agreement.answers.compute`."""
+        there = [problem_files.read(folder) for folder in (halfway, decoy, *others)]
+        return compute(self.backend, self.functions, self.problem, there[0].params, there[1], there[2:])
 
-    def promise(self, ask: messages.Promise) -> messages.Promised:
-        return messages.Promised(promises.tried(self.backend, self.problem))
+    def promise(self) -> dict[str, str]:
+        """Return, for each promise of the protocol that needs no reference, how it was broken; '' where it was kept."""
+        return promises.tried(self.backend, self.problem)
 
-    def pilot(self, ask: messages.Pilot) -> messages.Piloted:
-        """Time the faster of two calls; the fastest of a dozen where so short that several may make one sample."""
+    def pilot(self, operations: list[str]) -> dict[str, Positive]:
+        """Return the seconds of the faster of two calls; of a dozen where so short that several may make one sample."""
         seeds = itertools.count()
 
         def fastest(operation: str) -> float:
@@ -111,33 +109,41 @@ class Worker:
             return min(first, *(one() for _ in range(10))) if first < 2 * clock.SHORTEST_SAMPLE else first
 
         with self._turns.measured():
-            return messages.Piloted({operation: fastest(operation) for operation in ask.operations})
+            return {operation: fastest(operation) for operation in operations}
 
-    def begin(self, ask: messages.Begin) -> messages.Done:
+    def begin(self, step_bytes: float, room_for: int, warm_up_seconds: float) -> None:
+        """Put the batch on the device anew, from the core that is raced on, and count from now on what is done.
+
+        `room_for`: processes whose heaps share the memory for a step of `step_bytes` each; 0 where this one gets no room.
+        `warm_up_seconds`: the least time of untimed calls that begin a turn; the device may need more.
+        """
         self.batch = None
         self.batch = self.backend.wait(self.backend.put(self.problem.batch))
-        if ask.room_for:
-            memory.give_room(ask.step_bytes, ask.room_for)
-        self._warm_up_seconds = max(ask.warm_up_seconds, DEVICES[self.device].least_warm_up_seconds)
+        if room_for:
+            memory.give_room(step_bytes, room_for)
+        self._warm_up_seconds = max(warm_up_seconds, DEVICES[self.resources.device].least_warm_up_seconds)
         self._turns, self._calls, self._compiled = cpu_accounting.Meter(), cpu_accounting.Meter(), 0
         self._threads_before = cpu_accounting.thread_seconds()
         self._began = time.monotonic(), time.process_time()
-        return messages.Done()
 
-    def turn(self, ask: messages.Turn) -> messages.Turned:
+    def turn(self, calls: dict[str, int], seed: int) -> dict[str, messages.Sample]:
+        """Return a timed sample of so many calls of each operation, in this order, after untimed ones.
+
+        Each timed call has a start of its own.
+        """
         with self._turns.measured():
-            given = {op: starts(self.problem, ask.seed + i, n + 1) for i, (op, n) in enumerate(ask.calls.items())}
+            given = {op: starts(self.problem, seed + i, count + 1) for i, (op, count) in enumerate(calls.items())}
             there = {op: [self.backend.wait(self.backend.put(start)) for start in given[op]] for op in given}
             compiled = self._compilations()
             gc.collect()  # before the untimed calls, because collecting drives data out of the caches
             samples = {op: self._sample(op, given[op][-1], there[op]) for op in there}
             self._compiled += self._compilations() - compiled
             self._fall_idle()
-            return messages.Turned(samples)
+            return samples
 
     def _fall_idle(self) -> None:
         """Wait until the threads of a library have stopped: OpenBLAS's look for work for some 25 ms after a call."""
-        for _ in range(IDLE_LOOKS if self._threads > 1 else 0):
+        for _ in range(IDLE_LOOKS if self.resources.threads > 1 else 0):
             before = time.process_time()
             time.sleep(IDLE_SECONDS)
             if time.process_time() - before < 0.1 * IDLE_SECONDS:
@@ -161,7 +167,8 @@ class Worker:
             clock.sample(self.functions[operation], self.backend.wait, [params] * calls, self.batch)
             done, spent = done + calls, time.monotonic() - began
 
-    def tally(self, ask: messages.Tally) -> messages.Tallied:
+    def tally(self) -> messages.Tallied:
+        """Return what the process did since `begin`, in its turns and outside of them."""
         wall, cpu = time.monotonic() - self._began[0], time.process_time() - self._began[1]
         before = self._threads_before
         busy = [seconds - before.get(thread, 0.0) for thread, seconds in cpu_accounting.thread_seconds().items()]
@@ -173,7 +180,8 @@ class Worker:
             strays=cpu_accounting.strays(self._cores),
         )
 
-    def transfer(self, ask: messages.Transfer) -> messages.Transferred:
+    def transfer(self) -> messages.Transferred:
+        """Measure the device memory of one `train`, how long its arrays travel, and its time when nobody waits for it."""
         params = self.backend.wait(self.backend.put(self.problem.params))
         device_peak = getattr(self.backend, "peak_device_bytes", lambda: None)
         device_peak()
@@ -183,20 +191,24 @@ class Worker:
         fetched = iter([self.backend.wait(self.backend.put(self.backend.get(trained))) for _ in range(5)])
         put_seconds = _fastest(lambda: self.backend.wait(self.backend.put(given)), 5)
         get_seconds = _fastest(lambda: self.backend.get(next(fetched)), 5)
-        device_seconds = None if DEVICES[self.device].is_the_cpu else self._queued_seconds(params)
+        device_seconds = None if DEVICES[self.resources.device].is_the_cpu else self._queued_seconds(params)
         return messages.Transferred(device_peak_bytes, put_seconds, get_seconds, device_seconds)
 
-    def probe(self, ask: messages.Probe) -> messages.Probed:
-        """Take the best of several tries: a limit is what the machine can do, not what it usually does."""
+    def probe(self, side: int, copied_bytes: int) -> Limits:
+        """Measure what the machine can do by this library, with matrices of `side` rows and columns.
+
+        The best of several tries counts: a limit is what the machine can do, not what it usually does.
+        """
         backend: Any = self.backend
-        square, long = (np.ones(n, self.dtype) for n in ((ask.side, ask.side), ask.copied_bytes // self.dtype.itemsize))
+        dtype = array_dtype(self.dtype)
+        square, long = np.ones((side, side), dtype), np.ones(copied_bytes // dtype.itemsize, dtype)
         # Products of constants would take a GPU less power, and so less time.
-        np.random.default_rng(0).standard_normal(out=square, dtype=self.dtype)
+        np.random.default_rng(0).standard_normal(out=square, dtype=dtype)
         there = backend.wait(backend.put({"square": square, "long": long}))
 
         multiplied = _fastest(lambda: backend.wait(backend.matmul(there["square"], there["square"])), 6)
         copied = _fastest(lambda: backend.wait(backend.copy(there["long"])), 6)
-        return messages.Probed(2 * ask.side**3 / multiplied, 2 * long.nbytes / copied)
+        return Limits(self.resources, self.dtype, 2 * side**3 / multiplied, 2 * long.nbytes / copied)
 
     def _call(self, operation: str, params: Any) -> Any:
         return self.backend.wait(self.functions[operation](params, self.batch))
@@ -231,26 +243,13 @@ def starts(problem: Problem, seed: int, count: int) -> list[Arrays]:
     return [{key: p[i] for key, p in turned.items()} for i in range(count)]
 
 
-def answer(method: Callable[[Any], Any], ask: Any) -> bytes:
-    """Return what `method` answers, packed; an exception becomes Trouble."""
+def answer(worker: Worker, asked: bytes) -> bytes:
+    """Return the packed answer to a packed request; an exception becomes the status and the reason."""
+    request: messages.Request = messages.unpack(asked, type=messages.Request)
     try:
-        return messages.pack(method(ask))
+        method = getattr(worker, request.method)
+        *wanted, _ = method.__annotations__.values()
+        given = [msgspec.convert(value, kind) for value, kind in zip(request.given, wanted, strict=True)]
+        return messages.pack({"outcome": Outcome("ok"), "found": method(*given)})  # an Answer, packed at once
     except Exception as error:
-        return messages.pack(trouble(error, ask))
-
-
-def main(descriptor: int) -> None:
-    """Answer requests until the parent closes the connection."""
-    cpu_accounting.end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    worker, parent = Worker(), Channel(socket.socket(fileno=descriptor))
-    while True:
-        try:
-            ask = messages.unpack_request(parent.receive())
-        except EOFError:
-            return
-        parent.send(answer(getattr(worker, type(ask).__name__.lower()), ask))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+        return messages.pack(messages.Answer(trouble(error, request)))

@@ -48,7 +48,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         return _problem(asked, datasets.digits()[0], params, 3e-3, 400, centred=True)
     if file := files.named(size, "r"):
         path, rank = file
-        A = files.matrix(path).arrays["A"]
+        A = files.matrix(path)
         m, n = A.shape
         _check(size, m, n, rank)
         _check_scale(path, A)
@@ -81,11 +81,11 @@ def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], all
     bound = allowed.lower_bound or 0.0
     if min(errors) < bound - slack:
         what = f"a reconstruction error of {min(errors):.8g} is below the least possible, {bound:.8g}"
-        return EndState(np.inf, allowed.loss_error, what)
+        return np.inf, allowed.loss_error, what
     apart = [abs(a - b) / max(b, allowed.least_loss) for a, b in zip(errors, theirs, strict=True)]
     worst = int(np.argmax(apart))
     what = f"reconstruction error {errors[worst]:.8g} against {theirs[worst]:.8g}; {bound:.8g} by singular values"
-    return EndState(apart[worst], allowed.loss_error, what)
+    return apart[worst], allowed.loss_error, what
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:

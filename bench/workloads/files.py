@@ -13,12 +13,12 @@ import zlib
 from array import array
 from collections.abc import Iterator
 from math import isfinite, nan
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 
 from bench.errors import UsageError
-from bench.problem import Array, Arrays
+from bench.problem import Array
 from bench.workloads.datasets import check_fits
 
 MATRIX = "save the matrix by `np.save('matrix.npy', A)`, or as numbers with commas between them in a .csv file"
@@ -35,14 +35,7 @@ _SEVERAL = re.compile(r"[-+.\d][-+.\deE]*([;|,\s]+[-+.\d][-+.\deE]*)+")
 
 _NAMED = re.compile(r"(.+\.\w+):([rh])(\d{1,18})", re.DOTALL | re.ASCII)
 
-_said: dict[str, str] = {}  # by path, what the last reading said; `described` need not read the file again
-
-
-class Read(NamedTuple):
-    """The arrays of a file, and what was read in a few words, as in `12 x 4, first line skipped`."""
-
-    arrays: Arrays
-    said: str
+_said: dict[str, str] = {}  # by path, what the last reading said
 
 
 def named(size: str, letter: str) -> tuple[str, int] | None:
@@ -52,16 +45,12 @@ def named(size: str, letter: str) -> tuple[str, int] | None:
 
 
 def described(name: str) -> str:
-    """Return what was read for a problem, as in `12 x 4, first line skipped`; '' for built-in data."""
-    workload, _, size = name.partition("/")
-    letter, read = ("h", labelled) if workload == "mlp" else ("r", matrix)
-    if not (found := named(size, letter)):
-        return ""
-    return _said[found[0]] if found[0] in _said else read(found[0]).said
+    """Return what was read for a problem that was posed, as in `12 x 4, first line skipped`; '' for built-in data."""
+    return _said.get(name.partition("/")[2].rpartition(":")[0], "")
 
 
-def matrix(path: str) -> Read:
-    """Return `A` [m, n], finite and in float64, from a .npy or .csv file."""
+def matrix(path: str) -> Array:
+    """Return a matrix [m, n], finite and in float64, from a .npy or .csv file."""
     kind = _kind(path, (".npy", ".csv"), MATRIX)
     with _whole(path):
         if kind == ".csv":
@@ -72,10 +61,10 @@ def matrix(path: str) -> Read:
                 _check_matrix(path, *_header(file))
             A, said = _finite(path, np.load(path)), ""
     _said[path] = f"{A.shape[0]} x {A.shape[1]}{said}"
-    return Read({"A": A}, _said[path])
+    return A
 
 
-def labelled(path: str) -> Read:
+def labelled(path: str) -> tuple[Array, Array]:
     """Return features `x` [n, d], finite and in float64, and labels `y` [n], each of 0 to k-1, from an .npz file."""
     _kind(path, (".npz",), EXAMPLES)
     with _whole(path), np.load(path) as arrays:
@@ -92,7 +81,7 @@ def labelled(path: str) -> Read:
         wrong = f"y in {path} has labels {classes[0]} to {classes[-1]}, and must have 0, 1, ... without a gap"
         raise UsageError(f"{wrong}; {NUMBERED.format('y')}")
     _said[path] = f"{x.shape[0]} x {x.shape[1]}, {len(classes)} classes{unread}"
-    return Read({"x": x, "y": y.astype(np.int64)}, _said[path])
+    return x, y.astype(np.int64)
 
 
 @contextlib.contextmanager

@@ -42,8 +42,7 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         return _problem(asked, *datasets.digits(), 1200, _normal_start(64, 64, 10, seed), 1e-3, 200)
     if file := files.named(size, "h"):
         path, hidden = file
-        data = files.labelled(path).arrays
-        features, labels = data["x"], data["y"]
+        features, labels = files.labelled(path)
         (rows, d), classes = features.shape, int(labels.max()) + 1
         _check(size, rows, d, hidden, classes)
         return _scaled_problem(asked, _standardised(features), labels, hidden, rows * 4 // 5, classes)
@@ -93,8 +92,7 @@ def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], all
         top = np.sort(b, axis=1)
         clear = top[:, -1] - top[:, -2] > allowed.params_error * np.abs(b).max(axis=1)
         different += int(np.sum((a.argmax(axis=1) != b.argmax(axis=1)) & clear))
-    what = f"{different} of {len(x) * len(ours)} held-out labels differ from the reference's"
-    return EndState(different, 0.0, what)
+    return different, 0.0, f"{different} of {len(x) * len(ours)} held-out labels differ from the reference's"
 
 
 def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:

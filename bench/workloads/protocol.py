@@ -16,12 +16,7 @@ class Allowed(NamedTuple):
     lower_bound: float | None  # the loss that no descent can go below; None where none is known
 
 
-class EndState(NamedTuple):
-    """The distance of the trained params from the reference's: passed when error <= tolerance."""
-
-    error: float
-    tolerance: float
-    what: str  # a sentence with both values
+EndState = tuple[float, float, str]  # the error, what it may be, and a sentence with both values
 
 
 class Workload(Protocol):
@@ -45,7 +40,7 @@ class Workload(Protocol):
 
     @staticmethod
     def end_state(problem: Problem, ours: list[Arrays], reference: list[Arrays], allowed: Allowed) -> EndState:
-        """Compare the params that were trained from every start with those of the reference."""
+        """Return how far the params that were trained from every start lie from those of the reference."""
 
     @staticmethod
     def turned(params: Arrays, rng: np.random.Generator, count: int) -> Arrays:

@@ -5,7 +5,6 @@ from functools import cache
 from bench.agreement import answers, checks, promises
 from bench.agreement.answers import Computed
 from bench.agreement.reference import Reference
-from bench.agreement.tolerances import Tolerances
 from bench.backend import Backend
 from bench.operations import functions
 from bench.records.schema import Check
@@ -14,21 +13,20 @@ from tests.conftest import SMALL
 
 
 @cache
-def tolerances(problem: str, dtype: str = "float32") -> Tolerances:
-    """Return the tolerances of a problem, which may be one of SMALL by its workload."""
-    return Tolerances(Reference(pose(SMALL.get(problem, problem), dtype)))
+def reference(problem: str, dtype: str = "float32") -> Reference:
+    """Return the reference of a problem, which may be one of SMALL by its workload."""
+    return Reference(pose(SMALL.get(problem, problem), dtype))
 
 
-def computed(backend: Backend, of: Tolerances) -> Computed:
+def computed(backend: Backend, of: Reference) -> Computed:
     """Return what the backend computes for the checks."""
-    reference, problem = of.reference, of.problem
-    made = functions(backend, problem)
-    return answers.compute(backend, made, problem, reference.halfway.params, reference.decoy, reference.others)
+    made = functions(backend, of.problem)
+    return answers.compute(backend, made, of.problem, of.halfway.params, of.decoy, of.others)
 
 
 def checked(backend: Backend, problem: str = "factorisation", dtype: str = "float32") -> list[Check]:
     """Return every check, and after them every promise of the protocol."""
-    of = tolerances(problem, dtype)
+    of = reference(problem, dtype)
     return checks.judge(of, computed(backend, of)) + checks.promised(promises.tried(backend, of.problem))
 
 

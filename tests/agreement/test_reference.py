@@ -6,7 +6,7 @@ import pytest
 from bench.agreement import lab_report, reference
 from bench.agreement.reference import Reference
 from bench.workloads import DEFAULT_PROBLEMS, pose
-from tests.agreement.judging import tolerances
+from tests.agreement import judging
 from tests.conftest import SMALL
 
 
@@ -32,14 +32,14 @@ def test_a_reference_that_is_wrong_says_so_and_names_the_file_to_mend(monkeypatc
 
 
 def test_iris_is_trained_from_eight_starts_and_any_other_problem_from_one():
-    assert len(tolerances("mlp/iris").reference.trained) == 8
-    assert len(tolerances("mlp").reference.trained) == 1
+    assert len(judging.reference("mlp/iris").trained) == 8
+    assert len(judging.reference("mlp").trained) == 1
 
 
 def test_the_lab_report_finds_the_learnt_factor_to_be_the_pca_scores_but_for_a_linear_map(monkeypatch):
     monkeypatch.setattr(lab_report, "SPLITS", 2)
     monkeypatch.setattr(lab_report, "STARTS", 3)
-    of = tolerances("factorisation/iris").reference
+    of = judging.reference("factorisation/iris")
     found = lab_report.lab_report("numpy", of.problem, of.trained[0], of.lower_bound)
     assert found.r_squared > 0.9999
     assert max(found.principal_angles_degrees) < 1

@@ -3,6 +3,7 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -10,10 +11,9 @@ import pytest
 from bench.console import exit
 from bench.records.schema import Entrant, Record
 from bench.report import summary
-from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.pool import Pool
-from bench.workers.process import KEPT_OUTPUT
+from bench.workers.process import KEPT_OUTPUT, Remote
 from tests.faults.left_behind import MARK, left_behind
 from tests.running import QUICK, found, raced
 
@@ -46,14 +46,17 @@ ASTRAY = f"{HERE}Astray"
 def race(tmp_path_factory: pytest.TempPathFactory) -> Record:
     """Return the record of a race in which six get ready at a time on one core, so that a deadline is waited for once."""
 
-    def ask(pool: Pool, entrant: Entrant, request: messages.Request) -> object:
-        hangs = f"no answer to {type(request).__name__.lower()} " in HANGING.get(entrant.backend, ("", ""))[1]
-        began = time.monotonic()
-        try:
-            return pool.of(entrant).ask(request, PATIENCE if hangs else 60)
-        finally:
-            if hangs:
-                WAITED[entrant.backend] = time.monotonic() - began
+    def ask(pool: Pool, entrant: Entrant) -> Remote:
+        def answer(method: str, *given: Any) -> Any:
+            hangs = f"no answer to {method} " in HANGING.get(entrant.backend, ("", ""))[1]
+            began = time.monotonic()
+            try:
+                return getattr(pool.of(entrant).ask(PATIENCE if hangs else 60), method)(*given)
+            finally:
+                if hangs:
+                    WAITED[entrant.backend] = time.monotonic() - began
+
+        return Remote(answer)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Pool, "ask", ask)

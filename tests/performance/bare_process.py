@@ -22,7 +22,7 @@ from bench.plan.new_record import commit
 from bench.records import host
 from bench.records.schema import Entrant, Samples
 from bench.resources import Resources
-from bench.workers import cores, messages, problem_files
+from bench.workers import cores, problem_files
 from bench.workers.environment import ROOT, layout
 from bench.workers.process import Process
 from bench.workers.worker import FEW_CALLS, FEW_CALLS_SECONDS
@@ -105,18 +105,16 @@ class Worker:
         problem, path = pose(problem_name), Path(folder) / allocator
         problem_files.write(problem, path)
         room_for = 3 if allocator == "kept" else 0
-        for request in (
-            messages.Pin(core),
-            messages.Load(name, Resources(), "float32"),
-            messages.Prepare(str(path), ["train"]),
-            messages.Begin(problem.bytes_moved, room_for, WARM_UP_SECONDS),
-        ):
-            self._process.ask(request, DEADLINE)
+        worker = self._process.ask(DEADLINE)
+        worker.pin(core)
+        worker.load(name, Resources(), "float32")
+        worker.prepare(str(path), ["train"])
+        worker.begin(problem.bytes_moved, room_for, WARM_UP_SECONDS)
         self._seed = 0
 
     def turn(self) -> int:
         self._seed += 1
-        return self._process.ask(messages.Turn({"train": 1}, self._seed), DEADLINE).samples["train"].nanoseconds
+        return self._process.ask(DEADLINE).turn({"train": 1}, self._seed)["train"].nanoseconds
 
     def end(self) -> None:
         self._process.end()
@@ -146,7 +144,7 @@ def main() -> None:
     file = parser.parse_args().file
     usable, raced = cores.usable_cores(), []
     chosen = cores.choose(usable)
-    with file, cores.reserved(usable), cores.harness_on(chosen.harness):
+    with file, cores.reserved(usable), cores.pinned(chosen.harness, all_threads=True):
         for name, problem in itertools.product(NAMES, PROBLEMS):
             found: dict[str, list[Samples]] = {}
             for number in range(GENERATIONS):

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from bench import session
+from bench.agreement.answers import Computed
 from bench.errors import UsageError
 from bench.plan import new_record
 from bench.plan.resume import selection_of
@@ -260,6 +261,6 @@ def test_resuming_elsewhere_does_not_wait_for_a_run_in_the_usual_folder(tmp_path
 
 def test_nothing_pickled_is_read_from_a_worker():
     """NumPy would unpickle an array of objects; it is refused before."""
-    answer = {"type": "Computed", "losses": ["|O", [], b"cos\nsystem\n."]}
+    answer = {"losses": ["|O", [], b"cos\nsystem\n."]}
     with pytest.raises(msgspec.ValidationError, match="arrays of objects are not accepted"):
-        messages.unpack_answer(msgspec.msgpack.encode(answer))
+        messages.unpack(msgspec.msgpack.encode(answer), type=Computed)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,10 +10,9 @@ from bench.devices import DEVICES, Probe
 from bench.race import machine_limits
 from bench.records.schema import Entrant, Limits
 from bench.resources import Resources
-from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.pool import Pool
-from bench.workers.process import Failed
+from bench.workers.process import Failed, Remote
 from tests.running import raced, without_processes
 
 ONE, TWO, GPU = Resources(), Resources(threads=2), Resources("cuda")
@@ -21,7 +21,7 @@ ONE, TWO, GPU = Resources(), Resources(threads=2), Resources("cuda")
 class Workers(Pool):
     """A pool whose processes answer at once; `started` has those that were not up before."""
 
-    def __init__(self, up: list[Entrant], fails: type | None = None) -> None:
+    def __init__(self, up: list[Entrant], fails: str = "") -> None:
         self.cores, self.started, self.probed = Cores([0, 1], [0, 1], [0]), [], []
         self._up, self._fails = {e.key for e in up}, fails
 
@@ -36,12 +36,15 @@ class Workers(Pool):
     def of(self, entrant: Entrant):
         raise AssertionError("no process is ended")
 
-    def ask(self, entrant: Entrant, request: messages.Request):
-        if self._fails and isinstance(request, self._fails):
-            raise Failed("failed", "no luck")
-        if isinstance(request, messages.Probe):
-            self.probed.append(entrant.backend)
-        return messages.Probed(1e9, 2e9)
+    def ask(self, entrant: Entrant) -> Remote:
+        def answer(method: str, *given: Any) -> Limits:
+            if method == self._fails:
+                raise Failed("failed", "no luck")
+            if method == "probe":
+                self.probed.append(entrant.backend)
+            return Limits(entrant.resources, entrant.dtype, 1e9, 2e9)
+
+        return Remote(answer)
 
 
 def entrant(backend: str, resources: Resources = ONE) -> Entrant:
@@ -75,8 +78,8 @@ def test_on_a_device_nobody_stands_in():
     assert machine_limits.measure(Workers(up=[outside]), [outside], []) == []
 
 
-@pytest.mark.parametrize("fails", [messages.Load, messages.Probe])
-def test_a_limit_that_cannot_be_measured_is_left_out(fails: type):
+@pytest.mark.parametrize("fails", ["load", "probe"])
+def test_a_limit_that_cannot_be_measured_is_left_out(fails: str):
     outside = entrant("package.module:factory")
     assert machine_limits.measure(Workers(up=[outside], fails=fails), [outside], []) == []
 

@@ -10,7 +10,7 @@ from bench.race import prepare, refusals
 from bench.records.schema import Entrant
 from bench.resources import Resources
 from bench.workers import messages
-from bench.workers.process import Failed
+from bench.workers.process import Failed, Remote
 from bench.workloads import pose
 
 ENTRANT = Entrant("x", "jax-scan", Resources(), "float32")
@@ -24,7 +24,7 @@ def loaded(mode: str = "eager", operations: Any = OPERATIONS) -> messages.Loaded
 class Pool:
     """Workers that answer as they are told, one entrant after another."""
 
-    def __init__(self, answers: dict[type, Any]) -> None:
+    def __init__(self, answers: dict[str, Any]) -> None:
         self.answers, self.process, self.warm = answers, SimpleNamespace(loaded=None), False
 
     def start(self, entrant: Entrant) -> None:
@@ -39,8 +39,11 @@ class Pool:
     def compiles(self, entrant: Entrant, problem: Any) -> bool:
         return self.warm
 
-    def ask(self, entrant: Entrant, request: messages.Request) -> Any:
-        answer = self.answers[type(request)]
+    def ask(self, entrant: Entrant) -> Remote:
+        return Remote(self._answer)
+
+    def _answer(self, method: str, *given: Any) -> Any:
+        answer = self.answers[method]
         if isinstance(answer, Failed):
             raise answer
         return answer
@@ -56,7 +59,7 @@ class Pool:
 
 
 def prepared(load: Any, first: Any, environment=None, asked=tuple(OPERATIONS)) -> prepare.Prepared:
-    pool = Pool({messages.Load: load, messages.Prepare: first})
+    pool = Pool({"load": load, "prepare": first})
     return prepare.prepare(pool, [ENTRANT], PROBLEM, 4, asked, environment or {})
 
 
@@ -79,20 +82,20 @@ def test_an_entrant_is_timed_at_what_was_asked_for_and_it_has_train_first(told, 
 
 def test_first_calls_are_told_with_their_generation_and_whether_their_programs_were_kept():
     found = prepared(loaded("compiled loop"), messages.Prepared({"train": 2.5}, 1))
-    assert found.ready == [ENTRANT]
-    (call,) = found.first_calls["x"]
+    ((entrant, (call,)),) = found.compiled
+    assert entrant == ENTRANT
     assert (call.generation, call.operation, call.seconds, call.cache) == (4, "train", 2.5, "cold")
 
 
 def test_a_library_that_cannot_be_loaded_can_race_no_problem():
     found = prepared(Failed("not installed", "No module"), None)
-    assert found.ready == []
+    assert found.compiled == []
     assert found.unusable["x"].outcome.status == "not installed"
 
 
 def test_a_problem_that_cannot_be_prepared_costs_that_problem_alone():
     found = prepared(loaded(), Failed("failed", "no luck"))
-    assert (found.ready, found.unusable) == ([], {})
+    assert (found.compiled, found.unusable) == ([], {})
     assert found.failed["x"].outcome.reason == "no luck"
 
 
@@ -107,7 +110,8 @@ def test_a_compiled_mode_that_compiled_nothing_is_refused_with_the_variable_of_i
 
 @pytest.mark.parametrize(("mode", "compilations"), [("eager", 0), ("compiled loop", None)])
 def test_an_eager_mode_need_not_compile_and_a_backend_need_not_count(mode: str, compilations: int | None):
-    assert prepared(loaded(mode), messages.Prepared({"train": 2.5}, compilations)).ready == [ENTRANT]
+    found = prepared(loaded(mode), messages.Prepared({"train": 2.5}, compilations))
+    assert [entrant for entrant, _ in found.compiled] == [ENTRANT]
 
 
 def test_a_compiled_mode_that_fails_names_the_variable_that_may_be_the_cause():

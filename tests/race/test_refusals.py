@@ -20,7 +20,7 @@ def reason(operation: str, times_the_limit: float) -> str:
     flops = facts.flops * {"loss": 1 / 3, "value_and_grad": 1, "train": facts.timed_steps}[operation]
     rate = times_the_limit * record.limits[0].matmul_flops_per_second
     cell.samples = [Samples(generation=0, operation=operation, calls=1, nanoseconds=[round(1e9 * flops / rate)])]
-    return refusals.too_fast(record, record.entrants[0], cell)
+    return refusals.too_fast(record, cell)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -16,8 +16,8 @@ from bench.resources import Resources
 from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.pool import Pool
-from bench.workers.process import Failed
-from tests.agreement.judging import tolerances
+from bench.workers.process import Failed, Remote
+from tests.agreement.judging import reference
 
 THREE = [Entrant(label, "numpy", Resources(), "float32") for label in ("a", "b", "c")]
 LOOP, A, B = "a", "b", "c"
@@ -27,43 +27,47 @@ LOOP, A, B = "a", "b", "c"
 class Workers(Pool):
     """A pool whose processes answer at once; `asked` is what they were asked, by the entrant's label."""
 
-    def __init__(self, change: Callable[[str, Any], Any] = lambda label, answer: answer) -> None:
+    def __init__(self, change: Callable[[str, str, Any], Any] = lambda label, method, answer: answer) -> None:
         self.cores, self.asked, self._change = Cores([0], [0], [0]), [], change
         loops = {LOOP: "compiled loop"}
         self._processes = {
             e.key: SimpleNamespace(
                 loaded=messages.Loaded(0.1, loops.get(e.label, "eager"), {}, False, list(OPERATIONS)),
-                kill=lambda label=e.label: self.asked.append((label, "killed")),
+                kill=lambda label=e.label: self.asked.append((label, "killed", ())),
             )
             for e in THREE
         }
 
-    def ask(self, entrant: Entrant, request: messages.Request) -> Any:
-        self.asked.append((entrant.label, request))
-        return self._change(entrant.label, answer(request))
+    def ask(self, entrant: Entrant) -> Remote:
+        def told(method: str, *given: Any) -> Any:
+            self.asked.append((entrant.label, method, given))
+            return self._change(entrant.label, method, answer(method, *given))
 
-    def of_kind(self, kind: type) -> list[tuple[str, Any]]:
-        return [(label, request) for label, request in self.asked if isinstance(request, kind)]
+        return Remote(told)
+
+    def of_kind(self, kind: str) -> list[tuple[str, Any]]:
+        """Return the requests of a kind: the entrant's label, and what was given."""
+        return [(label, given) for label, method, given in self.asked if method == kind]
 
 
-def answer(request: messages.Request) -> Any:
-    match request:
-        case messages.Pilot():
-            return messages.Piloted(dict.fromkeys(request.operations, 3e-4))
-        case messages.Turn():
-            end = tolerances("factorisation").reference.timed
-            return messages.Turned({operation: messages.Sample(1000, *end[operation]) for operation in request.calls})
-        case messages.Tally():
+def answer(method: str, *given: Any) -> Any:
+    match method:
+        case "pilot":
+            return dict.fromkeys(given[0], 3e-4)
+        case "turn":
+            end = reference("factorisation").timed
+            return {operation: messages.Sample(1000, *end[operation]) for operation in given[0]}
+        case "tally":
             return messages.Tallied(1.0, 0.0, 1, 0, 0)
-        case messages.Transfer():
+        case "transfer":
             return messages.Transferred(None, 1e-3, 1e-3, None)
-    return messages.Done()
+    return None
 
 
 def raced(
     workers: Workers, generation: int = 0, rounds: int = 6, operations: Sequence[str] = tuple(OPERATIONS)
 ) -> Raced:
-    of = tolerances("factorisation")
+    of = reference("factorisation")
     settings = Settings(
         generations=2,
         rounds=rounds,
@@ -82,7 +86,7 @@ def raced(
 def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_first_of_a_turn():
     workers = Workers()
     samples = raced(workers).samples
-    turns = [(label, list(request.calls)) for label, request in workers.of_kind(messages.Turn)]
+    turns = [(label, list(calls)) for label, (calls, _) in workers.of_kind("turn")]
     assert len(turns) == 6 * 3
     for pair in (turns[i : i + 6] for i in range(0, len(turns), 6)):
         there, back = [label for label, _ in pair[:3]], [label for label, _ in pair[3:]]
@@ -99,17 +103,17 @@ def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_fi
 def test_each_round_has_a_new_order_and_every_turn_new_starts():
     workers = Workers()
     raced(workers, rounds=60)
-    turns = workers.of_kind(messages.Turn)
+    turns = workers.of_kind("turn")
     orders = {tuple(label for label, _ in turns[i : i + 3]) for i in range(0, len(turns), 6)}
     assert len(orders) == 6
-    assert len({request.seed for _, request in turns}) == len(turns)
+    assert len({seed for _, (_, seed) in turns}) == len(turns)
 
 
 def test_order_and_starts_repeat_by_the_seed_and_are_others_in_another_generation():
     def turns(generation: int) -> list:
         workers = Workers()
         raced(workers, generation)
-        return [(label, request.seed) for label, request in workers.of_kind(messages.Turn)]
+        return [(label, seed) for label, (_, seed) in workers.of_kind("turn")]
 
     assert turns(1) == turns(1) != turns(2)
 
@@ -117,15 +121,15 @@ def test_order_and_starts_repeat_by_the_seed_and_are_others_in_another_generatio
 def test_short_calls_are_batched_into_samples_of_a_millisecond():
     found = raced(Workers()).race.calls
     assert found == {"train": dict.fromkeys("abc", 4), "loss": {A: 4, B: 4}, "value_and_grad": {A: 4, B: 4}}
-    instant = Workers(lambda label, told: messages.Piloted({"train": 1e-9}) if hasattr(told, "call_seconds") else told)
+    instant = Workers(lambda label, method, told: {"train": 1e-9} if method == "pilot" else told)
     assert raced(instant, operations=["train"]).race.calls == {"train": dict.fromkeys("abc", MOST_CALLS)}
 
 
 def test_all_are_pinned_to_the_core_and_begin_with_the_records_warm_up():
     workers = Workers()
     raced(workers)
-    assert [request.cores for _, request in workers.of_kind(messages.Pin)] == [[0]] * 3
-    assert [request.warm_up_seconds for _, request in workers.of_kind(messages.Begin)] == [0.3] * 3
+    assert [cores for _, (cores,) in workers.of_kind("pin")] == [[0]] * 3
+    assert [warm_up_seconds for _, (_, _, warm_up_seconds) in workers.of_kind("begin")] == [0.3] * 3
 
 
 def test_transfers_are_measured_in_the_first_generation_alone():
@@ -133,11 +137,11 @@ def test_transfers_are_measured_in_the_first_generation_alone():
     assert raced(Workers(), generation=1).transferred == {}
 
 
-def wrong_for(label: str, kind: type, told: Any) -> Callable[[str, Any], Any]:
+def wrong_for(label: str, kind: str, told: Any) -> Callable[[str, str, Any], Any]:
     """Return the change of what one entrant answers; an error is raised."""
 
-    def change(who: str, right: Any) -> Any:
-        if who == label and isinstance(right, kind):
+    def change(who: str, method: str, right: Any) -> Any:
+        if who == label and method == kind:
             if isinstance(told, Exception):
                 raise told
             return told
@@ -147,8 +151,8 @@ def wrong_for(label: str, kind: type, told: Any) -> Callable[[str, Any], Any]:
 
 
 def test_a_timed_call_that_ends_elsewhere_disagrees_and_leaves_no_sample():
-    elsewhere = messages.Turned({"train": messages.Sample(1000, 1e6, 0.0)})
-    found = raced(Workers(wrong_for(B, messages.Turned, elsewhere)), operations=["train"])
+    elsewhere = {"train": messages.Sample(1000, 1e6, 0.0)}
+    found = raced(Workers(wrong_for(B, "turn", elsewhere)), operations=["train"])
     assert found.failed[B].outcome.status == "disagrees"
     assert (
         "a timed call of train ended on loss 1000000, 0 from its start, instead of " in found.failed[B].outcome.reason
@@ -166,26 +170,26 @@ def test_a_timed_call_that_ends_elsewhere_disagrees_and_leaves_no_sample():
     ],
 )
 def test_an_entrant_that_breaks_a_rule_is_refused_and_leaves_no_sample(tally: messages.Tallied, reason: str):
-    found = raced(Workers(wrong_for(B, messages.Tallied, tally)))
+    found = raced(Workers(wrong_for(B, "tally", tally)))
     assert found.failed[B].outcome.status == "failed"
     assert found.failed[B].outcome.reason.startswith(reason)
     assert found.samples.keys() == {LOOP, A}
 
 
 def test_an_entrant_that_ends_in_its_turn_is_asked_no_more_and_the_others_go_on():
-    workers = Workers(wrong_for(B, messages.Turned, Failed("crashed", "the process ended")))
+    workers = Workers(wrong_for(B, "turn", Failed("crashed", "the process ended")))
     found = raced(workers)
     assert found.samples.keys() == {LOOP, A}
-    assert sum(label == B for label, _ in workers.of_kind(messages.Turn)) == 1
+    assert sum(label == B for label, _ in workers.of_kind("turn")) == 1
 
 
 def test_a_race_in_which_one_got_too_little_of_its_core_is_repeated_once_without_its_samples(monkeypatch):
     monkeypatch.setattr(refusals, "FEWEST_CORES_USED", 0.9)
     monkeypatch.setattr(rounds.Watch, "cause", lambda watch: "something else ran")
-    workers = Workers(wrong_for(B, messages.Tallied, messages.Tallied(0.5, 0.0, 1, 0, 0)))
+    workers = Workers(wrong_for(B, "tally", messages.Tallied(0.5, 0.0, 1, 0, 0)))
     found = raced(workers)
     assert (found.race.attempts, found.race.starved, found.race.cause) == (2, {B: 0.5}, "something else ran")
-    assert len(workers.of_kind(messages.Turn)) == 2 * 6 * 3
+    assert len(workers.of_kind("turn")) == 2 * 6 * 3
     assert found.samples.keys() == {LOOP, A}
     assert found.failed == {}
 

@@ -18,7 +18,6 @@ from bench.resources import Resources
 from bench.workers import environment as told_by
 from bench.workers import process
 from bench.workers.environment import Layout, environment, layout
-from bench.workers.messages import Load
 from bench.workers.process import Process
 from tests.running import ROOT
 
@@ -68,7 +67,7 @@ def test_arrays_lie_elsewhere_in_processes_of_another_layout_and_mostly_alike_in
     def places(heap_place: int) -> tuple[str, str]:
         worker = Process(entrant(), [], tmp_path, Layout(heap_place))
         try:
-            told = worker.ask(Load("tests.outsiders:Placed", Resources(), "float32"), 60).versions
+            told = worker.ask(60).load("tests.outsiders:Placed", Resources(), "float32").versions
             return told["place of 600"], told[f"place of {2**21}"]
         finally:
             worker.end()

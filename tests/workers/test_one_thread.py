@@ -50,17 +50,17 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         worker = Process(entrant, cores, FOUND_COMPILED if library == "torch" else folder)
 
     def load(backend: str) -> messages.Loaded:
-        return worker.ask(messages.Load(backend, entrant.resources, entrant.dtype), 60)
+        return worker.ask(60).load(backend, entrant.resources, entrant.dtype)
 
     def raced(mode: str) -> messages.Tallied:
         load(mode)
-        worker.ask(messages.Prepare(str(folder / "problem"), ["train"]), 60)
-        worker.ask(messages.Begin(step_bytes=0, room_for=0, warm_up_seconds=0.02), 60)
-        worker.ask(messages.Turn({"train": 2}, seed=0), 60)
-        return worker.ask(messages.Tally(), 60)
+        worker.ask(60).prepare(str(folder / "problem"), ["train"])
+        worker.ask(60).begin(0, 0, 0.02)
+        worker.ask(60).turn({"train": 2}, 0)
+        return worker.ask(60).tally()
 
     try:
-        worker.ask(messages.Pin(cores), 60)
+        worker.ask(60).pin(cores)
         found, eager = {}, {}
         for mode in sorted(ON_THE_CPU[library], key=lambda name: backends.MODES[name].mode != "eager"):
             try:

@@ -4,16 +4,16 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.records.schema import Entrant
 from bench.resources import Resources
-from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.environment import layout
 from bench.workers.pool import Failures, Pool
-from bench.workers.process import Failed
+from bench.workers.process import Failed, Remote
 from bench.workloads import pose
 
 CORES = Cores(racing=[2, 1], alike=[0, 1, 2], harness=[0, 1])
@@ -26,10 +26,10 @@ class Started:
 
     def __init__(self, entrant, cores, cache, placed) -> None:
         self.entrant, self.cores, self.cache, self.layout = entrant, cores, cache, placed
-        self.asked: list[messages.Request] = []
+        self.asked: list[tuple[Any, ...]] = []
 
-    def ask(self, request, deadline):
-        self.asked.append(request)
+    def ask(self, deadline):
+        return Remote(lambda *asked: self.asked.append(asked))
 
     def kill(self):
         self.alive = False
@@ -40,7 +40,6 @@ class Started:
 @pytest.fixture
 def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     monkeypatch.setattr("bench.workers.pool.Process", Started)
-    monkeypatch.setattr("bench.workers.pool.usable_cores", lambda: [0, 1, 2])
     return Pool(tmp_path, CORES, deadline=60, seed=3)
 
 
@@ -70,8 +69,11 @@ def test_on_a_gpu_each_generation_compiles_anew(pool: Pool):
 
 @pytest.mark.parametrize(("device", "again"), [("cpu", True), ("cuda", False)])
 def test_a_first_call_is_warm_where_the_programs_were_kept(pool: Pool, device: str, again: bool):
-    (entrant,), problem = entrants("a", device=device), pose("factorisation/12x8r2")
-    assert [pool.compiles(entrant, problem) for _ in range(2)] == [False, again]
+    (entrant,), problem, warm = entrants("a", device=device), pose("factorisation/12x8r2"), []
+    for generation in range(2):
+        started(pool, generation, [entrant])
+        warm.append(pool.compiles(entrant, problem))
+    assert warm == [False, again]
 
 
 def test_all_processes_of_a_generation_have_one_layout_and_those_of_another_another(pool: Pool):
@@ -109,7 +111,7 @@ def at_work(pool: Pool, of: list[Entrant], together: int) -> list[list[str]]:
         for entrant in of:
             pool.start(entrant)
         assert pool.side_by_side(of, work, {}) == [(entrant, entrant.label) for entrant in of]
-        pins = [[request.cores for request in pool.of(entrant).asked] for entrant in of]
+        pins = [[cores for method, cores in pool.of(entrant).asked if method == "pin"] for entrant in of]
     assert all(len(cores) == 1 for cores in pins)
     assert together == 1 or sorted(cores for ((cores,),) in pins) == [0, 1, 2]
     return seen

@@ -8,7 +8,7 @@ import pytest
 
 from bench.records.schema import Entrant
 from bench.resources import Resources
-from bench.workers import messages, problem_files, process
+from bench.workers import problem_files, process
 from bench.workers.process import Failed, Process
 from bench.workloads import pose
 
@@ -31,8 +31,8 @@ def test_a_process_that_has_ended_holds_no_file_open_and_its_last_words_are_kept
     ended = Process(ENTRANT, [], tmp_path)
     problem_files.write(pose("factorisation/12x8r2"), tmp_path / "problem")
     with pytest.raises(Failed) as failed:
-        ended.ask(messages.Load("tests.faults.backends:Babbling", Resources(), "float32"), 60)
-        ended.ask(messages.Prepare(str(tmp_path / "problem"), ["train"]), 60)
+        ended.ask(60).load("tests.faults.backends:Babbling", Resources(), "float32")
+        ended.ask(60).prepare(str(tmp_path / "problem"), ["train"])
     assert "last words" in failed.value.output
     assert not ended.alive
     assert psutil.Process().num_fds() == before
@@ -40,8 +40,8 @@ def test_a_process_that_has_ended_holds_no_file_open_and_its_last_words_are_kept
 
 def test_a_child_that_a_backend_started_ends_with_it(tmp_path: Path):
     parent = Process(ENTRANT, [], tmp_path)
-    ask = messages.Load("tests.outsiders:WithANamelessChild", Resources(), "float32")
-    child = psutil.Process(int(parent.ask(ask, 60).versions["child"]))
+    loaded = parent.ask(60).load("tests.outsiders:WithANamelessChild", Resources(), "float32")
+    child = psutil.Process(int(loaded.versions["child"]))
     assert child.is_running()
     parent.end()
     psutil.wait_procs([child], timeout=10)
@@ -51,11 +51,11 @@ def test_a_child_that_a_backend_started_ends_with_it(tmp_path: Path):
 def test_pinning_is_no_part_of_what_a_problem_may_take(tmp_path: Path):
     worker = Process(ENTRANT, [], tmp_path)
     try:
-        worker.ask(messages.Load("numpy", Resources(), "float32"), 60)
+        worker.ask(60).load("numpy", Resources(), "float32")
         worker._channel.left = 0.0
-        worker.ask(messages.Pin([]), 60)
+        worker.ask(60).pin([])
         with pytest.raises(Failed, match="timed out: no answer to tally within 60 s"):
-            worker.ask(messages.Tally(), 60)
+            worker.ask(60).tally()
     finally:
         worker.end()
 
@@ -66,8 +66,8 @@ def test_what_jax_compiles_is_found_by_the_process_of_the_next_generation(tmp_pa
     def kept_by_another() -> dict[Path, int]:
         worker = Process(ENTRANT, [], tmp_path)
         try:
-            worker.ask(messages.Load("jax-jit", Resources(), "float32"), 120)
-            worker.ask(messages.Prepare(str(tmp_path / "problem"), ["train"]), 120)
+            worker.ask(120).load("jax-jit", Resources(), "float32")
+            worker.ask(120).prepare(str(tmp_path / "problem"), ["train"])
         finally:
             worker.end()
         return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*-cache")}

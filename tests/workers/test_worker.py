@@ -29,7 +29,7 @@ def iris(tmp_path: Path) -> str:
 def worker() -> Iterator[Worker]:
     """Return a worker that holds NumPy, in this process."""
     made = Worker()
-    made.load(messages.Load("numpy", Resources(), "float32"))
+    made.load("numpy", Resources(), "float32")
     yield made
     gc.unfreeze()
 
@@ -50,7 +50,7 @@ class AheadOfTime:
 def test_a_first_call_holds_the_making_of_its_program(worker: Worker, iris: str, monkeypatch: pytest.MonkeyPatch):
     worker.backend = slow = AheadOfTime()
     monkeypatch.setattr("bench.clock.perf_counter_ns", lambda: slow.now)
-    seconds = worker.prepare(messages.Prepare(iris, ["train", "loss"])).first_call_seconds
+    seconds = worker.prepare(iris, ["train", "loss"]).first_call_seconds
     assert seconds == {"train": 7.0, "loss": 0.0}
     assert set(worker.functions) == set(OPERATIONS), "those that are not timed are there for the checks"
 
@@ -64,14 +64,14 @@ def logged(worker: Worker, operation: str, log: list[str], entry: str) -> None:
 def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them(worker: Worker, iris: str):
     """Collecting drives a call's data out of the caches, and took 65 ms between the two calls of torch-eager."""
     log: list[str] = []
-    worker.prepare(messages.Prepare(iris, ["loss"]))
-    worker.begin(messages.Begin(step_bytes=0, room_for=0, warm_up_seconds=0.01))
+    worker.prepare(iris, ["loss"])
+    worker.begin(step_bytes=0, room_for=0, warm_up_seconds=0.01)
     logged(worker, "loss", log, "call")
     left_for_the_collector = len(gc.get_objects())
     collected = lambda phase, info: log.append(phase)  # noqa: E731
     gc.callbacks.append(collected)
     try:
-        worker.turn(messages.Turn({"loss": 2}, seed=0))
+        worker.turn({"loss": 2}, seed=0)
     finally:
         gc.callbacks.remove(collected)
     assert log[:2] == ["start", "stop"]
@@ -89,12 +89,12 @@ def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_ask
 ):
     """By a clock that only calls move."""
     log: list[str] = []
-    worker.prepare(messages.Prepare(iris, ["loss", "value_and_grad"]))
-    worker.begin(messages.Begin(step_bytes=0, room_for=0, warm_up_seconds=asked_for))
+    worker.prepare(iris, ["loss", "value_and_grad"])
+    worker.begin(step_bytes=0, room_for=0, warm_up_seconds=asked_for)
     for name in ("loss", "value_and_grad"):
         logged(worker, name, log, name)
     monkeypatch.setattr("bench.workers.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
-    worker.turn(messages.Turn({"loss": 1, "value_and_grad": 1}, seed=0))
+    worker.turn({"loss": 1, "value_and_grad": 1}, seed=0)
     assert log == ["loss"] * (calls + 1) + ["value_and_grad"] * (calls + 1)
 
 
@@ -110,13 +110,13 @@ def test_a_large_problem_has_the_room_of_what_the_one_before_left(
     left = Left()
     gc.disable()
     try:
-        worker.prepare(messages.Prepare(iris, ["train"]))
+        worker.prepare(iris, ["train"])
         gone = weakref.ref(left)
         del left
-        worker.prepare(messages.Prepare(iris, ["train"]))
+        worker.prepare(iris, ["train"])
         assert gone() is not None, "what was alive stays alive, or this could not fail"
         monkeypatch.setattr("bench.workers.worker.LARGE", 0)
-        worker.prepare(messages.Prepare(iris, ["train"]))
+        worker.prepare(iris, ["train"])
         assert gone() is None
     finally:
         gc.enable()
@@ -130,29 +130,35 @@ def test_a_timed_start_is_laid_out_in_memory_as_the_start_that_was_checked(name:
         assert {key: (p.dtype, p.shape, p.strides) for key, p in start.items()} == layout
 
 
+def answered(worker: Worker, method: str, *given: Any) -> messages.Answer:
+    """Return what a worker answers to a request, as its parent reads it."""
+    request = messages.pack(messages.Request(method, list(given)))
+    return messages.unpack(answer(worker, request), type=messages.Answer)
+
+
 def test_a_version_may_be_a_kind_of_string_of_its_own():
-    given = answer(Worker().load, messages.Load("tests.outsiders:OfAVersion", Resources(), "float32"))
-    assert messages.unpack_answer(given).versions == {"torch": "2.13.0+cpu"}
+    found = answered(Worker(), "load", "tests.outsiders:OfAVersion", Resources(), "float32").found
+    assert messages.unpack(found, type=messages.Loaded).versions == {"torch": "2.13.0+cpu"}
 
 
 def test_running_out_of_memory_is_told_though_another_error_was_raised_over_it():
     """As by ending the capture of a CUDA graph."""
 
-    def capture(ask: messages.Pilot) -> None:
-        try:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.")
-        finally:
-            raise RuntimeError("operation failed due to a previous error during capture")
+    class Capturing(Worker):
+        def pilot(self, operations: list[str]) -> dict[str, float]:
+            try:
+                raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.")
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
 
-    told = messages.unpack_answer(answer(capture, messages.Pilot(["train"])))
-    assert told.status == "out of memory"
+    assert answered(Capturing(), "pilot", ["train"]).outcome.status == "out of memory"
 
 
 @pytest.mark.parametrize(("threads", "looks"), [(1, 0), (2, 3)])
 def test_a_turn_ends_when_the_threads_of_a_library_have_stopped(worker: Worker, monkeypatch, threads: int, looks: int):
     """Two threads compute on for two looks, and not in the third."""
     spent, slept = iter([0.0, 0.01, 0.01, 0.02, 0.02, 0.02]), []
-    worker._threads = threads
+    worker.resources = Resources(threads=threads)
     monkeypatch.setattr(f"{Worker.__module__}.time.process_time", lambda: next(spent))
     monkeypatch.setattr(f"{Worker.__module__}.time.sleep", slept.append)
     worker._fall_idle()
