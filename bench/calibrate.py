@@ -51,8 +51,7 @@ def race(seed: int, say: Callable[[str], None]) -> Record:
         named = [(_copy(backend, i), backend) for i in range(COPIES)] + slowed
         record.entrants += [Entrant(label, name, Resources(), "float32") for label, name in named]
     record.lay_out()
-    with Pipeline.of(record, problems, selection) as pipeline:
-        pipeline.say = say
+    with Pipeline.of(record, problems, selection, say) as pipeline:
         pipeline.race()
     return record
 

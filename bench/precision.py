@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.console.interrupts import Interrupts
 from bench.errors import UsageError
 from bench.plan.new_record import new_record
 from bench.plan.selection import Selection
@@ -47,9 +46,7 @@ def generations(selection: Selection, half_width: float, say: Callable[[str], No
 
 def _race(selection: Selection, say: Callable[[str], None]) -> Record:
     record, problems = new_record(selection)
-    reserved = cores.reserved(cores.usable_cores())
-    with reserved, Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
-        pipeline.say, pipeline.end_if_asked = say, interrupts.end_if_asked
+    with cores.reserved(cores.usable_cores()), Pipeline.of(record, problems, selection, say) as pipeline:
         pipeline.race()
     return record
 

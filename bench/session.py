@@ -55,15 +55,14 @@ def run(
         path = resume or _unused(results, record)
         save(record, path)
         try:
-            with Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
-                pipeline.say = lambda line: say(line + beside(record))
-                pipeline.save, pipeline.end_if_asked = partial(save, record, path), interrupts.end_if_asked
+            told, kept = lambda line: say(line + beside(record)), partial(save, record, path)
+            with Pipeline.of(record, problems, selection, told, kept) as pipeline:
                 pipeline.race()
                 record.finished, record.status = datetime.now(UTC).isoformat(timespec="seconds"), "complete"
                 save(record, path)
         except KeyboardInterrupt:
-            kept = f"interrupted; what was done is in {path}"
-            raise Interrupted(f"{kept}; go on with --resume {shlex.quote(str(path))}") from None
+            done = f"interrupted; what was done is in {path}"
+            raise Interrupted(f"{done}; go on with --resume {shlex.quote(str(path))}") from None
         say(f"record: {path}")
     return record
 
@@ -72,8 +71,7 @@ def agreement(selection: Selection, say: Callable[[str], None], promises: bool =
     """Return a record of checked answers, and with `promises` of those of the protocol; nothing is timed or kept."""
     selection.generations = 0
     record, problems = new_record(selection)
-    with Interrupts() as interrupts, Pipeline.of(record, problems, selection) as pipeline:
-        pipeline.say, pipeline.end_if_asked = say, interrupts.end_if_asked
+    with Pipeline.of(record, problems, selection, say) as pipeline:
         pipeline.check_only(promises)
     return record
 
@@ -85,23 +83,35 @@ class Pipeline:
     record: Record
     problems: list[Problem]
     pool: Pool
-    say: Callable[[str], None] = print
-    save: Callable[[], None] = lambda: None
-    end_if_asked: Callable[[], None] = lambda: None  # called after every race that is saved
+    say: Callable[[str], None]
+    save: Callable[[], None]
+    end_if_asked: Callable[[], None]  # called after every race that is saved
     _references: dict[tuple[str, str], Reference] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
-    def of(cls, record: Record, problems: list[Problem], selection: Selection) -> "Iterator[Pipeline]":
-        """Yield a pipeline, with this process off the core that is raced on and on few threads of its own."""
+    def of(
+        cls,
+        record: Record,
+        problems: list[Problem],
+        selection: Selection,
+        say: Callable[[str], None],
+        save: Callable[[], None] = lambda: None,
+    ) -> "Iterator[Pipeline]":
+        """Yield a pipeline, with this process off the core that is raced on and on few threads of its own.
+
+        The first Ctrl-C ends it after the race at hand.
+        """
         usable = cores.usable_cores()
         chosen = cores.choose(usable, max(selection.threads), selection.core)
         with (
             tempfile.TemporaryDirectory(prefix="race-", dir=_temporary()) as folder,
             cores.pinned(chosen.harness, all_threads=True),
             threadpool_limits(max(1, len(usable) // 4)),  # of NumPy, which computes the references
+            Interrupts() as interrupts,
         ):
-            yield cls(record, problems, Pool(Path(folder), chosen, selection.deadline, record.settings.seed))
+            pool = Pool(Path(folder), chosen, selection.deadline, record.settings.seed)
+            yield cls(record, problems, pool, say, save, interrupts.end_if_asked)
 
     def race(self) -> None:
         """Race what the record's settings ask for and it does not hold yet."""

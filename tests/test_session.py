@@ -20,7 +20,8 @@ IRIS = "factorisation/iris"
 def pipeline() -> Pipeline:
     """Return a pipeline over a record of one cell that was timed."""
     record = sample_record(["numpy"], [IRIS], control=False)
-    return Pipeline(record, [pose(IRIS)], pool=SimpleNamespace())
+    nothing = SimpleNamespace()
+    return Pipeline(record, [pose(IRIS)], nothing, print, lambda: None, lambda: None)
 
 
 def test_an_entrant_that_cannot_be_loaded_in_a_later_generation_keeps_no_sample_of_an_earlier_one():
