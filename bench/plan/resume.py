@@ -14,6 +14,7 @@ from bench.plan.selection import DEADLINE, Selection
 from bench.problem import Problem
 from bench.records.schema import Record
 from bench.records.store import read
+from bench.workloads.files import path_in
 
 
 def selection_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLINE) -> Selection:
@@ -33,7 +34,10 @@ def selection_of(path: Path, named: Sequence[str] = (), deadline: float = DEADLI
 
 def unfinished(path: Path, selection: Selection) -> tuple[Record, list[Problem]]:
     """Return the unfinished record and its problems; UsageError when it cannot go on here, by this version."""
-    record, (now, problems) = read(path), new_record(selection)
+    record = read(path)
+    if gone := [file for problem in record.settings.problems if (file := path_in(problem)) and not Path(file).exists()]:
+        raise UsageError(f"{path} races {gone[0]}, which is not here; resume it in the folder in which it was begun")
+    now, problems = new_record(selection)
     if record.status == "complete":
         raise UsageError(f"{path} is complete; there is nothing left to resume")
     if (hardware := _hardware(record)) != _hardware(now):

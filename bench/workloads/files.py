@@ -44,9 +44,14 @@ def named(size: str, letter: str) -> tuple[str, int] | None:
     return (match[1], int(match[3])) if match and match[2] == letter else None
 
 
+def path_in(name: str) -> str:
+    """Return the path in the name of a problem with a person's data, as in `mlp/data.npz:h3`; '' in any other."""
+    return name.partition("/")[2].rpartition(":")[0]
+
+
 def described(name: str) -> str:
     """Return what was read for a problem that was posed, as in `12 x 4, first line skipped`; '' for built-in data."""
-    return _said.get(name.partition("/")[2].rpartition(":")[0], "")
+    return _said.get(path_in(name), "")
 
 
 def matrix(path: str) -> Array:

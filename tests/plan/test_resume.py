@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from bench import session
@@ -208,6 +209,26 @@ def test_a_record_that_cannot_go_on_is_refused_and_left_as_it_is(tmp_path: Path,
         resumed(path)
     assert path.read_bytes() == before
     assert not trace.exists()
+
+
+@pytest.mark.parametrize("name", ["factorisation/my.csv:r1", "mlp/my.npz:h2"])
+def test_a_record_of_own_data_is_resumed_where_the_data_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    np.savetxt(tmp_path / "my.csv", np.eye(10, 3), delimiter=",")
+    np.savez(tmp_path / "my.npz", x=np.eye(10, 3), y=np.arange(10) % 2)
+    path = tmp_path / "begun.json"
+    monkeypatch.chdir(tmp_path)
+    selection = Selection(["numpy"], [name], ["cpu"], operations=["train"], pace="quick", generations=1)
+    save(new_record.new_record(selection)[0], path)
+    before = path.read_bytes()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(
+        UsageError, match="races my.*, which is not here; resume it in the folder in which it was begun"
+    ):
+        resumed(path)
+    assert path.read_bytes() == before
+    monkeypatch.chdir(tmp_path)
+    assert resumed(path).status == "complete"
 
 
 # What is told.
