@@ -3,7 +3,7 @@
 import os
 import socket
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -120,7 +120,8 @@ def reserved(usable: Sequence[int]) -> Iterator[None]:
 @contextmanager
 def pinned(numbers: Sequence[int], all_threads: bool = False) -> Iterator[None]:
     """Keep the calling thread, or all threads, on the processors `numbers`: a process started meanwhile is born there."""
-    before, pin = os.sched_getaffinity(0), pin_all_threads if all_threads else partial(os.sched_setaffinity, 0)
+    pin: Callable[[Collection[int]], None] = pin_all_threads if all_threads else partial(os.sched_setaffinity, 0)
+    before = os.sched_getaffinity(0)
     if numbers:
         pin(numbers)
     try:
