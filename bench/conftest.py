@@ -63,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--generations", type=whole_number, metavar="N", help="sets of processes (default: 10; with --quick 3)")
     pilot = "as many generations as make half of the intervals about +-P wide, found by a pilot race before"
     add("--half-width", type=percentage, metavar="P", help=pilot)
-    margin = f"a difference that does not matter: within it two are level (default: {MARGIN:.0%})"
+    margin = f"a difference that does not matter: within it two are level (default: {100 * MARGIN:g}%%)"
     add("--margin", type=percentage, default=MARGIN, metavar="P", help=margin)
     add("--resume", type=Path, metavar="RECORD", help="go on with a record that is unfinished")
 
@@ -170,7 +170,7 @@ def record(request: pytest.FixtureRequest) -> Record:
         try:
             selection = config.stash[SELECTION]
             if option.half_width:
-                selection.generations = precision.generations(selection, option.half_width, say)
+                selection.generations = precision.generations(selection, option.half_width, session.unkept, say)
             found = session.run(selection, option.results, say, option.resume, summary.progress)
         except UsageError as error:
             pytest.exit(escaped(str(error)), returncode=USAGE)

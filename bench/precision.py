@@ -12,25 +12,24 @@ from dataclasses import replace
 import numpy as np
 
 from bench.errors import UsageError
-from bench.plan.new_record import new_record
 from bench.plan.selection import Selection
 from bench.records.schema import Record
 from bench.report.findings import groups_of
 from bench.report.trust import controls
-from bench.session import Pipeline
 from bench.statistics import Estimate, generations_for, half_width_of
-from bench.workers import cores
+
+Race = Callable[[Selection, Callable[[str], None]], Record]
 
 PILOT, MOST = 5, 100  # generations of the pilot, and of a race at most
 
 
-def generations(selection: Selection, half_width: float, say: Callable[[str], None]) -> int:
-    """Return how many generations make half of the intervals against NumPy about `half_width` (relative) wide, or less.
+def generations(selection: Selection, half_width: float, race: Race, say: Callable[[str], None]) -> int:
+    """Return how many generations give half of the intervals against NumPy a relative half-width of about `half_width`.
 
-    UsageError where that is more than MOST, or nothing can be compared.
+    `race` runs the pilot.  UsageError where it takes more than MOST, or nothing can be compared.
     """
     began = time.monotonic()
-    record = _race(replace(selection, generations=PILOT), lambda line: say(f"pilot, {line}"))
+    record = race(replace(selection, generations=PILOT), lambda line: say(f"pilot, {line}"))
     seconds, found = (time.monotonic() - began) / PILOT, _estimates(record)
     if not found:
         raise UsageError("the pilot race has no two cells to compare; leave out --half-width, and see what fails")
@@ -42,13 +41,6 @@ def generations(selection: Selection, half_width: float, say: Callable[[str], No
         raise UsageError(f"{told}; give --half-width {possible}, or more")
     say(f"{told}, by the pilot")
     return math.ceil(needed)
-
-
-def _race(selection: Selection, say: Callable[[str], None]) -> Record:
-    record, problems = new_record(selection)
-    with cores.reserved(cores.usable_cores()), Pipeline.of(record, problems, selection, say) as pipeline:
-        pipeline.race()
-    return record
 
 
 def _estimates(record: Record) -> list[Estimate]:

@@ -76,6 +76,14 @@ def agreement(selection: Selection, say: Callable[[str], None], promises: bool =
     return record
 
 
+def unkept(selection: Selection, say: Callable[[str], None]) -> Record:
+    """Return the record of a race that is not kept."""
+    record, problems = new_record(selection)
+    with cores.reserved(cores.usable_cores()), Pipeline.of(record, problems, selection, say) as pipeline:
+        pipeline.race()
+    return record
+
+
 @dataclass
 class Pipeline:
     """The stages of a run, and the record that they fill."""

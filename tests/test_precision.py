@@ -14,12 +14,12 @@ from tests.running import QUICK
 from tests.sample_record import fail, sample_record
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, record: Record, half_width: float) -> tuple[int, list[str]]:
+def asked(record: Record, half_width: float) -> tuple[int, list[str]]:
     """Return the number of generations, and what was said."""
     raced: list[Selection] = []
-    monkeypatch.setattr(precision, "_race", lambda selection, say: raced.append(selection) or record)
     said: list[str] = []
-    found = precision.generations(Selection(["numpy"], [QUICK], ["cpu"]), half_width, said.append)
+    selection = Selection(["numpy"], [QUICK], ["cpu"])
+    found = precision.generations(selection, half_width, lambda of, say: raced.append(of) or record, said.append)
     assert [selection.generations for selection in raced] == [precision.PILOT]
     return found, said
 
@@ -28,8 +28,8 @@ def pilot(**options) -> Record:
     return sample_record(["numpy", "jax-jit", "torch-eager"], [QUICK], generations=precision.PILOT, **options)
 
 
-def test_the_number_gives_half_of_the_intervals_the_width_that_was_wished(monkeypatch):
-    numbers = {wish: asked(monkeypatch, pilot(), wish)[0] for wish in (0.003, 0.004, 0.006)}
+def test_the_number_gives_half_of_the_intervals_the_width_that_was_wished():
+    numbers = {wish: asked(pilot(), wish)[0] for wish in (0.003, 0.004, 0.006)}
     assert 3 <= numbers[0.006] < numbers[0.004] < numbers[0.003] <= precision.MOST
     estimates = precision._estimates(pilot())
     assert len(estimates) == 2
@@ -37,29 +37,29 @@ def test_the_number_gives_half_of_the_intervals_the_width_that_was_wished(monkey
         assert np.median([half_width_of(number, estimate) for estimate in estimates]) <= 1.03 * wish
 
 
-def test_what_it_takes_is_said_before_the_race(monkeypatch):
-    number, said = asked(monkeypatch, pilot(), 0.004)
+def test_what_it_takes_is_said_before_the_race():
+    number, said = asked(pilot(), 0.004)
     assert re.fullmatch(rf"a half-width of 0.4% takes about {number} generations, \d+ min here, by the pilot", said[-1])
 
 
-def test_where_numpy_races_alone_its_control_tells(monkeypatch):
+def test_where_numpy_races_alone_its_control_tells():
     alone = sample_record(["numpy"], [QUICK], generations=precision.PILOT)
-    assert asked(monkeypatch, alone, 0.004)[0] > 3
+    assert asked(alone, 0.004)[0] > 3
 
 
-def test_a_width_that_would_take_days_is_refused_with_one_that_is_possible(monkeypatch):
+def test_a_width_that_would_take_days_is_refused_with_one_that_is_possible():
     with pytest.raises(UsageError, match="takes about [0-9]{4,} generations, .* here; give --half-width ") as refused:
-        asked(monkeypatch, pilot(), 0.0001)
+        asked(pilot(), 0.0001)
     possible = float(re.search(r"--half-width ([0-9.]+)%", str(refused.value))[1]) / 100
-    assert asked(monkeypatch, pilot(), possible)[0] <= precision.MOST
+    assert asked(pilot(), possible)[0] <= precision.MOST
 
 
-def test_a_pilot_in_which_all_failed_is_no_basis(monkeypatch):
+def test_a_pilot_in_which_all_failed_is_no_basis():
     record = pilot()
     for entrant in record.entrants:
         fail(record, entrant.label, "crashed")
     with pytest.raises(UsageError, match="no two cells to compare; leave out --half-width"):
-        asked(monkeypatch, record, 0.01)
+        asked(record, 0.01)
 
 
 def test_a_wish_is_no_estimate_without_an_interval():

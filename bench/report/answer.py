@@ -61,8 +61,7 @@ def lead(g: Group) -> list[str]:
     if others:
         alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
         opening = f"{called(first.entrant)} has the least time{average}: {times}; {alike} cannot be told from it."
-    among = len(ways(g, problems)) * len(problems)  # the way was picked, so all that it was picked from
-    each = [g.compare(first.entrant, against, p, among) for p in problems]
+    each = _each(g, first)
     if len(each) == 1:
         return [opening]
     counts = Counter(c.verdict for c in each)
@@ -70,6 +69,12 @@ def lead(g: Group) -> list[str]:
     tally = f"{each[0].verdict} on all" if len(counts) == 1 else tally
     mean = f"It is a geometric mean: single problems range from {_span(each)}, so look for one like yours."
     return [opening, mean, f"By problem it is {tally}."]
+
+
+def _each(g: Group, w: Way) -> list[Comparison]:
+    """Return the way on each of its problems, by intervals that hold together for all ways on all problems."""
+    among = sum(len(other.problems) for other in ways(g, g.field))
+    return [g.compare(w.entrant, w.overall.b, p, among) for p in w.problems]
 
 
 def _table(g: Group, found: Sequence[Way]) -> Table:
@@ -81,13 +86,13 @@ def _table(g: Group, found: Sequence[Way]) -> Table:
 
 
 def _row(g: Group, w: Way) -> list[Cell]:
-    e, mode, against = w.entrant, backends.MODES.get(w.entrant.backend), w.overall.b
+    e, mode = w.entrant, backends.MODES.get(w.entrant.backend)
     calls = [s for p in w.problems if (s := times.first_call(g, e, p)) is not None]
     pays = [s for p in w.problems if (s := times.pays_after(g, e, p)) is not None]
     steps: Cell = Count(times.lower_median(pays)) if pays else Status("ok")
     paid = Cell("no compiling") if e.mode == "eager" else steps
     first: Cell = Seconds(times.lower_median(calls)) if calls else Status("ok")
-    each = [g.compare(e, against, p, len(w.problems)) for p in w.problems]
+    each = _each(g, w)
     missing = f"({len(w.problems)} of {len(g.field)} problems)" if len(w.problems) < len(g.field) else ""
     sure = "" if all(c.estimate and c.estimate.error is not None for c in each) else "without intervals"
     span = Cell(_span(each), missing or sure)

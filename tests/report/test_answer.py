@@ -59,7 +59,7 @@ def test_the_headline_says_that_it_is_an_average_how_far_problems_range_and_how_
     (g,) = groups_of(record)
     opening, mean, tally = answer.lead(g)
     way = answer.rivals(g, g.problems)[0].entrant
-    each = [g.compare(way, g.reference, p, 3) for p in g.problems]
+    each = [g.compare(way, g.reference, p, 3 * len(g.modes)) for p in g.problems]
     low, high = min(c.estimate.low for c in each), max(c.estimate.high for c in each)
     assert "on average over 3 problems" in opening
     assert f"range from {number(low)} to {number(high)}, so" in mean
