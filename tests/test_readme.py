@@ -12,6 +12,7 @@ import pytest
 from bench.records.store import read
 from bench.report import sections
 from bench.report.__main__ import calibration_of, of_readme
+from bench.report.findings import groups_of
 from bench.report.markdown import for_readme, into
 from bench.report.pictures import dark, draw
 from tests.reading import too_long
@@ -40,6 +41,16 @@ def help_of(program: tuple[str, ...]) -> str:
 def test_readme_is_one_page():
     assert len((ROOT / "README.md").read_bytes()) <= 6144
     assert len(re.findall(r"^## ", text("README.md"), re.M)) <= 8
+
+
+def test_what_it_says_of_tall_matrices_is_what_the_sweep_found():
+    (sweep,) = re.findall(
+        r"On tall matrices like it NumPy by hand beats every\nway \(\[sweep\]\((\S+)\)\)", text("README.md")
+    )
+    g = groups_of(read(ROOT / sweep))[0]
+    tall = ["factorisation/10000x100r10", "factorisation/50000x300r10"]
+    each = [g.compare(e, g.reference, p, among=len(tall) * len(g.modes)) for p in tall for e in g.modes]
+    assert len(each) == 12 and {c.verdict for c in each} == {"slower"}
 
 
 def test_its_tables_and_pictures_are_what_this_version_says_of_its_record():
