@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.console import escaped
 from bench.plan.entrants import entrants
-from bench.plan.selection import GENERATIONS, RESULTS, WARM_UP, Selection
+from bench.plan.selection import GENERATIONS, OF_THREADS, RESULTS, WARM_UP, Selection
 from bench.problem import Problem
 from bench.records import host
 from bench.records.schema import ProblemFacts, Record, Settings
@@ -38,7 +38,7 @@ def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
         settings=Settings(
             generations=GENERATIONS[pace] if given is None else given,
             rounds=ROUNDS,
-            warm_up_seconds=WARM_UP[pace],
+            warm_up_seconds=max(WARM_UP[pace], OF_THREADS if max(selection.threads) > 1 else 0.0),
             slowest_step_seconds=SLOWEST_STEP if selection.sweep else None,
             operations=selection.timed,
             quick=pace == "quick",

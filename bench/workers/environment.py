@@ -74,7 +74,6 @@ def _set_by_the_suite(entrant: Entrant, cache: Path) -> dict[str, str]:
         libraries |= library.environment(entrant.device, str(cache), threads)
     return libraries | {
         "OMP_NUM_THREADS": str(threads),
-        "OMP_WAIT_POLICY": "PASSIVE",  # an idle team must not spin while others have their turn
         **ALLOCATORS[entrant.allocator],
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
     }

@@ -3,20 +3,9 @@
 pytest bench/ --benchmark-only -k test_train --backend jax-jit --backend tests.performance.settings:jax_jit_asynchronous
 """
 
-import os
 from collections.abc import Callable
 
 import backends
-
-
-def mode(name: str, **environment: str) -> Callable:
-    """Return a factory: the mode in an environment that differs in these variables, set before its library is imported."""
-
-    def factory(device: str, dtype: str):
-        os.environ.update(environment)
-        return backends.load(name, device, dtype)
-
-    return factory
 
 
 def with_garbage_collection(name: str) -> Callable:
@@ -71,6 +60,5 @@ def torch_scan_without_wrapper(device: str, dtype: str):
 
 jax_jit_asynchronous = asynchronous("jax-jit")
 jax_scan_asynchronous = asynchronous("jax-scan")
-torch_eager_spinning = mode("torch-eager", OMP_WAIT_POLICY="ACTIVE")
 torch_eager_collecting = with_garbage_collection("torch-eager")
 autograd_collecting = with_garbage_collection("autograd")

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
+from bench.plan.selection import RESULTS
 from bench.records.schema import SCHEMA, Race, Record
 from bench.records.store import read, save
 from tests.sample_record import sample_record
@@ -175,3 +176,13 @@ def test_whatever_is_in_a_file_it_is_a_good_record_or_refused(tmp_path_factory, 
     save(found, path)
     assert read(path) == found
     assert json.loads(path.read_bytes()) == json.loads(content)
+
+
+OF_OTHER_KINDS = {"bare-process.json", "calibration.json"}
+
+
+def test_every_record_that_comes_with_the_suite_can_be_read():
+    kept = [path for path in RESULTS.rglob("*.json") if path.name not in OF_OTHER_KINDS and path.parent.name != "local"]
+    assert len(kept) >= 6
+    for path in kept:
+        assert read(path).cells, path
