@@ -102,7 +102,9 @@ def _refuse_what_cannot_be(config: pytest.Config) -> None:
         if config.getoption(one) and config.getoption(other):
             raise UsageError(f"--{one} and --{other} exclude each other; give one".replace("_", "-"))
     if config.option.generations == 0:
-        raise UsageError("--generations 0 measures nothing; give 3 or more, which an interval takes")
+        raise UsageError(
+            "--generations 0 measures nothing; give 5 or more: an interval takes 3, and comparing two records 5"
+        )
     extra = [name for name in _given(config) if name in IN_A_RECORD]
     extra += ["-k"] if config.option.keyword else []
     extra += [f"--backend {name}" for name in config.option.backend if name in backends.MODES]

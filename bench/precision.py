@@ -32,7 +32,10 @@ def generations(selection: Selection, half_width: float, race: Race, say: Callab
     record = race(replace(selection, generations=PILOT), lambda line: say(f"pilot, {line}"))
     seconds, found = (time.monotonic() - began) / PILOT, _estimates(record)
     if not found:
-        raise UsageError("the pilot race has no two cells to compare; leave out --half-width, and see what fails")
+        reasons = (f" ({cell.outcome.status}: {cell.outcome.reason})" for cell in record.cells if cell.outcome.failed)
+        raise UsageError(
+            f"the pilot race has no two cells to compare{next(reasons, '')}; mend that, or leave out --half-width"
+        )
     needed = _median(found, lambda estimate: generations_for(half_width, estimate))
     told = f"a half-width of {100 * half_width:.3g}% takes about {needed:.0f} generations, {_duration(needed * seconds)} here"
     if needed > MOST:
@@ -56,4 +59,6 @@ def _median(estimates: Sequence[Estimate], of: Callable[[Estimate], float | None
 
 
 def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

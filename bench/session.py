@@ -62,7 +62,8 @@ def run(
                 save(record, path)
         except KeyboardInterrupt:
             done = f"interrupted; what was done is in {path}"
-            raise Interrupted(f"{done}; go on with --resume {shlex.quote(str(path))}") from None
+            again = f"pytest bench/ --benchmark-only --resume {shlex.quote(str(path))}"
+            raise Interrupted(f"{done}; go on with {again}") from None
         say(f"record: {path}")
     return record
 
@@ -212,6 +213,10 @@ class Pipeline:
                     getattr(self._cell(label, problem), what).append(found)
         self._add_failures(problem, raced.failed)
         self.record.races.append(raced.race)
+        if starved := raced.race.starved:
+            self.say(
+                f"left out on {escaped(problem.name)}: {len(starved)} entrants got too little of their core; {raced.race.cause}"
+            )
         self.record.warnings += raced.warnings
         if gpu := self.record.host.gpu:
             there = [device for device in DEVICES.values() if device.describe()]

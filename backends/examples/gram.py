@@ -1,10 +1,11 @@
 """The factorisation's gradient without the residual, as a backend from outside the suite: algebra that no autodiff does.
 
-    pytest bench/ --benchmark-only --backend numpy-inplace --backend backends.examples.gram:factory
+    pytest bench/ --benchmark-only --problem factorisation/2000x1000r32 --backend numpy-inplace --backend backends.examples.gram:factory
 
 With B = A V, C = A^T U, G = V^T V and K = U^T U:  R V = U G - B,  R^T U = V K - C,  and
 ||R||^2 = ||A||^2 - 2 <U, B> + <K, G>.  Two products of 2 m n rank flops instead of three, and nothing m x n is formed.
-The price is cancellation: where the fit is good, ||R||^2 is a small difference of large numbers.
+The price is cancellation: where the fit is good, ||R||^2 is a small difference of large numbers.  So on factorisation/iris
+its losses disagree, and it is not timed.
 """
 
 import numpy as np

@@ -42,7 +42,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.report", description=what, epilog=WHERE)
     newest = "default: the newest complete one of DIR; without --results that of results/local/, or else of results/"
     parser.add_argument("record", nargs="?", type=Path, metavar="RECORD", help=newest)
-    parser.add_argument("record_b", nargs="?", type=Path, metavar="RECORD_B", help="compared with RECORD")
+    parser.add_argument(
+        "record_b",
+        nargs="?",
+        type=Path,
+        metavar="RECORD_B",
+        help=f"compared with RECORD; both need {compare.ENOUGH} generations",
+    )
     parser.add_argument("--results", type=exit.folder, metavar="DIR", help="write to DIR (default: results/local/)")
     margin = "a difference that does not matter: within it two are level (default: as was raced)"
     parser.add_argument("--margin", type=exit.percentage, metavar="P", help=margin)

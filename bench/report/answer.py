@@ -58,6 +58,8 @@ def lead(g: Group) -> list[str]:
     times = f"{units.number(first.overall.value)} times {called(against)}'s"
     average = f", on average over {len(problems)} problems" if len(problems) > 1 else ""
     opening = f"{called(first.entrant)} is the fastest way to write the loop with autodiff{average}: {times} time."
+    if len(ways(g, problems)) == 1:
+        opening = f"{called(first.entrant)} is the only way with autodiff that was timed{average}: {times} time."
     if others:
         alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
         opening = f"{called(first.entrant)} has the least time{average}: {times}; {alike} cannot be told from it."

@@ -81,7 +81,7 @@ def lead(g: Group) -> list[str]:
     every = together(g, costs(g, g.problems))
     compiled = [row for row in every if row and row[0].a.mode != "eager"]
     told = [_most(every, ""), _most(compiled, " in compiled modes")]
-    return [sentence for sentence in told if sentence]
+    return [sentence for sentence in told if sentence][: 2 if len(compiled) < len(every) else 1]
 
 
 def _most(joint: Sequence[Sequence[Comparison]], where: str) -> str:

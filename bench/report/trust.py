@@ -61,8 +61,9 @@ def caveats(record: Record, groups: Sequence[Group]) -> list[str]:
     found = [] if record.status == "complete" else [unfinished]
     if 0 < fewest < ENOUGH_GENERATIONS:
         width = "its intervals are wide" if fewest >= FEWEST_GENERATIONS else "there is no interval and no verdict"
-        kind = "quick run" if record.settings.quick else "run"
-        found.append(f"A {kind} of only {units.plural(fewest, 'generation')}: {width}.")
+        kind, lost = "quick run" if record.settings.quick else "run", fewest < len({r.generation for r in record.races})
+        told = f"A {kind} of only {units.plural(fewest, 'generation')}"
+        found.append(f"{f'Of some cells {fewest} of {planned} are left' if lost else told}: {width}.")
     return found
 
 

@@ -62,8 +62,8 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         left, right = (2.0 * rng.integers(0, 2, (rows, rank)) - 1 for rows in (m, n))
         A = (left @ right.T + rng.standard_normal((m, n))) / np.sqrt(m * n)
         return _scaled_problem(asked, A, rank, (1 + np.sqrt(rank / m)) * (1 + np.sqrt(rank / n)), rng)
-    sizes = "iris, digits, rows x columns r rank as in 1000x100r10, or a file as in datasets.csv:r3"
-    raise UsageError(f"no factorisation size {size!r}; choose {sizes}")
+    sizes = "choose iris, digits, rows x columns r rank as in 1000x100r10, or a file as in datasets.csv:r3"
+    raise UsageError(f"no factorisation size {size!r}; {files.unfinished_size(size, 'r', 'rank') or sizes}")
 
 
 def quality(problem: Problem, params: Arrays) -> dict[str, float]:

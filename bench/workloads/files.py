@@ -44,6 +44,11 @@ def named(size: str, letter: str) -> tuple[str, int] | None:
     return (match[1], int(match[3])) if match and match[2] == letter else None
 
 
+def unfinished_size(size: str, letter: str, what: str) -> str:
+    """Return the end of a sentence about a size that is a file without its number; '' for any other size."""
+    return f"add the {what}, as in {size}:{letter}3" if os.path.isfile(size) else ""
+
+
 def path_in(name: str) -> str:
     """Return the path in the name of a problem with a person's data, as in `mlp/data.npz:h3`; '' in any other."""
     return name.partition("/")[2].rpartition(":")[0]
@@ -112,7 +117,11 @@ def _kind(path: str, wanted: tuple[str, ...], to_save: str) -> str:
         raise UsageError(f"{path} is in UTF-16; save it as UTF-8")
     content = {b"\x93NUM": ".npy", b"PK\x03\x04": ".npz"}.get(head[:4], "" if b"\0" in head else ".csv")
     if content == ".npz" and ".npy" in wanted and ending in (".npy", ".npz"):
-        raise UsageError(f"{path} holds several arrays; save one by `np.save('matrix.npy', np.load({path!r})['A'])`")
+        with _whole(path), np.load(path) as arrays:
+            name = next(iter(arrays.files), "A")
+        raise UsageError(
+            f"{path} holds several arrays; save one by `np.save('matrix.npy', np.load({path!r})[{name!r}])`"
+        )
     if content != ending or ending not in wanted:
         raise UsageError(f"{path} is not a {kinds} file; {to_save}")
     return ending
@@ -207,7 +216,8 @@ def _numbers(where: str, cells: list[str]) -> list[float]:
     i, cell = next((i, cell) for i, cell in enumerate(cells, 1) if not isfinite(_number(cell)))
     wrong, remedy = f"no finite number in column {i}", "correct it, or remove the line or the column"
     if _SEVERAL.fullmatch(cell):
-        wrong, remedy = "several numbers in one cell", "write commas between numbers, and 0.8 for 0,8"
+        wrong = "several numbers in one cell"
+        remedy = "write commas between numbers, not semicolons, blanks or tabs, and 0.8 for 0,8"
     raise UsageError(f"{where} has {wrong} ({reprlib.repr(cell)}); {remedy}")
 
 

@@ -55,8 +55,8 @@ def make(size: str, dtype: str, seed: int) -> Problem:
         # Class k owns the features k, k + classes, ...  Their sum is no product, so the labels depend on no BLAS.
         scores = np.stack([x[:, k::classes].sum(axis=1) for k in range(classes)], axis=1)
         return _scaled_problem(asked, x, scores.argmax(axis=1), hidden, n, classes)
-    drawn = "examples x features - hidden - classes as in 1000x100-64-10"
-    raise UsageError(f"no mlp size {size!r}; choose iris, digits, {drawn}, or a file as in datasets.npz:h32")
+    sizes = "choose iris, digits, examples x features - hidden - classes as in 1000x100-64-10, or a file as in datasets.npz:h32"
+    raise UsageError(f"no mlp size {size!r}; {files.unfinished_size(size, 'h', 'hidden units') or sizes}")
 
 
 def iris(dtype: str, seed: int, split: int = 0) -> Problem:

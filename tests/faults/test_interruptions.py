@@ -29,6 +29,8 @@ SEED = int(os.environ.get("KILLS_SEED", "0"))
 
 pytestmark = pytest.mark.usefixtures("signals")
 
+AGAIN = "pytest bench/ --benchmark-only --resume"
+
 
 def timeless(record: Record) -> dict:
     """Return all that two undisturbed runs have in common."""
@@ -154,7 +156,7 @@ def test_ctrl_c_finishes_the_race_at_hand_and_all_else_stops_at_once(
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     said = str(signalled(tmp_path, *told))
     (path,) = tmp_path.glob("20*.json")
-    assert said == f"interrupted; what was done is in {path}; go on with --resume {path}"
+    assert said == f"interrupted; what was done is in {path}; go on with {AGAIN} {path}"
     record = read(path)
     assert (record.status, len(record.races)) == ("unfinished", races)
     assert not list(scratch.iterdir())
@@ -172,7 +174,7 @@ def test_no_further_signal_breaks_into_how_an_interrupted_run_ends(tmp_path: Pat
         ended.append(worker)
 
     monkeypatch.setattr("tests.running.Here.end", end)
-    assert "go on with --resume" in str(signalled(tmp_path, signal.SIGTERM))
+    assert f"go on with {AGAIN}" in str(signalled(tmp_path, signal.SIGTERM))
     assert len(ended) == 2
     assert the_record(tmp_path).status == "unfinished"
 
@@ -241,7 +243,7 @@ def test_ctrl_c_twice_does_not_wait_for_a_worker_that_hangs(hanging: subprocess.
     _, err = hanging.communicate(timeout=60)
     assert time.monotonic() - began < 10
     assert hanging.returncode == 130
-    assert "go on with --resume" in err
+    assert f"go on with {AGAIN}" in err
     assert "Traceback" not in err
     assert {cell.outcome.status for cell in the_record(tmp_path).cells} == {"pending"}
     psutil.wait_procs(left_behind(), timeout=10)
@@ -263,5 +265,5 @@ def test_a_race_by_its_command_ends_with_130_and_a_line_after_ctrl_c(heeding: Ca
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, out + err
-    assert "go on with --resume" in out + err
+    assert f"go on with {AGAIN}" in out + err
     assert "Traceback" not in out + err

@@ -8,7 +8,7 @@ import pytest
 
 from bench.records import calibration
 from bench.records.calibration import Calibration, Rate, Trial
-from bench.records.schema import Record
+from bench.records.schema import Race, Record
 from bench.report import sections, trust
 from bench.report.document import Section
 from bench.report.findings import groups_of
@@ -54,6 +54,15 @@ def test_what_says_tf32_and_is_as_exact_as_float32_is_named():
     cell = record.cell(PAIR[1], IRIS, "tf32")
     cell.checks = [msgspec.structs.replace(c, error=c.tolerance / 10_000) for c in cell.checks]
     assert f"As exact as float32, so not rounded to tf32: `{PAIR[1]}` on `{IRIS}`." in warned(record)
+
+
+def test_generations_that_were_left_out_are_not_said_to_be_few_that_raced():
+    record = sample_record(PAIR, [IRIS], generations=3)
+    record.races = [Race(g, IRIS, "float32", 0, {}, {}) for g in range(3)]
+    record.settings.generations = 3
+    del record.cells[0].samples[1:]
+    told = trust.caveats(record, groups_of(record))
+    assert told == ["Of some cells 1 of 3 generations are left: there is no interval and no verdict."]
 
 
 @pytest.mark.parametrize(

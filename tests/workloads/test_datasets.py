@@ -119,7 +119,11 @@ def test_a_text_that_could_be_read_as_something_else_is_refused(tmp_path, kind):
 
 OTHERS = {
     "archive": ("m.npy", {"A": MATRIX}, "m.npy holds several arrays; save one by `np.save('matrix.npy', np"),
-    "archive by its own name": ("m.npz", {"A": MATRIX}, "m.npz holds several arrays"),
+    "archive by its own name": (
+        "m.npz",
+        {"x": MATRIX},
+        "m.npz holds several arrays; save one by `np.save('matrix.npy', np",
+    ),
     "pointer": ("m.npy", "version https://git-lfs.github.com/spec/v1\n", "m.npy is a pointer of Git LFS and not"),
     "another ending": ("m.txt", ROWS, "m.txt is not a .npy or .csv file; save the matrix by `np.save('mat"),
     "array called text": ("m.csv", MATRIX, "m.csv is not a .npy or .csv file"),
@@ -134,6 +138,19 @@ OTHERS = {
 def test_a_file_of_another_kind_is_refused(tmp_path, kind):
     name, content, why = OTHERS[kind]
     assert refusal(write(tmp_path / name, content), files.labelled if name[0] == "d" else files.matrix).startswith(why)
+
+
+def test_the_array_that_a_remedy_names_is_one_of_the_archive(tmp_path):
+    path = write(tmp_path / "m.npz", {"x": MATRIX, "y": LABELS})
+    assert refusal(path, files.matrix).endswith("['x'])`")
+
+
+@pytest.mark.parametrize("workload, name, number", [("factorisation", "m.npy", ":r3"), ("mlp", "d.npz", ":h3")])
+def test_a_file_without_its_number_is_told_what_to_add(tmp_path, monkeypatch, workload, name, number):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / name, MATRIX if workload == "factorisation" else {"x": MATRIX, "y": LABELS})
+    with pytest.raises(UsageError, match=f"no {workload} size '{name}'; add the .*, as in {name}{number}"):
+        pose(f"{workload}/{name}")
 
 
 @pytest.mark.parametrize("path", ["none.csv", f"{'long' * 100}.csv", "/tmp", "none/m.npy"])
