@@ -1,10 +1,11 @@
 """The same code on larger problems, on more threads, on another device, by another allocator."""
 
 from collections.abc import Sequence
+from math import log
 
 from bench.records.schema import Entrant
 from bench.report import answer, units
-from bench.report.document import Cell, Count, Name, Part, Ratio, Seconds, Section, Share, Status, Table
+from bench.report.document import Cell, Count, Name, Part, Ratio, Seconds, Section, Status, Table
 from bench.report.findings import Group, families, name
 from bench.report.times import limit
 from bench.statistics import ratio, verdict
@@ -51,7 +52,7 @@ def _threads_row(first: Group, g: Group, e: Entrant, problem: str) -> list[Cell]
     if median is None:
         return [Name(name(e)), Count(count), *[Status.of(g.outcome(e, problem))] * 4]
     gain = ratio(first.samples(one, problem), g.samples(e, problem)) if one and g is not first else None
-    efficiency = Share(gain.value * first.resources.threads / count) if gain else Status("-")
+    efficiency = Ratio(gain._replace(log=gain.log + log(first.resources.threads / count))) if gain else Status("-")
     gained = Ratio(gain) if gain else Status("-")
     return [Name(name(e)), Count(count), Seconds(median), gained, efficiency, limit(g, problem, median)]
 

@@ -25,6 +25,7 @@ def test_the_speed_up_and_its_efficiency_are_those_of_the_same_backend(threaded:
     assert rows[1][3].key == pytest.approx(1.6, rel=1e-4)
     assert rows[1][4].key == pytest.approx(0.8, rel=1e-4)
     low, high = rows[1][3].value.interval()
+    assert rows[1][4].value.interval() == pytest.approx((low / 2, high / 2))
     assert low < 1.6001
     assert high > 1.5999
 
