@@ -25,7 +25,8 @@ RESULTS = Path(__file__).parents[2] / "results"
 GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
 WARM_UP = {"default": 0.005, "rigorous": 0.1, "quick": 0.005}
 """Seconds, as in `Settings` (docs/measured.md)."""
-OF_THREADS = 0.1  # seconds of warm-up at least where several threads race, which must wake up (docs/measured.md)
+OF_THREADS = 0.1
+"""Seconds of warm-up at least where several threads race, which must wake up first (docs/measured.md)."""
 DEFAULT_ALLOCATOR: Allocator = "default"  # docs/method.md has why
 DEADLINE = 600.0  # seconds; the slowest cell of the default race, a compiled scan of torch, takes about a tenth of it
 QUICK_PROBLEMS = ["factorisation/iris", "mlp/iris"]  # also those on which single calls are timed by default

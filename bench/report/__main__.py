@@ -91,7 +91,7 @@ def _read(path: Path, options: argparse.Namespace) -> Record:
 
 def of_readme() -> Path:
     """Return the record that README links."""
-    if found := re.search(r"\((results/[^)]+\.json)\)", README.read_text()):
+    if found := re.search(r"\[record\]\((results/[^)]+\.json)\)", README.read_text()):
         return ROOT / found[1]
     raise UsageError("README.md links no record; give RECORD")
 
