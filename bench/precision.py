@@ -50,8 +50,8 @@ def _estimates(record: Record) -> list[Estimate]:
     """Return the ratio to NumPy of every cell; where NumPy raced alone, of its control."""
     groups = groups_of(record)
     found = [g.ratio(e, g.base, p) for g in groups for p in g.problems for e in g.racers if g.base and e is not g.base]
-    some = found or [estimate for g in groups for _, _, estimate in controls(g)]
-    return [estimate for estimate in some if estimate is not None and estimate.error is not None]
+    some = [*filter(None, found)] or [estimate for g in groups for _, _, estimate in controls(g)]
+    return [estimate for estimate in some if estimate.error is not None]
 
 
 def _median(estimates: Sequence[Estimate], of: Callable[[Estimate], float | None]) -> float:

@@ -39,7 +39,7 @@ def test_the_number_gives_half_of_the_intervals_the_width_that_was_wished():
 
 def test_what_it_takes_is_said_before_the_race():
     number, said = asked(pilot(), 0.004)
-    assert re.fullmatch(rf"a half-width of 0.4% takes about {number} generations, \d+ min here, by the pilot", said[-1])
+    assert re.fullmatch(rf"a half-width of 0.4% takes about {number} generations, \d+ s here, by the pilot", said[-1])
 
 
 def test_where_numpy_races_alone_its_control_tells():
@@ -57,8 +57,9 @@ def test_a_width_that_would_take_days_is_refused_with_one_that_is_possible():
 def test_a_pilot_in_which_all_failed_is_no_basis():
     record = pilot()
     for entrant in record.entrants:
-        fail(record, entrant.label, "crashed")
-    with pytest.raises(UsageError, match="no two cells to compare; leave out --half-width"):
+        fail(record, entrant.label, "starved", "it got 0.5 of a core")
+    why = re.escape("no two cells to compare (starved: it got 0.5 of a core); mend that, or leave out --half-width")
+    with pytest.raises(UsageError, match=why):
         asked(record, 0.01)
 
 

@@ -103,7 +103,7 @@ TEXTS = {
     "semicolons and decimal commas": (ROWS.replace(",", ";").replace(".", ","), f"{SEVERAL} ('8;1')"),
     "spaces": (ROWS.replace(",", "  "), f"line 1 of m.csv {SEVERAL}"),
     "a wide row of semicolons": (";".join(["0.125"] * 40_000), SEVERAL),
-    "quoted decimal commas": ('"0,8","1,1"\n1,2\n', f"{SEVERAL} ('0,8'); write commas between numbers, and 0.8 for"),
+    "quoted decimal commas": ('"0,8","1,1"\n1,2\n', f"{SEVERAL} ('0,8'); write commas between numbers, not semi"),
     "UTF-16": (ROWS.encode("utf-16"), "m.csv is in UTF-16; save it as UTF-8"),
     "empty": ("", "m.csv has no row of numbers; save the matrix by"),
     "header alone": ("a,b\n", "m.csv has no row of numbers"),
