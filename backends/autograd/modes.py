@@ -11,7 +11,7 @@ LIBRARY = Library(
             mode="eager",
             runs="Tape",
             code="loss, grads = autograd.value_and_grad(loss)(params, batch)",
-            marker="o",
+            marker="X",
             devices=("cpu",),
             twin="numpy",
         ),

@@ -109,7 +109,7 @@ def _report(path: Path, record: Record, options: argparse.Namespace) -> int:
     from bench.report.pictures import draw
 
     trials, warned = calibration_of(path), trust.warnings(record, groups_of(record))
-    shown, title = sections.report(record, trials, draw), sections.title(record)
+    shown, title = sections.report(record, trials, draw), f"Autodiff backends compared: {record.id}"
     summary, code = of_record.summary(record), of_record.exit_code(record)
     folder = options.results or (PUBLISHED if options.readme else LOCAL)
     written = _write(folder / "report", title, record, shown, summary)

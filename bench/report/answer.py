@@ -57,9 +57,10 @@ def lead(g: Group) -> list[str]:
     first, *others = found
     times = f"{units.number(first.overall.value)} times {called(against)}'s"
     average = f", on average over {len(problems)} problems" if len(problems) > 1 else ""
-    opening = f"{called(first.entrant)} is the fastest way to write the loop with autodiff{average}: {times} time."
-    if len(ways(g, problems)) == 1:
-        opening = f"{called(first.entrant)} is the only way with autodiff that was timed{average}: {times} time."
+    what = (
+        "fastest way to write the loop with autodiff" if len(ways(g, problems)) > 1 else "only way with autodiff timed"
+    )
+    opening = f"{called(first.entrant)} is the {what}{average}: {times} time."
     if others:
         alike = units.listed([units.code(name(w.entrant)) for w in others], most=2)
         opening = f"{called(first.entrant)} has the least time{average}: {times}; {alike} cannot be told from it."
@@ -74,8 +75,7 @@ def lead(g: Group) -> list[str]:
 
 
 def _each(g: Group, w: Way) -> list[Comparison]:
-    """Return the way on each of its problems, by intervals that hold together for all ways on all problems."""
-    among = sum(len(other.problems) for other in ways(g, g.field))
+    among = sum(len(other.problems) for other in ways(g, g.field))  # the intervals of all ways hold together
     return [g.compare(w.entrant, w.overall.b, p, among) for p in w.problems]
 
 

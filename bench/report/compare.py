@@ -22,8 +22,7 @@ FEW, ENOUGH, TOO_WIDE = "too few generations", 5, log(2)
 NOTE = (
     "B / A is time in B over time in A, with 95 % intervals that hold together. No `slower` or `faster` is finer than either run's control."
     " What shifts a whole run, as another hour may, is in no interval: to tell two versions apart, race both in one run."
-    " `train` is per step, other operations per call. A time is the geometric mean of its generations' medians."
-    f" Below {ENOUGH} generations nothing is compared."
+    f" `train` is per step, other operations per call. Below {ENOUGH} generations nothing is compared."
 )
 
 
@@ -38,8 +37,7 @@ class Change(NamedTuple):
     status: str = ""
     estimate: Estimate | None = None
     verdict: Verdict = "unknown"
-    noticeable: float = 0.0
-    """The smallest slowdown, relative, that would have been called one if it had been observed."""
+    noticeable: float = 0.0  # the smallest slowdown, relative, that is called one where it is observed
 
     def logs(self, g: Group) -> list[float]:
         """Return the median log seconds of each generation in one of the records: of a step, or of a call."""
@@ -101,9 +99,9 @@ def _judged(c: Change, comparable: int) -> Change:
     if few or found is None or found.half_width is None or found.half_width > TOO_WIDE:
         return c._replace(status=FEW)
     controls = [x for g in (c.before, c.after) if (x := g.control_ratio(c.problem, c.operation))]
-    control = max(controls, key=lambda x: x.reach, default=None)
-    noticeable = noticed_from(found, control, c.after.margin) - 1
-    return c._replace(estimate=found, verdict=verdict(found, control, c.after.margin), noticeable=noticeable)
+    control, margin = max(controls, key=lambda x: x.reach, default=None), c.after.record.settings.margin
+    noticeable = noticed_from(found, control, margin) - 1
+    return c._replace(estimate=found, verdict=verdict(found, control, margin), noticeable=noticeable)
 
 
 def sections(a: Record, b: Record, found: Sequence[Change]) -> list[Section]:

@@ -75,7 +75,7 @@ def _pairs(title: str, g: Group, other: Group) -> Section:
         found = ratio(g.samples(e, p), other.samples(o, p))
         if found is None:
             return Status.of(other.outcome(o, p)) if g.samples(e, p) else Status.of(g.outcome(e, p))
-        return Ratio(found, verdict=verdict(found, g.control_ratio(p), g.margin))
+        return Ratio(found, verdict=verdict(found, g.control_ratio(p), g.record.settings.margin))
 
     both = [(e, o) for e in g.racers if (o := other.named(e.backend))]
     rows = [[Name(name(e)), *(cell(e, o, p) for p in g.problems)] for e, o in both]

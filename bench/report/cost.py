@@ -21,7 +21,8 @@ def costs(g: Group, problems: Sequence[str]) -> list[list[Comparison]]:
 def section(g: Group, pictures: Sequence[Part] = ()) -> Section | None:
     """Return the cost of every mode; None where none raced beside its by-hand twin."""
     problems = [p for some in g.workloads.values() for p in some]
-    grid = _table(g, problems, problems)._replace(note=NOTE.format(margin=units.percent(g.margin)), shown="in full")
+    note = NOTE.format(margin=units.percent(g.record.settings.margin))
+    grid = _table(g, problems, problems)._replace(note=note, shown="in full")
     told = Items([sentence for row in costs(g, problems) if (sentence := _sentence(g, row))], shown="in full")
     ends = smallest_and_largest(g)._replace(shown="in short")
     return Section("What autodiff costs", [grid, ends, *pictures, told], short=True) if g.twins else None
@@ -85,10 +86,7 @@ def lead(g: Group) -> list[str]:
 
 
 def _most(joint: Sequence[Sequence[Comparison]], where: str) -> str:
-    """Return the largest cost that is surely one; the intervals hold together for all that it was picked from.
-
-    Of surely the largest the whole interval lies above the others.
-    """
+    """Return the largest cost that is surely one; of surely the largest the interval lies above all it was picked from."""
     many = units.plural(sum(map(len, joint)), "cell")
     slower = [c for row in joint for c in row if c.verdict == "slower"]
     if not slower:
@@ -97,8 +95,9 @@ def _most(joint: Sequence[Sequence[Comparison]], where: str) -> str:
     others = [c.estimate for row in joint for c in row if c is not most and c.estimate]
     sure = all((e.high or inf) < ((most.estimate and most.estimate.low) or 0.0) for e in others)
     opening = f"Autodiff costs most{where} in" if sure else f"The largest cost of autodiff seen{where} is in"
-    times = f"{units.number(most.value)} times the time by hand"
-    return f"{opening} {called(most.a)}: {times} on {units.code(most.problem)}."
+    return (
+        f"{opening} {called(most.a)}: {units.number(most.value)} times the time by hand on {units.code(most.problem)}."
+    )
 
 
 def _sentence(g: Group, row: Sequence[Comparison]) -> str:

@@ -49,7 +49,6 @@ class Group:
         control = self.control = next((e for e in here_first if e.control), None)
         copied = control and (control.backend, control.resources)
         self.original = next((e for e in alike if not e.control and (e.backend, e.resources) == copied), None)
-        self.margin = record.settings.margin
         self._ratios: dict[tuple[str, ...], Estimate | None] = {}
 
     @property
@@ -148,7 +147,8 @@ class Group:
         found = self.ratio(a, b, problems)
         found = found.among(among) if found and among > 1 else found
         problem = problems if isinstance(problems, str) else ""
-        return Comparison(a, b, problem, found, verdict(found, self.control_ratio(problems), self.margin))
+        said = verdict(found, self.control_ratio(problems), self.record.settings.margin)
+        return Comparison(a, b, problem, found, said)
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

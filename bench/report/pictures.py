@@ -26,7 +26,6 @@ OTHERS = ("#E69F00", "#56B4E9")
 CLASSES = {"setosa": ("#E69F00", "o"), "versicolor": ("#56B4E9", "s"), "virginica": ("#009E73", "^")}
 INK, LINE, GRID, PAPER = "#222222", "#999999", "#e5e5e5", "#ffffff"
 DARK = {INK: "#e6edf3", LINE: "#8b949e", GRID: "#30363d", PAPER: "#0d1117"}
-MARKERS = {"autograd": "X"}  # not that of its mode, which is torch-eager's, too
 DASHES = {"eager": "-", "compiled step": "--", "compiled loop": ":"}
 WIDTH = 415 / 96  # inches: two panels stand side by side in README
 MOST_PANELS = 8
@@ -63,8 +62,7 @@ def style(entrant: Entrant) -> dict[str, Any]:
     """Return colour by library, marker and dashes by mode, hollow where the gradient is by hand."""
     mode, library = backends.MODES.get(entrant.backend), backends.LIBRARIES.get(entrant.library)
     colour = library.colour if library else OTHERS[crc32(entrant.library.encode()) % len(OTHERS)]
-    marker = MARKERS.get(entrant.backend) or (mode.marker if mode else "h")
-    look = {"color": colour, "marker": marker, "linestyle": DASHES.get(entrant.mode, "-")}
+    look = {"color": colour, "marker": mode.marker if mode else "h", "linestyle": DASHES.get(entrant.mode, "-")}
     return look | {"markerfacecolor": PAPER if by_hand(entrant) else colour}
 
 

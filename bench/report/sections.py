@@ -4,15 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.records.schema import Record
 from bench.report import answer, conditions, cost, lab, run, summary, times, trust
-from bench.report.document import Cell, Error, Items, Name, Picture, Section, Status, Table
-from bench.report.findings import Group, families, groups_of, name
+from bench.report.document import Items, Picture, Section
+from bench.report.findings import Group, families, groups_of
 
 Draw = Callable[[str, Sequence[Group]], list[Picture]]  # `bench.report.pictures.draw`, which takes long to import
-CHECKS = "Every check's error and tolerance: a small multiple of what rounding does to the reference, NumPy in float64."
-
-
-def title(record: Record) -> str:
-    return f"Autodiff backends compared: {record.id}"
 
 
 def report(record: Record, trials: trust.Trials = None, draw: Draw = lambda what, groups: []) -> list[Section]:
@@ -47,20 +42,3 @@ def _found(groups: Sequence[Group], draw: Draw) -> Iterator[Section | None]:
 def empty_cells(record: Record) -> Section | None:
     why = summary.reasons(record)
     return Section("Cells without numbers", [Items(why)], short=True) if why else None
-
-
-def agreement(record: Record) -> list[Section]:
-    """Return every check's error beside its tolerance, cell by cell, then why cells have no numbers."""
-    groups, headers, found = groups_of(record), ["backend", "check", "error", "tolerance", "verdict"], []
-    for g in groups:
-        tables: dict[str, list[list[Cell]]] = {problem: [] for problem in g.problems}
-        for e, problem in ((e, problem) for problem in g.problems for e in g.entrants):
-            checks = cell.checks if (cell := g.cell(e, problem)) else []
-            for check in checks:
-                error = Status("not finite") if check.error is None else Error(check.error)
-                told = [Cell(check.name), error, Error(check.tolerance), Cell("pass" if check.passed else "FAIL")]
-                tables[problem].append([Name(name(e)), *told])
-            tables[problem] += [] if checks else [[Name(name(e)), *[Status.of(g.outcome(e, problem))] * 4]]
-        found.append(Section(f"Checks ({g.title})", [CHECKS, *(Table(p, headers, rows) for p, rows in tables.items())]))
-    others = [*[s for g in groups if (s := lab.section(g))][:1], empty_cells(record)]
-    return [*found, *(section for section in others if section)]

@@ -26,17 +26,10 @@ def worst(codes: Iterable[int]) -> int:
 
 def summary(record: Record) -> str:
     """Return how many cells agree and were timed, how many not and why, and what makes the run no final one."""
-    groups, (ok, cells, others) = groups_of(record), _counted(record)
+    groups, (ok, cells, others) = groups_of(record), counted(record)
     said = ", ".join([units.plural(cells, "cell"), f"{ok} good", *others])
     told = f"{record.id}: {said}; {units.plural(len(trust.warnings(record, groups)), 'warning')}."
     return " ".join([told, *trust.caveats(record, groups)])
-
-
-def agreement_summary(record: Record) -> str:
-    """Return how many cells agree, and why others do not."""
-    ok, cells, others = _counted(record)
-    said = f"{units.plural(ok, 'cell')} of {cells} {'agrees' if ok == 1 else 'agree'}"
-    return ", ".join([said, *others]) + "."
 
 
 def progress(record: Record) -> str:
@@ -64,7 +57,7 @@ def _outcomes(record: Record) -> list[Outcome]:
     return [g.outcome(e, p) for g in groups_of(record) for e in g.entrants for p in g.problems]
 
 
-def _counted(record: Record) -> tuple[int, int, list[str]]:
+def counted(record: Record) -> tuple[int, int, list[str]]:
     """Return how many cells are ok, of how many, and how often each other status is there."""
     counts = Counter(outcome.status for outcome in _outcomes(record))
     ok, cells = counts.pop("ok", 0), counts.total()

@@ -88,7 +88,7 @@ def _of_the_group(g: Group) -> list[str]:
     found = ["No matrix product was measured, so a time too good to be true would pass."] * (timed and not limited)
     found += ["No control raced, so nothing says how far identical code strays."] * (timed and not g.control)
     reached = {p: float(np.expm1(e.reach)) for p, o, e in controls(g) if OPERATIONS[o].takes_steps}
-    far = {p: units.percent(reach) for p, reach in reached.items() if reach > g.margin}
+    far = {p: units.percent(reach) for p, reach in reached.items() if reach > g.record.settings.margin}
     found += [f"The interval of the control on {p} reaches {reach} from 1." for p, reach in far.items()]
     cpu = [e for e in g.entrants if e.device == "cpu" and e.outcome.status == "ok"]
     norm = "gradient at the start, by norm" if g.dtype == "tf32" else "none"

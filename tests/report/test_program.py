@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import agree
 from bench.records.schema import Record
 from bench.records.store import save
 from bench.report import __main__ as program
@@ -121,7 +122,7 @@ def test_why_cells_are_empty_is_told_once_for_each_reason_failures_first():
         "jax-scan not on cpu on factorisation/iris and mlp/iris: no GPU",
     ]
     assert summary.summary(record) == f"{record.id}: 12 cells, 6 good, 4 crashed, 2 not on cpu; 0 warnings."
-    assert summary.agreement_summary(record) == "6 cells of 12 agree, 4 crashed, 2 not on cpu."
+    assert agree.verdict(record) == "6 cells of 12 agree, 4 crashed, 2 not on cpu."
 
 
 def test_a_line_of_progress_says_how_wide_intervals_are():

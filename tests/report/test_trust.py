@@ -6,10 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from bench import agree
 from bench.records import calibration
 from bench.records.calibration import Calibration, Rate, Trial
 from bench.records.schema import Race, Record
-from bench.report import sections, trust
+from bench.report import trust
 from bench.report.document import Section
 from bench.report.findings import groups_of
 from bench.report.units import percent
@@ -129,7 +130,7 @@ def test_without_a_calibration_the_control_and_the_width_of_the_intervals_speak_
 
 
 def test_every_check_stands_beside_its_tolerance(sample: Record):
-    found = table(sections.agreement(sample), IRIS)
+    found = table(agree.agreement(sample), IRIS)
     checks = [c for c in sample.cells if c.problem == IRIS]
     assert len(found.rows) == sum(len(c.checks) for c in checks)
     assert [row[2].key for row in found.rows] == [check.error for c in checks for check in c.checks]
