@@ -9,6 +9,7 @@ from bench.errors import UsageError
 from bench.records.store import save
 from bench.statistics import Estimate
 from tests.performance import __main__ as performance
+from tests.performance import coverage
 from tests.performance.__main__ import BARE, verdict
 from tests.sample_record import fail, sample_record
 
@@ -53,3 +54,21 @@ def test_a_record_of_anything_else_is_not_gone_on_with(tmp_path: Path, raced: li
     save(sample_record(raced), tmp_path / "other.json")
     with pytest.raises(UsageError, match="is no record of this command; resume it by the one that it names"):
         performance._begun(tmp_path / "other.json")
+
+
+def test_simulated_coverage_is_what_students_interval_has(monkeypatch):
+    """A tail on one side makes it miss more often than the normal distribution, for which it is exact."""
+    monkeypatch.setattr(coverage, "DRAWS", 4000)
+    rng = np.random.default_rng(0)
+    normal, skewed = ([draw((10,)) for _ in range(200)] for draw in (rng.standard_normal, rng.standard_exponential))
+    assert coverage.missed(normal) == pytest.approx(0.05, abs=0.01)
+    assert coverage.missed(skewed) > 0.08
+
+
+def test_the_residuals_of_a_record_are_centred_and_of_one_variance(tmp_path):
+    save(sample_record(("numpy", "jax-jit", "torch-eager"), ("mlp/iris",)), tmp_path / "r.json")
+    found = coverage.residuals(tmp_path / "r.json")
+    assert len(found) == 2
+    for of_a_cell in found:
+        assert of_a_cell.mean() == pytest.approx(0)
+        assert np.mean(of_a_cell**2) == pytest.approx(1)
