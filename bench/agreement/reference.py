@@ -47,7 +47,8 @@ class Reference:
     def others(self) -> list[Problem]:
         """The same problem from other starts, where the data are the lab report's."""
         p = self.problem
-        return [pose(p.name, p.dtype, seed) for seed in SEEDS if seed != p.seed] if p.size == "iris" else []
+        steps = {"num_steps": p.num_steps, "timed_steps": p.timed_steps}
+        return [pose(p.name, p.dtype, s).replace(**steps) for s in SEEDS if s != p.seed] if p.size == "iris" else []
 
     @cached_property
     def decoy(self) -> Problem:

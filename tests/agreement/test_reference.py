@@ -31,6 +31,12 @@ def test_a_reference_that_is_wrong_says_so_and_names_the_file_to_mend(monkeypatc
     assert f"mend backends/numpy/{problem.partition('/')[0]}.py" in Reference(pose(problem)).fault
 
 
+def test_the_other_starts_take_as_many_steps_as_the_problem():
+    """A calibration poses factorisation/iris with fewer steps than by default."""
+    problem = pose("factorisation/iris").replace(num_steps=200, timed_steps=200)
+    assert {(p.num_steps, p.timed_steps) for p in Reference(problem).others} == {(200, 200)}
+
+
 def test_iris_is_trained_from_eight_starts_and_any_other_problem_from_one():
     assert len(judging.reference("mlp/iris").trained) == 8
     assert len(judging.reference("mlp").trained) == 1
