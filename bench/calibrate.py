@@ -97,7 +97,7 @@ def begun(results: Path) -> Calibration:
         code=calibration.code_checksum(),
         versions={},
         generations=GENERATIONS["default"],
-        rounds=ROUNDS,
+        rounds=ROUNDS["default"],
         warm_up_seconds=WARM_UP["default"],
         margin=MARGIN,
         first=now,

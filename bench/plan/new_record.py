@@ -15,7 +15,7 @@ from bench.records import host
 from bench.records.schema import ProblemFacts, Record, Settings
 from bench.workers.environment import steering
 
-ROUNDS = 8
+ROUNDS = {"default": 8, "rigorous": 8, "quick": 4}
 """Turns of an entrant in a race: their median outvotes three that were disturbed (docs/measured.md)."""
 SLOWEST_STEP = 1.0  # seconds that a step may take on the ladder of sizes; a size that would take longer is skipped
 
@@ -37,7 +37,7 @@ def new_record(selection: Selection) -> tuple[Record, list[Problem]]:
         host=host.describe(),
         settings=Settings(
             generations=GENERATIONS[pace] if given is None else given,
-            rounds=ROUNDS,
+            rounds=ROUNDS[pace],
             warm_up_seconds=max(WARM_UP[pace], OF_THREADS if max(selection.threads) > 1 else 0.0),
             slowest_step_seconds=SLOWEST_STEP if selection.sweep else None,
             operations=selection.timed,

@@ -136,7 +136,7 @@ def test_a_gpu_that_is_asked_for_and_not_used_is_refused(tmp_path: Path, monkeyp
 
 
 def test_times_that_jump_tenfold_are_called_unsteady_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(new_record, "ROUNDS", 2)
+    monkeypatch.setitem(new_record.ROUNDS, "quick", 2)
     name = f"{CALLS}Moody"
     with without_processes():
         record = raced(tmp_path, ["numpy", name], operations=["train"], generations=3)
