@@ -1,15 +1,16 @@
 """The pipeline writes what the stages found into the record, and a cell that failed keeps no sample."""
 
-import os
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 
 from bench import session
 from bench.race.check import Checked
-from bench.records.schema import Outcome
+from bench.race.rounds import Raced
+from bench.records.schema import Outcome, Race
 from bench.session import Pipeline
-from bench.workers.cores import Cores, pinned
+from bench.workers.cores import Cores
 from bench.workers.process import Failed
 from bench.workloads import pose
 from tests.sample_record import sample_record
@@ -34,15 +35,20 @@ def test_an_entrant_that_cannot_be_loaded_in_a_later_generation_keeps_no_sample_
 
 
 def test_references_are_computed_on_every_core_although_the_harness_stays_off_the_racing_one(monkeypatch):
-    cores = sorted(os.sched_getaffinity(0))
     of, seen = pipeline(), []
-    of.pool.cores = Cores(cores[-1:], [], cores[:-1] or cores)
-    nothing = Checked(None, {}, {}, {}, {}, {}, None, {})
-    monkeypatch.setattr(session, "check", lambda *_: seen.append(sorted(os.sched_getaffinity(0))) or nothing)
-    with pinned(of.pool.cores.harness, all_threads=True):
-        of._check([], pose(IRIS))
-        assert sorted(os.sched_getaffinity(0)) == of.pool.cores.harness
-    assert seen == [cores]
+    of.pool.cores = Cores(racing=[1], alike=[1, 2], harness=[0, 2])
+    monkeypatch.setattr(session.cores, "pinned", lambda *given, **how: seen.append((given, how)) or nullcontext())
+    monkeypatch.setattr(session, "check", lambda *_: Checked(None, {}, {}, {}, {}, {}, None, {}))
+    of._check([], pose(IRIS))
+    assert seen == [(([0, 1, 2],), {"all_threads": True})]
+
+
+def test_a_race_whose_samples_are_left_out_is_told_of_at_once():
+    of, said = pipeline(), []
+    of.say = said.append
+    race = Race(0, IRIS, "float32", 0, {}, {}, 2, {"numpy": 0.5}, "python (process 7) took it")
+    of._add_raced(pose(IRIS), Raced(race, {}, [], {}, [], {}))
+    assert said == [f"left out on {IRIS}: 1 entrants got too little of their core; python (process 7) took it"]
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,12 @@ def test_a_race_in_which_one_got_too_little_of_its_core_is_repeated_once_without
     assert found.failed == {}
 
 
+def test_where_several_threads_race_all_of_them_wake_up_first(monkeypatch):
+    monkeypatch.setattr("bench.plan.selection.cores.usable_cores", lambda: [0, 1])
+    record, _ = new_record(Selection(["numpy"], ["factorisation/iris"], ["cpu"], [1, 2]))
+    assert record.settings.warm_up_seconds == 0.1
+
+
 @pytest.mark.parametrize(("pace", "seconds"), [("default", 0.005), ("rigorous", 0.1)])
 def test_a_rigorous_race_asks_for_warmer_caches(pace: str, seconds: float):
     record, _ = new_record(Selection(["numpy"], ["factorisation/iris"], ["cpu"], pace=pace))

@@ -144,6 +144,16 @@ def test_autodiff_cost_is_its_time_over_the_time_by_hand(report: list[Section]):
     assert verdict == "slower"
 
 
+@pytest.mark.parametrize(
+    ("slower", "said"),
+    [(3.0, "Autodiff costs most in `jax-scan`: "), (1.5, "The largest cost of autodiff seen is in `")],
+)
+def test_the_largest_cost_is_called_so_only_where_it_surely_is(slower: float, said: str):
+    some = ("numpy", "jax-scan", "jax-scan-by-hand", "torch-scan", "torch-scan-by-hand")
+    (g,) = groups_of(sample_record(some, [IRIS], slower={"jax-scan": slower, "torch-scan": 1.5}))
+    assert cost.lead(g)[0].startswith(said)
+
+
 def test_a_cost_within_the_margin_is_level_and_said_to_be_nothing():
     (g,) = groups_of(sample_record(FEW, [IRIS, MLP], noise=0.003))
     said = {sentence.split(":")[0]: sentence for sentence in cost.section(g).parts[-1].sentences}
