@@ -64,9 +64,11 @@ class Watch:
         if _times_stopped() > self._stops:
             return "the CPU quota of this container stopped it; raise the quota"
         where = f"core {self._racing[0]}" if self._racing else "the processor"
-        if busiest := self._busiest():
-            return f"{busiest} ran on {where}; end it, or race on another by --core"
-        return f"something else ran on {where}; wait for it, or race on another by --core"
+        busiest, load = self._busiest(), os.getloadavg()[0]
+        remedy = f"{'end' if busiest else 'wait for'} it, or race on another by --core"
+        if load > (os.cpu_count() or 1) + 1:  # one of them is the race's own
+            remedy = f"no core is free at a load of {load:.1f}, so wait until it is lower"
+        return f"{busiest or 'something else'} ran on {where}; {remedy}"
 
     def _busiest(self) -> str:
         """Return the process outside this race that computed most on a racing core: `python (process 123)`; '' for none."""

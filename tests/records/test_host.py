@@ -62,6 +62,7 @@ def test_the_process_that_computed_most_is_named_as_the_cause_unless_the_race_st
     with subprocess.Popen("cat", stdin=subprocess.PIPE) as own:
         spent = iter([{own.pid: 1.0, other: 1.0, 1: 1.0}, {own.pid: 9.0, other: 1.2, 1: 1.1}])
         monkeypatch.setattr(host, "_seconds_by_process", lambda: next(spent))
+        monkeypatch.setattr("os.getloadavg", lambda: (1.5, 0.0, 0.0))
         said = host.Watch([core]).cause()
         own.stdin.close()
     assert f"(process {other}) ran on core {core}; end it, or race on another by --core" in said
@@ -69,4 +70,9 @@ def test_the_process_that_computed_most_is_named_as_the_cause_unless_the_race_st
 
 def test_where_no_process_computed_something_else_is_the_cause(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(host, "_seconds_by_process", dict)
-    assert host.Watch([7]).cause() == "something else ran on core 7; wait for it, or race on another by --core"
+    for load, remedy in [
+        (0.5, "wait for it, or race on another by --core"),
+        (99.0, "no core is free at a load of 99.0, so wait until it is lower"),
+    ]:
+        monkeypatch.setattr("os.getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert host.Watch([7]).cause() == f"something else ran on core 7; {remedy}"
