@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where the record goes (default: results/local/)",
     )
     add("--generations", type=whole_number, metavar="N", help="sets of processes (default: 10; with --quick 3)")
-    pilot = "as many generations as make half of the intervals about +-P wide, found by a pilot race before"
+    pilot = "as many generations as give half of the intervals a half-width of about P, by a pilot race"
     add("--half-width", type=percentage, metavar="P", help=pilot)
     margin = f"a difference that does not matter: within it two are level (default: {100 * MARGIN:g}%%)"
     add("--margin", type=percentage, default=MARGIN, metavar="P", help=margin)

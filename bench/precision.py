@@ -1,4 +1,4 @@
-"""How many generations a wished half-width takes: a pilot race tells, whose samples are not kept.
+"""Find how many generations a wished half-width takes, by a pilot race whose samples are not kept.
 
 The number is fixed before the race that counts.  Who stops a race when its interval looks good finds intervals that are
 too narrow.

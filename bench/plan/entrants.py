@@ -1,4 +1,4 @@
-"""Who races: every backend on all resources that it can use, and the control; and who may enter a problem."""
+"""Decide who races: every backend on all resources that it can use, and the control; and who may enter a problem."""
 
 from collections.abc import Iterator
 from itertools import product

@@ -1,4 +1,4 @@
-"""What a person selected to race, checked before anything starts."""
+"""Hold what a person selected to race, checked before anything starts."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""How should I write my descent loop?  The modes with autodiff, each beside NumPy."""
+"""Answer how to write a descent loop: the modes with autodiff, each beside NumPy."""
 
 from collections import Counter
 from collections.abc import Sequence

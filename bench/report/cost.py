@@ -1,4 +1,4 @@
-"""What does autodiff cost?  The same library and mode, once with its autodiff and once with the gradient by hand."""
+"""Tell what autodiff costs: the same library and mode, once with its autodiff and once with the gradient by hand."""
 
 from collections.abc import Sequence
 from math import inf
