@@ -80,10 +80,11 @@ def tally(record: Record, trial: Trial) -> None:
     for i, percent in enumerate(SLOWED):
         found = ratio(samples(_slowed(backend, percent)), samples(_copy(backend, i)))
         if found and found.error is not None:
-            said = verdict(found, control)
-            trial.detected.setdefault(str(percent), Rate()).add(said == "slower")
+            # A difference within the margin is called level: it is noticed where it would be called slower without one.
+            noticed = verdict(found, control, margin=0.0) == "slower"
+            trial.detected.setdefault(str(percent), Rate()).add(noticed)
             if percent >= 100 * MARGIN:
-                trial.false_level.add(said == "level")
+                trial.false_level.add(verdict(found, control) == "level")
     if samples(_copy(backend, 0)):
         trial.call_seconds = spread(samples(_copy(backend, 0))).median
 

@@ -214,9 +214,9 @@ class Pipeline:
         self._add_failures(problem, raced.failed)
         self.record.races.append(raced.race)
         if starved := raced.race.starved:
-            self.say(
-                f"left out on {escaped(problem.name)}: {len(starved)} entrants got too little of their core; {raced.race.cause}"
-            )
+            left_out, *others = starved
+            who = f"{escaped(left_out)}{f' and {len(others)} more' if others else ''} got too little of the racing core"
+            self.say(f"left out on {escaped(problem.name)}: {who}; {raced.race.cause}")
         self.record.warnings += raced.warnings
         if gpu := self.record.host.gpu:
             there = [device for device in DEVICES.values() if device.describe()]

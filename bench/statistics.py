@@ -44,19 +44,25 @@ class Estimate(NamedTuple):
     @property
     def half_width(self) -> float | None:
         """Return half of log(high / low), which is about half of (high - low) / value; None without an interval."""
-        return None if self.error is None else _quantile(self.freedom, self.confidence) * self.error
+        return self._half_width(self.confidence)
+
+    @property
+    def inner_half_width(self) -> float | None:
+        """Return that of two one-sided tests, each as careful as one end of the interval: of 90 % where it is of 95 %."""
+        return self._half_width(1 - 2 * (1 - self.confidence))
+
+    def _half_width(self, confidence: float) -> float | None:
+        return None if self.error is None else _quantile(self.freedom, confidence) * self.error
 
     @property
     def reach(self) -> float:
         """Return how far from 1 the farthest end lies, in logs: the same for 1.03 and for 1 / 1.03."""
         return abs(self.log) + (self.half_width or 0.0)
 
-    def interval(self, confidence: float | None = None) -> Ends | None:
+    def interval(self) -> Ends | None:
         """Return Student's t interval of the ratio; None below three generations."""
-        if self.error is None:
-            return None
-        half = _quantile(self.freedom, confidence or self.confidence) * self.error
-        return float(np.exp(self.log - half)), float(np.exp(self.log + half))
+        half = self.half_width
+        return None if half is None else (float(np.exp(self.log - half)), float(np.exp(self.log + half)))
 
     def among(self, comparisons: int) -> "Estimate":
         """Return the estimate with an interval that holds together with those of all `comparisons` (Bonferroni)."""
@@ -148,14 +154,12 @@ def verdict(estimate: Estimate | None, control: Estimate | None = None, margin: 
     `faster`, `slower`: the interval leaves out 1, and the ratio lies farther from 1 than the control's interval, which is
     the same code raced against itself.  `unknown`: neither.
     """
-    if estimate is None or estimate.error is None:
+    half, inner = (estimate.half_width, estimate.inner_half_width) if estimate else (None, None)
+    if estimate is None or half is None or inner is None:
         return "unknown"
-    # A statement that must hold together with others is as careful about `level` as about `faster`.
-    inner = estimate.interval(1 - 2 * (1 - estimate.confidence))
-    if inner and -np.log1p(margin) < np.log(inner[0]) and np.log(inner[1]) < np.log1p(margin):
+    if abs(estimate.log) + inner < np.log1p(margin):
         return "level"
-    floor = control.reach if control else 0.0
-    if abs(estimate.log) <= floor or abs(estimate.log) <= (estimate.half_width or 0.0):
+    if abs(estimate.log) <= max(half, control.reach if control else 0.0):
         return "unknown"
     return "faster" if estimate.log < 0 else "slower"
 
@@ -165,11 +169,10 @@ def noticed_from(estimate: Estimate, control: Estimate | None = None, margin: fl
 
     Code that is truly slower by just so much is called slower in about half of all runs.
     """
-    if estimate.error is None:
+    half, inner = estimate.half_width, estimate.inner_half_width
+    if half is None or inner is None:
         return NEVER
-    inner = _quantile(estimate.freedom, 1 - 2 * (1 - estimate.confidence)) * estimate.error
-    floors = (estimate.half_width or 0.0, control.reach if control else 0.0, float(np.log1p(margin)) - inner)
-    return float(np.exp(max(floors)))
+    return float(np.exp(max(half, control.reach if control else 0.0, np.log1p(margin) - inner)))
 
 
 def between_processes(samples: Sequence[Samples]) -> float | None:

@@ -48,7 +48,7 @@ def test_a_race_whose_samples_are_left_out_is_told_of_at_once():
     of.say = said.append
     race = Race(0, IRIS, "float32", 0, {}, {}, 2, {"numpy": 0.5}, "python (process 7) took it")
     of._add_raced(pose(IRIS), Raced(race, {}, [], {}, [], {}))
-    assert said == [f"left out on {IRIS}: 1 entrants got too little of their core; python (process 7) took it"]
+    assert said == [f"left out on {IRIS}: numpy got too little of the racing core; python (process 7) took it"]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Computed(Answers):
     """The answers, and how the backend behaved when it computed them."""
 
     trained: list[Arrays]  # from the problem's start, and from every other
-    repeats: bool  # whether the same descent, and the same call of each operation, gave the same bits twice
+    repeats: bool  # whether the decoy's descent, and the same call of each operation, gave the same bits twice
     untouched: bool  # whether every operation left params and batch as they were
     kept: bool  # whether every operation left the output of the call before as it was
     seconds: dict[str, Seconds]  # by operation
@@ -87,15 +87,14 @@ def compute(
     """Return what the functions that will be timed compute for `problem`, its `decoy` and the starts of `others`."""
     given = answers(backend, functions, problem, halfway, decoy)
     params, batch = backend.put(problem.params), backend.put(problem.batch)
-    again, losses = descend(backend, functions, problem)
+    _, again = descend(backend, functions, decoy)
     seconds = {name: _seconds(backend, name, call, params, batch) for name, call in functions.items()}
     elsewhere = backend.put(decoy.params)
     behaved = [_behaviour(backend, name, call, params, elsewhere, batch) for name, call in functions.items()]
     return Computed(
         **msgspec.structs.asdict(given),
         trained=[given.params, *(descend(backend, functions, other)[0] for other in others)],
-        repeats=all(repeated for _, repeated in behaved)
-        and same_bits(given.params | {"losses": given.losses}, again | {"losses": losses}),
+        repeats=all(repeated for _, repeated in behaved) and same_bits({"": again}, {"": given.decoy_losses}),
         untouched=same_bits(backend.get(params), problem.params) and same_bits(backend.get(batch), problem.batch),
         kept=all(kept for kept, _ in behaved),
         seconds=seconds,

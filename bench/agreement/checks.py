@@ -34,7 +34,7 @@ leaves to `get` is not timed.  A heuristic (docs/measured.md)."""
 def judge(reference: Reference, computed: Computed) -> list[Check]:
     """Return every check, in order; the first, of shapes and dtypes, is the only one when it fails."""
     # Every comparison of numbers relies on keys, shapes, dtypes and finite numbers.
-    fault = next(_faults(reference.problem, computed), "")
+    fault = next(_faults(reference, computed), "")
     what = fault or "keys, shapes and dtypes are the problem's and every number is finite"
     form = Check("form", None if fault else 0.0, 0.0, not fault, what)
     if fault:
@@ -82,8 +82,9 @@ def timed_call_agrees(reference: Reference, operation: str, loss: float, distanc
     return bool(np.isclose((loss, distance), reference.timed[operation], rtol=allowed, atol=absolute).all())
 
 
-def _faults(problem: Problem, computed: Computed) -> Iterator[str]:
+def _faults(reference: Reference, computed: Computed) -> Iterator[str]:
     """Yield what is wrong; single calls come first, because a descent has diverged only when they are in order."""
+    problem = reference.problem
     points = {"at the start": computed.start, "halfway": computed.halfway, "of the decoy": computed.decoy}
     for where, point in points.items():
         yield from _fault(f"loss {where}", point.losses["value_and_grad"], (), problem.dtype)
@@ -92,8 +93,8 @@ def _faults(problem: Problem, computed: Computed) -> Iterator[str]:
         for name, arrays in point.arrays.items():
             if arrays:
                 yield from _faults_of_arrays(f"{name} {where}", arrays, problem)
-    for what, losses in {"losses": computed.losses, "decoy losses": computed.decoy_losses}.items():
-        yield from _fault(what, losses, (problem.num_steps,), problem.dtype)
+    yield from _fault("losses", computed.losses, (problem.num_steps,), problem.dtype)
+    yield from _fault("decoy losses", computed.decoy_losses, (reference.decoy.num_steps,), problem.dtype)
     for i, params in enumerate(computed.trained):
         yield from _faults_of_arrays(f"trained from start {i}", params, problem)
 

@@ -26,8 +26,8 @@ from bench.workers.cores import pin_all_threads
 from bench.workers.trouble import TooLate, trouble
 from bench.workloads import WORKLOADS
 
-FEW_CALLS, FEW_CALLS_SECONDS = 4, 0.05
-"""A turn begins with so many untimed calls at least, unless they take longer than these seconds (docs/measured.md)."""
+FEW_STEPS, FEW_STEPS_SECONDS = 8, 0.05
+"""A sample follows so many untimed steps at least, unless they take longer than these seconds (docs/measured.md)."""
 
 LARGE = 2**25  # bytes moved by a step, above which memory in older cycles is collected, too; torch takes long for it
 
@@ -158,14 +158,15 @@ class Worker:
         return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), distance(arrays, last))
 
     def _warm_up(self, operation: str, params: Any, calls: int = 1) -> None:
-        """Take untimed samples of so many calls for the warm-up's seconds, and on to FEW_CALLS or FEW_CALLS_SECONDS.
+        """Take untimed samples of so many calls for the warm-up's seconds, and on to FEW_STEPS or FEW_STEPS_SECONDS.
 
         They keep their outputs as the timed sample does, which would otherwise be the first to touch the memory for them.
         """
+        steps = self.problem.timed_steps if OPERATIONS[operation].takes_steps else 1
         began, done, spent = time.monotonic(), 0, 0.0
-        while not done or spent < self._warm_up_seconds or (done < FEW_CALLS and spent < FEW_CALLS_SECONDS):
+        while not done or spent < self._warm_up_seconds or (done < FEW_STEPS and spent < FEW_STEPS_SECONDS):
             clock.sample(self.functions[operation], self.backend.wait, [params] * calls, self.batch)
-            done, spent = done + calls, time.monotonic() - began
+            done, spent = done + calls * steps, time.monotonic() - began
 
     def tally(self) -> messages.Tallied:
         """Return what the process did since `begin`, in its turns and outside of them."""

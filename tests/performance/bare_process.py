@@ -25,7 +25,7 @@ from bench.resources import Resources
 from bench.workers import cores, problem_files
 from bench.workers.environment import ROOT, layout
 from bench.workers.process import Process
-from bench.workers.worker import FEW_CALLS, FEW_CALLS_SECONDS
+from bench.workers.worker import FEW_STEPS, FEW_STEPS_SECONDS
 from bench.workloads import pose
 
 NAMES = ("numpy", "autograd", "torch-eager", "torch-eager-by-hand")
@@ -84,10 +84,10 @@ backend = backends.load(name)
 train = backend.trainer(problem, int(steps))
 start, batch = backend.put(params), backend.put(arrays)
 for _ in sys.stdin:
-    began, calls = time.monotonic(), 0
-    while (spent := time.monotonic() - began) < {WARM_UP_SECONDS} or (calls < {FEW_CALLS} and spent < {FEW_CALLS_SECONDS}):
+    began, done = time.monotonic(), 0
+    while (spent := time.monotonic() - began) < {WARM_UP_SECONDS} or (done < {FEW_STEPS} and spent < {FEW_STEPS_SECONDS}):
         backend.wait(train(start, batch))
-        calls += 1
+        done += int(steps)
     began = time.perf_counter_ns()
     backend.wait(train(start, batch))
     print(time.perf_counter_ns() - began, flush=True)
