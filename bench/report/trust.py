@@ -135,7 +135,7 @@ def calibrated(calibration: Trials) -> list[str]:
     """Return how often the harness is wrong, in sentences; a text says why that is not known."""
     if not isinstance(calibration, Calibration) or not calibration.races:
         return [calibration if isinstance(calibration, str) else UNKNOWN]
-    host, races = calibration.host, units.plural(calibration.races, "race")
+    host, races = calibration.host, f"{units.plural(calibration.races, 'race')} of each backend"
     where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
     added = f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call that is timed."
     opening = f"The harness was tried on identical and on slowed code, in {races} on {where}."
@@ -162,7 +162,9 @@ def promise(g: Group, calibration: Trials) -> list[str]:
         false = [trial.false_verdicts for trial in calibration.trials]
         noticed = [trial.detected["5"] for trial in calibration.trials if "5" in trial.detected]
         wrong, found = (f"{sum(r.times for r in some)} of {sum(r.trials for r in some)}" for some in (false, noticed))
-        return [f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}."]
+        told = f"Identical code got a wrong verdict in {wrong} comparisons; 5 % more work was noticed in {found}"
+        width = float(np.median([width for trial in calibration.trials for width in trial.half_widths]))
+        return [f"{told}, with intervals of +-{units.percent(width)}."]
     strays = [float(np.expm1(e.reach)) for _, o, e in controls(g) if OPERATIONS[o].takes_steps and e.error is not None]
     told = f"Here the control strays at most {units.percent(max(strays, default=0))} from 1, to the end of its interval"
     return [f"{told}; the median interval is +-{units.percent(half_width(g) or 0)}."] if strays else []

@@ -114,7 +114,8 @@ def test_the_calibration_is_told_and_one_that_cannot_be_read_is_not(sample: Reco
     assert "strays" in trust.promise(g, found)[0], "it is of another version of the code"
     found.code = calibration.code_checksum()
     assert trust.promise(g, found) == [
-        "Identical code got a wrong verdict in 2 of 40 comparisons; 5 % more work was noticed in 19 of 20."
+        "Identical code got a wrong verdict in 2 of 40 comparisons; 5 % more work was noticed in 19 of 20,"
+        " with intervals of +-1.20 %."
     ]
     (tmp_path / calibration.FILE).write_text("{")
     assert "error rates are not known" in reported(sample_record(PAIR, [IRIS]), tmp_path)[2]
