@@ -1,8 +1,8 @@
-"""The harness on trial: how often its verdicts are wrong, `python -m bench.calibrate [--races N] [--results DIR]`.
+"""The harness on trial, `python -m bench.calibrate [--backend NAME]... [--races N]`: how often its verdicts are wrong.
 
 Identical code is raced against itself, and against itself with more work, as all else is: a race for each backend, with as
-many entrants as the default run has.  When each has raced, calibration.json is written anew, so that a
-calibration can be ended at any time and gone on with.
+many entrants as the default run has.  Every race is added to calibration.json, so that a calibration can be ended at any time
+and gone on with.
 """
 
 import argparse
@@ -145,6 +145,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     added = f"races of each backend to add (default: 5, which is {comparisons} comparisons)"
     add = parser.add_argument
     add("--races", type=int, default=5, metavar="N", help=added)
+    add(
+        "--backend",
+        action="append",
+        choices=BACKENDS,
+        metavar="NAME",
+        help=f"repeatable (default: {', '.join(BACKENDS)})",
+    )
     add("--results", type=folder, default=RESULTS / "local", metavar="DIR", help="default: results/local/")
     options = parser.parse_args(arguments)
     if options.races < 1:
@@ -155,25 +162,25 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _calibrate(options: argparse.Namespace) -> int:
     with sole_writer(options.results), cores.reserved(cores.usable_cores()), progress.reporter() as say:
         found = begun(options.results)
-        codes = [_add_races(found, options.results, say) for _ in range(options.races)]
+        chosen = [backend for _ in range(options.races) for backend in options.backend or BACKENDS]
+        codes = [_add_race(found, backend, options.results, say) for backend in chosen]
     with printing():
         print("\n".join(summary(found)))
-        print(f"{len(codes)} races of each backend added; cells failed in {sum(map(bool, codes))}.")
+        print(f"{len(codes)} races added, cells failed in {sum(map(bool, codes))} of them.")
     return summaries.worst(codes)
 
 
-def _add_races(found: Calibration, results: Path, say: Callable[[str], None]) -> int:
-    """Count and save one more race of each backend, and return the gravest exit code."""
-    found.races, codes = found.races + 1, []
-    for backend in BACKENDS:
-        record = race(backend, found.races, say)
-        for trial in (trial for trial in found.trials if trial.backend == backend):
-            tally(record, trial)
-        found.versions |= record.versions
-        codes.append(summaries.exit_code(record))
+def _add_race(found: Calibration, backend: str, results: Path, say: Callable[[str], None]) -> int:
+    """Count and save one more race of the backend, and return its exit code."""
+    trials = [trial for trial in found.trials if trial.backend == backend]
+    record = race(backend, trials[0].races + 1, say)
+    for trial in trials:
+        tally(record, trial)
+        trial.races += 1
+    found.versions |= record.versions
     found.last = datetime.now(UTC).isoformat(timespec="seconds")
     calibration.save(found, results)
-    return summaries.worst(codes)
+    return summaries.exit_code(record)
 
 
 if __name__ == "__main__":

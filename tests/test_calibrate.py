@@ -1,5 +1,7 @@
 """A calibration counts every comparison once, and only races of one machine, one version and one setting together."""
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,24 @@ from tests.sample_record import fail, sample_record
 
 def test_a_calibration_of_the_same_conditions_goes_on(tmp_path: Path):
     known = calibrate.begun(tmp_path)
-    known.races = 5
+    for trial in known.trials:
+        trial.races = 5 if trial.backend == "numpy" else 1
     calibration.save(known, tmp_path)
-    assert calibrate.begun(tmp_path).races == 5
+    assert calibrate.begun(tmp_path).races == 5 + 4
+
+
+def test_a_race_is_counted_for_its_backend_alone_and_saved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    raced, problems = [], list(calibrate.PROBLEMS)
+    labels = [BACKEND, *map(partial(calibrate._copy, BACKEND), range(calibrate.COPIES))]
+    labels += map(partial(calibrate._slowed, BACKEND), calibrate.SLOWED)
+    monkeypatch.setattr(calibrate, "race", lambda *given: raced.append(given[:2]) or sample_record(labels, problems))
+    monkeypatch.setattr(calibrate.cores, "reserved", lambda usable: nullcontext())
+    assert calibrate.main(["--backend", BACKEND, "--races", "2", "--results", str(tmp_path)]) == 0
+    assert raced == [(BACKEND, 1), (BACKEND, 2)], "every race has a seed of its own"
+    found = calibration.read(tmp_path)
+    assert found is not None
+    assert {(t.backend, t.races) for t in found.trials if t.races} == {(BACKEND, 2)}
+    assert all(t.missed.trials == (calibrate.COPIES if t.backend == BACKEND else 0) for t in found.trials)
 
 
 CONDITIONS = {

@@ -37,6 +37,7 @@ class Trial(Strict):
 
     backend: str
     problem: str
+    races: int = 0
     call_seconds: float = 0.0  # the median of the identical code in the last race
     missed: Rate = msgspec.field(default_factory=Rate)  # intervals of identical code that leave out 1
     false_verdicts: Rate = msgspec.field(default_factory=Rate)  # identical code called faster or slower
@@ -59,8 +60,12 @@ class Calibration(Strict):
     first: str  # UTC, when the first race began
     last: str
     clock_overhead_seconds: float  # what the harness adds to one call inside the timed region
-    races: int = 0
     trials: list[Trial] = []
+
+    @property
+    def races(self) -> int:
+        """Return the races of all backends; each is of every problem."""
+        return sum({trial.backend: trial.races for trial in self.trials}.values())
 
 
 def read(folder: Path) -> Calibration | None:

@@ -135,7 +135,7 @@ def calibrated(calibration: Trials) -> list[str]:
     """Return how often the harness is wrong, in sentences; a text says why that is not known."""
     if not isinstance(calibration, Calibration) or not calibration.races:
         return [calibration if isinstance(calibration, str) else UNKNOWN]
-    host, races = calibration.host, f"{units.plural(calibration.races, 'race')} of each backend"
+    host, races = calibration.host, units.plural(calibration.races, "race")
     where = f"{host.cpu} ({units.plural(host.cores, 'core')}), {calibration.first[:10]}, commit {calibration.commit}"
     added = f"The harness adds about {units.seconds(calibration.clock_overhead_seconds)} to a call that is timed."
     opening = f"The harness was tried on identical and on slowed code, in {races} on {where}."

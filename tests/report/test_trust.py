@@ -101,11 +101,11 @@ def test_every_cell_says_what_its_width_comes_from(report: list[Section]):
 
 
 def test_the_calibration_is_told_and_one_that_cannot_be_read_is_not(sample: Record, tmp_path: Path):
-    trial = Trial(backend="numpy", problem=IRIS, call_seconds=0.005, half_widths=[0.01, 0.012, 0.02])
+    trial = Trial(backend="numpy", problem=IRIS, races=3, call_seconds=0.005, half_widths=[0.01, 0.012, 0.02])
     trial.false_verdicts, trial.detected = Rate(times=2, trials=40), {"5": Rate(times=19, trials=20)}
     found = Calibration(
         host=sample.host, commit="", code="", versions={}, generations=8, rounds=6, warm_up_seconds=0.02, margin=0.03,
-        first="2026-01-01", last="", clock_overhead_seconds=1e-7, races=3, trials=[trial],
+        first="2026-01-01", last="", clock_overhead_seconds=1e-7, trials=[trial],
     )  # fmt: skip
     calibration.save(found, tmp_path)
     _, _, markdown = reported(sample_record(PAIR, [IRIS]), tmp_path)
