@@ -82,9 +82,9 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them(worker
 
 @pytest.mark.parametrize(
     ("asked_for", "milliseconds", "calls"),
-    [(0.1, 2, 50), (0.1, 60, 2), (0.02, 2, 10), (0.02, 10, 4), (0.02, 20, 3), (0.02, 200, 1)],
+    [(0.1, 2, 50), (0.1, 60, 2), (0.02, 2, 10), (0.005, 2, 8), (0.02, 10, 5), (0.02, 20, 3), (0.02, 200, 1)],
 )
-def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_four_where_they_fit(
+def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_eight_where_they_fit(
     worker: Worker, iris: str, asked_for: float, milliseconds: int, calls: int, monkeypatch: pytest.MonkeyPatch
 ):
     """By a clock that only calls move."""
@@ -96,6 +96,20 @@ def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_ask
     monkeypatch.setattr("bench.workers.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
     worker.turn({"loss": 1, "value_and_grad": 1}, seed=0)
     assert log == ["loss"] * (calls + 1) + ["value_and_grad"] * (calls + 1)
+
+
+@pytest.mark.parametrize(("timed_steps", "calls"), [(2, 4), (4, 2), (50, 1)])
+def test_a_call_of_several_steps_counts_as_so_many(
+    worker: Worker, timed_steps: int, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    log: list[str] = []
+    problem_files.write(pose("factorisation/iris").replace(timed_steps=timed_steps), tmp_path / "short")
+    worker.prepare(str(tmp_path / "short"), ["train"])
+    worker.begin(step_bytes=0, room_for=0, warm_up_seconds=0.005)
+    logged(worker, "train", log, "train")
+    monkeypatch.setattr("bench.workers.worker.time.monotonic", lambda: len(log) * 0.01)
+    worker.turn({"train": 1}, seed=0)
+    assert len(log) == calls + 1
 
 
 def test_a_large_problem_has_the_room_of_what_the_one_before_left(
