@@ -60,7 +60,7 @@ def busy() -> Iterator[int]:
 
 
 def test_a_busy_loop_on_the_racing_core_leaves_no_sample_and_no_verdict(tmp_path: Path, busy: int):
-    record = raced(tmp_path, generations=1)
+    record = raced(tmp_path, generations=1, pace="default")
     assert {cell.outcome.status for cell in record.cells} == {"starved"}
     assert not any(cell.samples for cell in record.cells)
     told = warnings(record)[-1]
