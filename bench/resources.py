@@ -1,4 +1,4 @@
-"""What a backend may use: a kind of device, and how many threads and processes."""
+"""Define what a backend may use: a kind of device, and how many threads and processes."""
 
 from typing import Annotated
 

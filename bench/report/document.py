@@ -1,4 +1,4 @@
-"""What a report is made of, before any rendering: sections of sentences, lists, pictures, and tables of typed cells."""
+"""Define what a report is made of, before any rendering: sections of sentences, lists, pictures, and tables of typed cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

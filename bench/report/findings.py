@@ -1,4 +1,4 @@
-"""What a record says of one group of entrants, as plain data: what could not be computed is None, and nothing raises."""
+"""Compute what a record says of one group of entrants, as plain data: what could not be computed is None, and nothing raises."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar

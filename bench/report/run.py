@@ -1,4 +1,4 @@
-"""What was run, where, and how to run it again: data, environment, commands, method."""
+"""Tell what was run, where, and how to run it again: data, environment, commands, method."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How far the numbers can be trusted: the checks, the control, the calibration of the harness, and warnings."""
+"""Tell how far the numbers can be trusted: the checks, the control, the calibration of the harness, and warnings."""
 
 from collections.abc import Sequence
 from math import inf
