@@ -24,7 +24,7 @@ from bench.records.store import sole_writer
 from bench.report import summary as summaries
 from bench.resources import Resources
 from bench.session import Pipeline
-from bench.statistics import MARGIN, ratio, spread, verdict
+from bench.statistics import MARGIN, ratio, time_per_call, verdict
 from bench.workers import cores
 
 BACKENDS = ("numpy", "torch-eager", "torch-compile", "jax-jit", "jax-scan")
@@ -86,7 +86,7 @@ def tally(record: Record, trial: Trial) -> None:
             if percent >= 100 * MARGIN:
                 trial.false_level.add(verdict(found, control) == "level")
     if samples(_copy(backend, 0)):
-        trial.call_seconds = spread(samples(_copy(backend, 0))).median
+        trial.call_seconds = time_per_call(samples(_copy(backend, 0)))
 
 
 def begun(results: Path) -> Calibration:

@@ -1,12 +1,11 @@
-"""Medians, ratios with intervals, and verdicts.  No clock, no file, no library of the comparison.
+"""Times, ratios with intervals, and verdicts.  No clock, no file, no library of the comparison.
 
 Successive samples of a process are correlated, and every process has a speed of its own, so the unit of replication is the
-generation, one set of processes (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013).  Each gives
-the median of the log ratios of its rounds; over the generations the interval is Student's t.
+generation, one set of processes (Kalibera and Jones, "Rigorous benchmarking in reasonable time", ISMM 2013).  In each a
+backend has one time, that of its fastest sample; over the generations the interval is Student's t.
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -69,41 +68,42 @@ class Estimate(NamedTuple):
         return self._replace(confidence=1 - (1 - CONFIDENCE) / max(1, comparisons))
 
 
-class Spread(NamedTuple):
-    """Seconds per call: the median and the quartiles around it."""
-
-    median: float
-    lower_quartile: float
-    upper_quartile: float
-
-
 def per_call(samples: Samples) -> np.ndarray:
     """Return the seconds per call of each sample, in the order of the rounds."""
     return np.asarray(samples.nanoseconds) / samples.calls / 1e9
 
 
-def spread(samples: Iterable[Samples]) -> Spread:
-    """Return the spread over every sample of every generation."""
-    low, middle, high = np.quantile(np.concatenate([per_call(s) for s in samples]), [0.25, 0.5, 0.75])
-    return Spread(float(middle), float(low), float(high))
+def generation_time(samples: Samples) -> float:
+    """Return the seconds per call in one generation: those of its fastest sample.
 
-
-def log_ratios(a: Sequence[Samples], b: Sequence[Samples]) -> np.ndarray:
-    """Return log(time of a / time of b) for each generation that has both: a median over its rounds.
-
-    Of several samples in a generation, every one of a is paired with every one of b, and the medians are averaged.
+    What else runs on a machine only adds to a time, so the fastest sample was disturbed least (Chen and Revels, "Robust
+    benchmarking in noisy environments", HPEC 2016; docs/measured.md).
     """
-    medians: dict[int, list[float]] = {}
-    for ours, theirs in product(a, b):
-        if ours.generation == theirs.generation:
-            medians.setdefault(ours.generation, []).append(_paired_median(per_call(ours), per_call(theirs)))
-    return np.array([np.mean(pairs) for pairs in medians.values()])
+    return float(per_call(samples).min())
 
 
-def _paired_median(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the median log ratio of samples of the same turn, there and back apart: a disturbance spoils one alone."""
-    rounds = min(len(a), len(b))
-    return float(np.median(np.log(a[:rounds] / b[:rounds])))
+def log_times(samples: Iterable[Samples]) -> dict[int, float]:
+    """Return the logarithm of the seconds per call by generation; of several processes in one the mean."""
+    found: dict[int, list[float]] = {}
+    for of_one in samples:
+        found.setdefault(of_one.generation, []).append(float(np.log(generation_time(of_one))))
+    return {generation: float(np.mean(logs)) for generation, logs in found.items()}
+
+
+def time_per_call(samples: Iterable[Samples]) -> float:
+    """Return the seconds per call: the geometric mean over the generations."""
+    return float(np.exp(np.mean(list(log_times(samples).values()))))
+
+
+def middle_sample(samples: Iterable[Samples]) -> float:
+    """Return the time of a generation's middle sample over that of its fastest: the median over generations."""
+    return float(np.median([np.median(per_call(s)) / generation_time(s) for s in samples]))
+
+
+def log_ratios(a: Iterable[Samples], b: Iterable[Samples]) -> np.ndarray:
+    """Return log(time of a / time of b) for each generation that has both."""
+    ours, theirs = log_times(a), log_times(b)
+    return np.array([ours[generation] - theirs[generation] for generation in ours if generation in theirs])
 
 
 def ratio(a: Sequence[Samples], b: Sequence[Samples]) -> Estimate | None:

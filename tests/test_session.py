@@ -46,7 +46,7 @@ def test_references_are_computed_on_every_core_although_the_harness_stays_off_th
 def test_a_race_whose_samples_are_left_out_is_told_of_at_once():
     of, said = pipeline(), []
     of.say = said.append
-    race = Race(0, IRIS, "float32", 0, {}, {}, 2, {"numpy": 0.5}, "python (process 7) took it")
+    race = Race(0, IRIS, "float32", 0, {}, {}, {}, 2, {"numpy": 0.5}, "python (process 7) took it")
     of._add_raced(pose(IRIS), Raced(race, {}, [], {}, [], {}))
     assert said == [f"left out on {IRIS}: numpy got too little of the racing core; python (process 7) took it"]
 

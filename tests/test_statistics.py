@@ -51,20 +51,23 @@ def finite(*numbers) -> bool:
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "ratio"),
-    [
-        # The median of the six log ratios is log 2; that of the three pairs' means would be log 8.
-        ([2.0, 32.0, 32.0, 2.0, 2.0, 2.0], [1.0] * 6, 2.0),
-        # In turns a b b a the second costs twice the first, and so on; both are the same code.
-        ([1.0, 8.0] * 5, [2.0, 4.0] * 5, 1.0),
-        ([0.003], [0.002], 1.5),
-        ([0.003], [0.002] * 10, 1.5),
-    ],
-    ids=["a disturbed round", "a linear drift", "one sample each", "one sample and ten"],
+    [([2.0, 32.0, 32.0, 9.0, 2.5, 32.0], [1.0, 9.0, 1.1, 1.0], 2.0), ([0.003], [0.002] * 10, 1.5)],
+    ids=["disturbed samples", "one sample and ten"],
 )
-def test_the_ratio_of_a_generation_is_the_median_over_its_rounds(ours, theirs, ratio):
+def test_the_time_of_a_generation_is_that_of_its_fastest_sample(ours, theirs, ratio):
     found = statistics.ratio(samples([ours]), samples([theirs]))
     assert found is not None
     assert found.value == pytest.approx(ratio)
+
+
+def test_a_ratio_is_the_quotient_of_two_times():
+    rng = np.random.default_rng(0)
+    a, b = noisy(rng), noisy(rng)
+    assert statistics.ratio(a, b).value == pytest.approx(statistics.time_per_call(a) / statistics.time_per_call(b))
+
+
+def test_how_much_longer_the_middle_sample_took_is_told_by_the_median_generation():
+    assert statistics.middle_sample(samples([[1.0, 1.0, 1.0], [1.0, 2.0, 3.0], [2.0, 3.0, 9.0]])) == 1.5
 
 
 def test_a_batch_counts_by_the_call():
@@ -111,11 +114,6 @@ def test_two_runs_without_spread_have_an_interval_of_no_width_and_those_of_two_g
     assert found.interval() == pytest.approx((np.e, np.e))
     assert statistics.of_two_runs([1.0, 1.0], [0.0] * 3) == Estimate(1.0)
     assert statistics.of_two_runs([], [0.0] * 3) is None
-
-
-def test_the_spread_is_the_median_and_the_quartiles_of_all_samples():
-    found = statistics.spread(samples([[1.0, 2.0, 3.0], [4.0, 5.0]]))
-    assert found == pytest.approx((3.0, 2.0, 4.0))
 
 
 # How often it is wrong.
@@ -269,13 +267,13 @@ def test_an_outlier_of_a_thousand_times_moves_nothing():
     before = statistics.ratio(a, b)
     a[3].nanoseconds[4] *= 1000
     assert statistics.ratio(a, b) == pytest.approx(before, abs=0.01)
-    assert statistics.spread(a).median == pytest.approx(0.005, rel=0.01)
+    assert statistics.time_per_call(a) == pytest.approx(0.005, rel=0.02)
 
 
-def test_an_outlier_in_the_only_pair_of_a_generation_widens_the_interval_and_decides_nothing():
+def test_an_outlier_in_the_only_turn_of_a_generation_widens_the_interval_and_decides_nothing():
     rng = np.random.default_rng(0)
-    a, b = noisy(rng, rounds=2), noisy(rng, rounds=2)
-    a[3].nanoseconds[1] *= 1000
+    a, b = noisy(rng, rounds=1), noisy(rng, rounds=1)
+    a[3].nanoseconds[0] *= 1000
     found = statistics.ratio(a, b)
     assert found is not None
     assert finite(found.low, found.high, found.half_width)
@@ -295,7 +293,7 @@ def test_no_samples_give_nan(ours: list[list[int]], theirs: list[list[int]]):
         assert finite(found.value, found.low, found.high, found.half_width)
         assert found.low is None or found.low <= found.value <= found.high
         assert statistics.verdict(found, found) in ("unknown", "level")
-    assert all(finite(*statistics.spread([s])) for s in a)
+    assert all(finite(statistics.time_per_call([s]), statistics.middle_sample([s])) for s in a)
 
 
 # Paying for a compilation.

@@ -9,7 +9,7 @@ from bench.plan.selection import Selection
 from bench.problem import Problem
 from bench.records.schema import Cell, Entrant, Outcome, ProblemFacts, Record
 from bench.resources import Resources
-from bench.statistics import spread
+from bench.statistics import time_per_call
 
 
 def entrants(selection: Selection) -> list[Entrant]:
@@ -63,7 +63,7 @@ def _too_much(record: Record, entrant: Entrant, problem: Problem) -> Outcome:
     if limit is None or not timed:
         return Outcome()
     nearest, samples = max(timed, key=lambda pair: pair[0].flops)
-    step = spread(samples).median / nearest.timed_steps * problem.flops / nearest.flops
+    step = time_per_call(samples) / nearest.timed_steps * problem.flops / nearest.flops
     told = f"a step would take about {step:.2g} s, by that of {nearest.name}; the limit is {limit:g} s"
     return Outcome("skipped", told) if step > limit else Outcome()
 

@@ -22,7 +22,7 @@ from bench.workloads import DEFAULT_PROBLEMS, pose
 
 RESULTS = Path(__file__).parents[2] / "results"
 
-GENERATIONS = {"default": 10, "rigorous": 20, "quick": 3}
+GENERATIONS = {"default": 8, "rigorous": 20, "quick": 3}
 WARM_UP = {"default": 0.005, "rigorous": 0.1, "quick": 0.005}
 """Seconds, as in `Settings` (docs/measured.md)."""
 OF_THREADS = 0.1

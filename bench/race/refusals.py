@@ -8,7 +8,7 @@ import backends
 from bench.operations import OPERATIONS
 from bench.records.schema import Cell, Entrant, Record
 from bench.resources import Resources
-from bench.statistics import FEWEST_GENERATIONS, per_call, spread
+from bench.statistics import FEWEST_GENERATIONS, per_call, time_per_call
 from bench.workers import messages
 
 FASTER_THAN_MEASURED = 4
@@ -40,7 +40,7 @@ def too_fast(record: Record, cell: Cell) -> str:
         samples = [s for s in cell.samples if s.operation == name]
         if not samples or not limits:
             continue
-        reached = operation.least_flops(facts.flops, facts.timed_steps) / spread(samples).median
+        reached = operation.least_flops(facts.flops, facts.timed_steps) / time_per_call(samples)
         times = reached / limits.matmul_flops_per_second
         if times > FASTER_THAN_MEASURED:
             best = "the best that matrix products reach on this machine; it cannot have computed its answers"

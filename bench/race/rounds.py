@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,19 @@ from bench.workers.process import Failed
 
 MOST_CALLS = 1000  # calls in a sample at most
 
+TURN_SECONDS, MOST_SAMPLES = 0.02, 8
+"""A turn has as many samples as fit into these seconds, one at least and so many at most (docs/measured.md)."""
+
 Taken = dict[tuple[str, str], list[int]]  # nanoseconds, in the order of the rounds, by label and operation
 Tallies = list[tuple[Entrant, messages.Tallied]]
+Numbers = dict[str, dict[str, int]]  # by operation and label
+
+
+class Plan(NamedTuple):
+    """How a turn is made, in all generations alike."""
+
+    calls: Numbers  # in a sample
+    samples: Numbers  # in a turn
 
 
 @dataclass(frozen=True)
@@ -47,22 +59,22 @@ class Rounds:
         self.failed: Failures = {}
 
     def race(self, generation: int, racing: Sequence[Entrant], earlier: Race | None) -> Raced:
-        """Return what the race found; `earlier` is one of the same problem, whose numbers of calls are kept.
+        """Return what the race found; `earlier` is one of the same problem, whose numbers of calls and samples are kept.
 
         Where an entrant got less than its core, the race is repeated once.  Where it did again, its samples are left out.
         """
         racing = self._begin([e for e in racing if operations(self.pool, e, self.asked)])
-        calls, name = earlier.calls if earlier else self._calls(racing), self.problem.name
+        name, plan = self.problem.name, Plan(earlier.calls, earlier.samples) if earlier else self._plan(racing)
         drawn = np.random.SeedSequence([self.settings.seed, generation, *name.encode()])
         seed, watch, attempts = int(drawn.generate_state(1)[0]), Watch(self.pool.cores.racing), 1
-        taken, tallied = self._rounds(racing, calls, seed, attempts)
+        taken, tallied = self._rounds(racing, plan, seed, attempts)
         if starved(tallied):
             attempts = 2
             self._end_those_that_broke_a_rule(tallied)
-            taken, tallied = self._rounds(self._begin([e for e, _ in tallied]), calls, seed, attempts)
+            taken, tallied = self._rounds(self._begin([e for e, _ in tallied]), plan, seed, attempts)
         without, rounds = starved(tallied), dict.fromkeys(self.asked, self.settings.rounds)
         cause = watch.cause() if without else ""
-        race = Race(generation, name, self.problem.dtype, seed, rounds, calls, attempts, without, cause)
+        race = Race(generation, name, self.problem.dtype, seed, rounds, *plan, attempts, without, cause)
         return self._raced(race, racing, taken, tallied)
 
     def _raced(self, race: Race, racing: Sequence[Entrant], taken: Taken, tallied: Tallies) -> Raced:
@@ -71,7 +83,7 @@ class Rounds:
         samples = {
             e.label: [
                 Samples(race.generation, operation, count, taken[e.label, operation])
-                for operation, count in self._calls_of(e, race.calls).items()
+                for operation, count in self._of(e, race.calls).items()
             ]
             for e, _ in tallied
             if e.label not in self.failed and e.label not in race.starved
@@ -98,45 +110,50 @@ class Rounds:
 
         return [entrant for entrant, _ in self.pool.in_turn(racing, begin, self.failed)]
 
-    def _calls(self, racing: Sequence[Entrant]) -> dict[str, dict[str, int]]:
-        """Return, by operation and entrant, the calls that make a sample of `clock.SHORTEST_SAMPLE`."""
-        calls: dict[str, dict[str, int]] = {operation: {} for operation in self.asked}
+    def _plan(self, racing: Sequence[Entrant]) -> Plan:
+        """Return the calls that make a sample of `clock.SHORTEST_SAMPLE`, and the samples that fit into a turn."""
+        plan = Plan({operation: {} for operation in self.asked}, {operation: {} for operation in self.asked})
 
         def pilot(entrant: Entrant) -> dict[str, float]:
             return self.pool.ask(entrant).pilot(operations(self.pool, entrant, self.asked))
 
         for entrant, found in self.pool.in_turn(racing, pilot, self.failed):
             for operation, seconds in found.items():
-                calls[operation][entrant.label] = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
-        return calls
+                calls = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
+                plan.calls[operation][entrant.label] = calls
+                plan.samples[operation][entrant.label] = min(
+                    MOST_SAMPLES, max(1, int(TURN_SECONDS / (calls * seconds)))
+                )
+        return plan
 
-    def _rounds(
-        self, racing: Sequence[Entrant], calls: dict[str, dict[str, int]], seed: int, attempt: int
-    ) -> tuple[Taken, Tallies]:
+    def _rounds(self, racing: Sequence[Entrant], plan: Plan, seed: int, attempt: int) -> tuple[Taken, Tallies]:
         """Let every entrant take its turn, in a new order and then in that order reversed, again and again."""
         rng, taken = np.random.default_rng([seed, attempt]), defaultdict[tuple[str, str], list[int]](list)
         for _ in range(self.settings.rounds // 2):
             there = [racing[i] for i in rng.permutation(len(racing))]
             for entrant in there + there[::-1]:
-                turn = partial(self._turn, calls=self._calls_of(entrant, calls), seed=int(rng.integers(2**62)))
-                for _, samples in self.pool.in_turn([entrant], turn, self.failed):
-                    for operation, sample in samples.items():
-                        taken[entrant.label, operation].append(sample.nanoseconds)
+                calls, samples = (self._of(entrant, numbers) for numbers in plan)
+                turn = partial(self._turn, calls=calls, samples=samples, seed=int(rng.integers(2**62)))
+                for _, found in self.pool.in_turn([entrant], turn, self.failed):
+                    for operation, several in found.items():
+                        taken[entrant.label, operation] += [sample.nanoseconds for sample in several]
         return taken, self.pool.in_turn(racing, lambda e: self.pool.ask(e).tally(), self.failed)
 
-    def _calls_of(self, entrant: Entrant, calls: dict[str, dict[str, int]]) -> dict[str, int]:
-        """Return the calls in a sample of each of its operations."""
+    def _of(self, entrant: Entrant, numbers: Numbers) -> dict[str, int]:
+        """Return those of the entrant, by the operations that it is timed at."""
         timed = operations(self.pool, entrant, self.asked)
-        return {operation: calls[operation].get(entrant.label, 1) for operation in timed}
+        return {operation: numbers.get(operation, {}).get(entrant.label, 1) for operation in timed}
 
-    def _turn(self, entrant: Entrant, calls: dict[str, int], seed: int) -> dict[str, messages.Sample]:
-        samples = self.pool.ask(entrant).turn(calls, seed)
-        for operation, sample in samples.items():
+    def _turn(
+        self, entrant: Entrant, calls: dict[str, int], samples: dict[str, int], seed: int
+    ) -> dict[str, list[messages.Sample]]:
+        found = self.pool.ask(entrant).turn(calls, samples, seed)
+        for operation, sample in ((name, sample) for name, several in found.items() for sample in several):
             if not timed_call_agrees(self.reference, operation, sample.loss, sample.distance):
                 loss, far = self.reference.timed[operation]
                 ended = f"ended on loss {sample.loss:.8g}, {sample.distance:.8g} from its start, instead of {loss:.8g} and {far:.8g}"
                 raise Failed("disagrees", f"a timed call of {operation} {ended}")
-        return samples
+        return found
 
     def _transfers(self, racing: Sequence[Entrant]) -> tuple[dict[str, messages.Transferred], list[str]]:
         """Return what arrays cost to travel, and on a device its memory; and a warning where that is of a whole process."""

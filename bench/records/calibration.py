@@ -38,7 +38,7 @@ class Trial(Strict):
     backend: str
     problem: str
     races: int = 0
-    call_seconds: float = 0.0  # the median of the identical code in the last race
+    call_seconds: float = 0.0  # of the identical code in the last race
     missed: Rate = msgspec.field(default_factory=Rate)  # intervals of identical code that leave out 1
     false_verdicts: Rate = msgspec.field(default_factory=Rate)  # identical code called faster or slower
     false_level: Rate = msgspec.field(default_factory=Rate)  # code slowed by the margin or more that was called level

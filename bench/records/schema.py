@@ -67,7 +67,7 @@ class FirstCall(Fixed, frozen=True):
 
 
 class Samples(Fixed, frozen=True):
-    """Timed samples of one generation, in the order of the rounds: 0 and 1 are one round there and back."""
+    """Timed samples of one generation, in the order of its turns; every turn has as many."""
 
     generation: Count
     operation: str
@@ -184,6 +184,7 @@ class Race(Fixed, frozen=True):
     seed: Count  # of the order of the turns, and of the small changes that make every start new
     rounds: dict[str, Count]  # by operation
     calls: dict[str, dict[str, Count]]  # by operation and entrant: the calls in a sample
+    samples: dict[str, dict[str, Count]] = {}  # by operation and entrant: the samples in a turn; else 1
     attempts: Count = 1  # 2 where an entrant got less than its cores at first, so that the race was repeated
     starved: dict[str, Share] = {}  # by entrant: CPU time over wall time, where it stayed too little
     cause: str = ""  # what took the core, as far as that can be known

@@ -112,7 +112,7 @@ def advice(g: Group) -> list[str]:
     """Return up to four pieces of advice; one that the record does not support is absent."""
     if g.reference is None:
         return []
-    seconds = {p: g.median(g.reference, p) or 0.0 for p in g.field}
+    seconds = {p: g.time(g.reference, p) or 0.0 for p in g.field}
     small, large = [p for p, s in seconds.items() if s < SMALL], [p for p, s in seconds.items() if s > LARGE]
     between = [p for p in seconds if p not in (*small, *large)]
     sizes = [(small, f"Small steps (below {1e6 * SMALL:g} us in NumPy)"), (between, "Between")]

@@ -15,7 +15,7 @@ from bench.report import summary as of_one
 from bench.report import trust, units
 from bench.report.document import Cell, Items, Name, Part, Ratio, Seconds, Section, Status, Table
 from bench.report.findings import Group, grouped, groups_of, name
-from bench.statistics import Estimate, Verdict, noticed_from, of_two_runs, per_call, verdict
+from bench.statistics import Estimate, Verdict, log_times, noticed_from, of_two_runs, verdict
 
 FEW, ENOUGH, TOO_WIDE = "too few generations", 5, log(2)
 """Generations below which, and half-width in logs above which, an interval says nothing."""
@@ -40,10 +40,10 @@ class Change(NamedTuple):
     noticeable: float = 0.0  # the smallest slowdown, relative, that is called one where it is observed
 
     def logs(self, g: Group) -> list[float]:
-        """Return the median log seconds of each generation in one of the records: of a step, or of a call."""
+        """Return the log seconds of each generation in one of the records: of a step, or of a call."""
         own, steps = g.named(self.entrant.backend), g.steps(self.problem, self.operation)
         samples = g.samples(own, self.problem, self.operation) if own else []
-        return [float(np.median(np.log(per_call(s) / steps))) for s in samples]
+        return [time - float(np.log(steps)) for time in log_times(samples).values()]
 
 
 def differences(a: Record, b: Record) -> list[str]:

@@ -48,13 +48,13 @@ def _by_threads(family: Sequence[Group], problem: str) -> Table:
 
 
 def _threads_row(first: Group, g: Group, e: Entrant, problem: str) -> list[Cell]:
-    median, count, one = g.median(e, problem), g.resources.threads, first.named(e.backend)
-    if median is None:
+    time, count, one = g.time(e, problem), g.resources.threads, first.named(e.backend)
+    if time is None:
         return [Name(name(e)), Count(count), *[Status.of(g.outcome(e, problem))] * 4]
     gain = ratio(first.samples(one, problem), g.samples(e, problem)) if one and g is not first else None
     efficiency = Ratio(gain._replace(log=gain.log + log(first.resources.threads / count))) if gain else Status("-")
     gained = Ratio(gain) if gain else Status("-")
-    return [Name(name(e)), Count(count), Seconds(median), gained, efficiency, limit(g, problem, median)]
+    return [Name(name(e)), Count(count), Seconds(time), gained, efficiency, limit(g, problem, time)]
 
 
 def beside(groups: Sequence[Group]) -> list[Section]:

@@ -11,7 +11,7 @@ from bench.operations import OPERATIONS
 from bench.records.schema import Cell, Entrant, Outcome, ProblemFacts, Record, Samples
 from bench.report import units
 from bench.resources import Resources
-from bench.statistics import Estimate, Verdict, log_ratios, of_logs, spread, verdict
+from bench.statistics import Estimate, Verdict, log_ratios, of_logs, time_per_call, verdict
 
 Item = TypeVar("Item")
 Key = TypeVar("Key", bound=Hashable)
@@ -115,10 +115,10 @@ class Group:
         known, facts = OPERATIONS.get(operation), self.facts(problem)
         return max(1, facts.timed_steps) if facts and known and known.takes_steps else 1
 
-    def median(self, entrant: Entrant, problem: str, operation: str = "train") -> float | None:
-        """Return the median seconds of a step of `train`, or of a call of another operation; None without samples."""
+    def time(self, entrant: Entrant, problem: str, operation: str = "train") -> float | None:
+        """Return the seconds of a step of `train`, or of a call of another operation; None without samples."""
         found = self.samples(entrant, problem, operation)
-        return spread(found).median / self.steps(problem, operation) if found else None
+        return time_per_call(found) / self.steps(problem, operation) if found else None
 
     def ratio(self, a: Entrant, b: Entrant, problems: str | Sequence[str], operation: str = "train") -> Estimate | None:
         """Return time(a) / time(b), of several problems the geometric mean; None when they share no generation."""

@@ -141,7 +141,7 @@ def _cost(g: Group, workload: str, problems: list[str]) -> Panel | None:
 def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
     against, works = g.base, [g.work(p) for p in problems]
     entrants = [e for e in g.racers if e in g.modes or e is against]
-    lines = {e.label: (e, {g.work(p): t for p in problems if (t := g.median(e, p))}) for e in entrants}
+    lines = {e.label: (e, {g.work(p): t for p in problems if (t := g.time(e, p))}) for e in entrants}
     lines = {who: line for who, line in lines.items() if line[1]}
     if len(problems) < 2 or not lines:
         return None
@@ -156,7 +156,7 @@ def _size(g: Group, workload: str, problems: list[str]) -> Panel | None:
 def _threads(family: Sequence[Group], problem: str) -> Panel | None:
     first, lines = family[0], {}
     for e in first.racers:
-        timed = [(g.resources.threads, g.median(o, problem)) for g in family if (o := g.named(e.backend))]
+        timed = [(g.resources.threads, g.time(o, problem)) for g in family if (o := g.named(e.backend))]
         found = {float(count): t for count, t in timed if t}
         if len(found) > 1 and (e in first.modes or e is first.reference):
             lines[e.label] = (e, found)

@@ -9,11 +9,11 @@ from bench.records.schema import Entrant
 from bench.report import units
 from bench.report.document import SHADES, Bytes, Cell, Count, Heat, Name, Ratio, Seconds, Section, Share, Status, Table
 from bench.report.findings import Group, name
-from bench.statistics import between_processes, break_even, generations_for, per_call
+from bench.statistics import between_processes, break_even, generations_for, log_times, middle_sample
 
 FIRST_CALL = "With cold caches / with those kept on disk; no import. The first problem also pays what happens once."
 IN_FULL = (
-    "`of the limit`: share of the machine's own rate of multiplying matrices. `between processes`: share of the variance"
+    "`middle sample`: how much longer it took than the fastest of its generation, which times are of. `of the limit`: share of the machine's own rate of multiplying matrices. `between processes`: share of the variance"
     " that lies between generations of processes. `for +-1 %`: about how many generations such an interval takes."
 )
 ON_DEVICE = " `queued`: one call of several. `there`, `back`: transfers, in no timed call."
@@ -23,18 +23,18 @@ def section(g: Group) -> Section | None:
     """Return the heat map of `train`, those of other operations, and every cell; None where nothing was timed."""
     operations = [o for o in OPERATIONS if any(g.samples(e, p, o) for e in g.entrants for p in g.problems)]
     ratio = f" Below a time stands its ratio to that of {units.code(name(g.reference))}." if g.reference else ""
-    text = f"Median times. The darker a cell, the slower it is beside the fastest of its column.{ratio}"
+    text = f"Times are of the fastest sample in a generation. The darker a cell, the slower it is beside the fastest of its column.{ratio}"
     cells = [_in_full(g, p) for p in g.problems if any(g.samples(e, p) for e in g.entrants)]
     found = Section(f"All times ({g.title})", [text, *(_heat_map(g, o) for o in operations), *cells])
     return found if operations else None
 
 
 def _heat_map(g: Group, operation: str) -> Table:
-    timed = {p: [t for e in g.racers if (t := g.median(e, p, operation)) is not None] for p in g.problems}
+    timed = {p: [t for e in g.racers if (t := g.time(e, p, operation)) is not None] for p in g.problems}
     slowest = max([2.0, *(max(times) / min(times) for times in timed.values() if times)])
 
     def cell(e: Entrant, problem: str) -> Cell:
-        time = g.median(e, problem, operation)
+        time = g.time(e, problem, operation)
         if time is None:
             return Status.of(g.outcome(e, problem))
         against = g.ratio(e, g.reference, problem, operation) if g.reference and e is not g.reference else None
@@ -51,21 +51,32 @@ def _in_full(g: Group, problem: str) -> Table:
     """Return all that is known of every cell of one problem."""
     on_device = ["memory", "queued", "there", "back"] if g.resources.device != "cpu" else []
     against = [f"time / {name(g.reference)}"] if g.reference else []
-    headers = ["backend", "a step", *against, "of the limit", "between processes", "for +-1 %", *on_device]
+    headers = [
+        "backend",
+        "a step",
+        "middle sample",
+        *against,
+        "of the limit",
+        "between processes",
+        "for +-1 %",
+        *on_device,
+    ]
 
     def row(e: Entrant) -> list[Cell]:
-        median, cell = g.median(e, problem), g.cell(e, problem)
-        if median is None or cell is None:
+        time, cell = g.time(e, problem), g.cell(e, problem)
+        if time is None or cell is None:
             return [Status.of(g.outcome(e, problem))] * (len(headers) - 1)
         compared = g.compare(e, g.reference, problem) if g.reference and e is not g.reference else None
-        found, share = compared and compared.estimate, between_processes(g.samples(e, problem))
+        samples, found = g.samples(e, problem), compared and compared.estimate
+        share, longer = between_processes(samples), Share(middle_sample(samples) - 1)
         ratio = Ratio(found, verdict=compared.verdict) if compared and found else Status("reference")
         needed = generations_for(0.01, found) if found else None
         told = [Status("-") if share is None else Share(share), Count(needed) if needed else Status("-")]
         peak = Bytes(float(np.median(cell.device_peak_bytes))) if cell.device_peak_bytes else Status("ok")
         lists = (cell.device_seconds, cell.put_seconds, cell.get_seconds)
         device = [peak, *(Seconds(min(seconds)) if seconds else Status("ok") for seconds in lists)]
-        return [Seconds(median), *[ratio] * len(against), limit(g, problem, median), *told, *device[: len(on_device)]]
+        told = [longer, *[ratio] * len(against), limit(g, problem, time), *told]
+        return [Seconds(time), *told, *device[: len(on_device)]]
 
     rows = [[Name(name(e)), *row(e)] for e in g.entrants]
     note = IN_FULL + (ON_DEVICE if on_device else "")
@@ -92,7 +103,7 @@ def pays_after(g: Group, entrant: Entrant, problem: str) -> float | None:
     if g.reference is None or entrant is g.reference or call is None:
         return None
     sides = [g.samples(e, problem) for e in (entrant, g.reference)]
-    ours, theirs = ({s.generation: float(np.median(per_call(s))) / steps for s in side} for side in sides)
+    ours, theirs = ({i: float(np.exp(log)) / steps for i, log in log_times(side).items()} for side in sides)
     found = [break_even(call, ours[i], theirs[i], steps) for i in ours if i in theirs]
     return lower_median(found) if found else None
 

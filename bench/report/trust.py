@@ -13,7 +13,7 @@ from bench.records.warnings import warnings as of_the_run
 from bench.report import units
 from bench.report.document import Cell, Items, Name, Ratio, Section, Table
 from bench.report.findings import Group, name
-from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, Estimate
+from bench.statistics import CONFIDENCE, FEWEST_GENERATIONS, Estimate, middle_sample
 
 # Rules of thumb, each well above what a quiet machine showed: a warning is to be rare enough to be read.
 STEAL_SHARE, LOAD, CLOCK_CHANGE, IDLE_CPU_SHARE, ENOUGH_GENERATIONS = 0.01, 2.0, 1.1, 0.05, 8
@@ -21,6 +21,7 @@ FLOAT32_SHARE = epsilon("float32") / epsilon("tf32")
 """The share of its tolerance in tf32 that products in float32 use up: tolerances are in proportion to the rounding."""
 Trials = Calibration | str | None  # a calibration, or the sentence that says why there is none
 UNKNOWN = "The harness was not calibrated on this machine: `python -m bench.calibrate` does it."
+LONGER = "Times are of the fastest sample; the middle one took {} longer (median over the cells)."
 IDENTICAL = "Identical code in two processes, so the true ratio is 1. No `faster` or `slower` is given nearer to 1 than these reach."
 
 
@@ -128,6 +129,8 @@ def _of_the_checks(g: Group) -> str:
         nearest = f"The nearest came to {units.percent(worst)} of its tolerance: {where}, {check.name}."
         said = f"all {len(found)} checks passed. {nearest}"
     noise = f" The median half-width of the intervals is {units.percent(width)}." if width else ""
+    turns = [middle_sample(of) - 1 for p in g.problems for e in g.racers if (of := g.samples(e, p))]
+    noise += f" {LONGER.format(units.percent(float(np.median(turns))))}" if turns else ""
     return f"{g.title}: {said}{noise}"
 
 

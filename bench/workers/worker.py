@@ -26,8 +26,8 @@ from bench.workers.cores import pin_all_threads
 from bench.workers.trouble import TooLate, trouble
 from bench.workloads import WORKLOADS
 
-FEW_STEPS, FEW_STEPS_SECONDS = 8, 0.05
-"""A sample follows so many untimed steps at least, unless they take longer than these seconds (docs/measured.md)."""
+FEW_STEPS, FEW_STEPS_SECONDS = 4, 0.05
+"""The samples of a turn follow so many untimed steps at least, unless they take longer than these seconds (docs/measured.md)."""
 
 LARGE = 2**25  # bytes moved by a step, above which memory in older cycles is collected, too; torch takes long for it
 
@@ -126,20 +126,21 @@ class Worker:
         self._threads_before = cpu_accounting.thread_seconds()
         self._began = time.monotonic(), time.process_time()
 
-    def turn(self, calls: dict[str, int], seed: int) -> dict[str, messages.Sample]:
-        """Return a timed sample of so many calls of each operation, in this order, after untimed ones.
+    def turn(self, calls: dict[str, int], samples: dict[str, int], seed: int) -> dict[str, list[messages.Sample]]:
+        """Return so many timed samples, of so many calls each, of each operation, in this order, after untimed ones.
 
         Each timed call has a start of its own.
         """
         with self._turns.measured():
-            given = {op: starts(self.problem, seed + i, count + 1) for i, (op, count) in enumerate(calls.items())}
+            needed = {op: count * samples[op] + 1 for op, count in calls.items()}
+            given = {op: starts(self.problem, seed + i, count) for i, (op, count) in enumerate(needed.items())}
             there = {op: [self.backend.wait(self.backend.put(start)) for start in given[op]] for op in given}
             compiled = self._compilations()
             gc.collect()  # before the untimed calls, because collecting drives data out of the caches
-            samples = {op: self._sample(op, given[op][-1], there[op]) for op in there}
+            found = {op: self._samples(op, calls[op], given[op], there[op]) for op in calls}
             self._compiled += self._compilations() - compiled
             self._fall_idle()
-            return samples
+            return found
 
     def _fall_idle(self) -> None:
         """Wait until the threads of a library have stopped: OpenBLAS's look for work for some 25 ms after a call."""
@@ -149,13 +150,19 @@ class Worker:
             if time.process_time() - before < 0.1 * IDLE_SECONDS:
                 return
 
-    def _sample(self, operation: str, last: Arrays, there: list[Any]) -> messages.Sample:
-        """Take a sample from all starts but the first; `last` is the last of them, as NumPy arrays."""
+    def _samples(self, operation: str, calls: int, given: list[Arrays], there: list[Any]) -> list[messages.Sample]:
+        """Take samples of so many calls from all starts but the first: `given` as NumPy arrays, `there` on the device."""
+
+        def sample(first: int) -> messages.Sample:
+            some = there[first : first + calls]
+            nanoseconds, outputs = clock.sample(self.functions[operation], self.backend.wait, some, self.batch)
+            loss, arrays = OPERATIONS[operation].split(self.backend.get(outputs[-1]))
+            far = distance(arrays, given[first + calls - 1])
+            return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), far)
+
         with self._calls.measured():
-            self._warm_up(operation, there[0], len(there) - 1)
-            nanoseconds, outputs = clock.sample(self.functions[operation], self.backend.wait, there[1:], self.batch)
-        loss, arrays = OPERATIONS[operation].split(self.backend.get(outputs[-1]))
-        return messages.Sample(nanoseconds, float(np.ravel(loss)[-1]), distance(arrays, last))
+            self._warm_up(operation, there[0], calls)
+            return [sample(first) for first in range(1, len(there), calls)]
 
     def _warm_up(self, operation: str, params: Any, calls: int = 1) -> None:
         """Take untimed samples of so many calls for the warm-up's seconds, and on to FEW_STEPS or FEW_STEPS_SECONDS.

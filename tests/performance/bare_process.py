@@ -114,7 +114,7 @@ class Worker:
 
     def turn(self) -> int:
         self._seed += 1
-        return self._process.ask(DEADLINE).turn({"train": 1}, self._seed)["train"].nanoseconds
+        return self._process.ask(DEADLINE).turn({"train": 1}, {"train": 1}, self._seed)["train"][0].nanoseconds
 
     def end(self) -> None:
         self._process.end()

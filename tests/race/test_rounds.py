@@ -10,7 +10,7 @@ from bench.operations import OPERATIONS
 from bench.plan.new_record import new_record
 from bench.plan.selection import Selection
 from bench.race import refusals, rounds
-from bench.race.rounds import MOST_CALLS, Raced, Rounds
+from bench.race.rounds import MOST_CALLS, MOST_SAMPLES, Raced, Rounds
 from bench.records.schema import Entrant, Settings
 from bench.resources import Resources
 from bench.workers import messages
@@ -56,7 +56,8 @@ def answer(method: str, *given: Any) -> Any:
             return dict.fromkeys(given[0], 3e-4)
         case "turn":
             end = reference("factorisation").timed
-            return {operation: messages.Sample(1000, *end[operation]) for operation in given[0]}
+            calls, samples, _ = given
+            return {op: [messages.Sample(1000, *end[op])] * samples[op] for op in calls}
         case "tally":
             return messages.Tallied(1.0, 0.0, 1, 0, 0)
         case "transfer":
@@ -86,7 +87,7 @@ def raced(
 def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_first_of_a_turn():
     workers = Workers()
     samples = raced(workers).samples
-    turns = [(label, list(calls)) for label, (calls, _) in workers.of_kind("turn")]
+    turns = [(label, list(calls)) for label, (calls, _, _) in workers.of_kind("turn")]
     assert len(turns) == 6 * 3
     for pair in (turns[i : i + 6] for i in range(0, len(turns), 6)):
         there, back = [label for label, _ in pair[:3]], [label for label, _ in pair[3:]]
@@ -97,7 +98,9 @@ def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_fi
     assert next(iter(OPERATIONS)) == "train"
     for label, of in samples.items():
         expected = ["train"] if label == LOOP else list(OPERATIONS)
-        assert [(s.operation, len(s.nanoseconds)) for s in of] == [(operation, 6) for operation in expected]
+        assert [(s.operation, len(s.nanoseconds)) for s in of] == [
+            (operation, 6 * MOST_SAMPLES) for operation in expected
+        ]
 
 
 def test_each_round_has_a_new_order_and_every_turn_new_starts():
@@ -106,14 +109,14 @@ def test_each_round_has_a_new_order_and_every_turn_new_starts():
     turns = workers.of_kind("turn")
     orders = {tuple(label for label, _ in turns[i : i + 3]) for i in range(0, len(turns), 6)}
     assert len(orders) == 6
-    assert len({seed for _, (_, seed) in turns}) == len(turns)
+    assert len({seed for _, (_, _, seed) in turns}) == len(turns)
 
 
 def test_order_and_starts_repeat_by_the_seed_and_are_others_in_another_generation():
     def turns(generation: int) -> list:
         workers = Workers()
         raced(workers, generation)
-        return [(label, seed) for label, (_, seed) in workers.of_kind("turn")]
+        return [(label, seed) for label, (_, _, seed) in workers.of_kind("turn")]
 
     assert turns(1) == turns(1) != turns(2)
 
@@ -123,6 +126,14 @@ def test_short_calls_are_batched_into_samples_of_a_millisecond():
     assert found == {"train": dict.fromkeys("abc", 4), "loss": {A: 4, B: 4}, "value_and_grad": {A: 4, B: 4}}
     instant = Workers(lambda label, method, told: {"train": 1e-9} if method == "pilot" else told)
     assert raced(instant, operations=["train"]).race.calls == {"train": dict.fromkeys("abc", MOST_CALLS)}
+
+
+@pytest.mark.parametrize(("seconds", "samples"), [(1e-5, 8), (2e-3, 8), (4.5e-3, 4), (12e-3, 1), (3.0, 1)])
+def test_a_turn_has_as_many_samples_as_fit_into_20_ms_one_at_least_and_eight_at_most(seconds: float, samples: int):
+    workers = Workers(lambda label, method, told: {"train": seconds} if method == "pilot" else told)
+    found = raced(workers, operations=["train"])
+    assert found.race.samples == {"train": dict.fromkeys("abc", samples)}
+    assert {len(of[0].nanoseconds) for of in found.samples.values()} == {6 * samples}
 
 
 def test_all_are_pinned_to_the_core_and_begin_with_the_records_warm_up():
@@ -151,7 +162,8 @@ def wrong_for(label: str, kind: str, told: Any) -> Callable[[str, str, Any], Any
 
 
 def test_a_timed_call_that_ends_elsewhere_disagrees_and_leaves_no_sample():
-    elsewhere = {"train": messages.Sample(1000, 1e6, 0.0)}
+    right = messages.Sample(1000, *reference("factorisation").timed["train"])
+    elsewhere = {"train": [right, messages.Sample(1000, 1e6, 0.0), right]}
     found = raced(Workers(wrong_for(B, "turn", elsewhere)), operations=["train"])
     assert found.failed[B].outcome.status == "disagrees"
     assert (

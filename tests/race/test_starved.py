@@ -34,7 +34,7 @@ def test_starved_races_are_told_in_one_sentence_for_each_cause():
     for generation, (starved, cause) in enumerate(
         [({}, ""), ({"numpy": 0.5}, "x"), ({"numpy": 0.4, "control": 0.7}, "x")]
     ):
-        race = Race(generation, QUICK, "float32", 0, {}, {}, 1 + bool(starved), starved, cause)
+        race = Race(generation, QUICK, "float32", 0, {}, {}, {}, 1 + bool(starved), starved, cause)
         record.races.append(race)
     record.races.append(Race(3, QUICK, "float32", 0, {}, {}, attempts=2))
     assert warnings(record) == [

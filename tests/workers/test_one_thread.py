@@ -56,7 +56,7 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         load(mode)
         worker.ask(60).prepare(str(folder / "problem"), ["train"])
         worker.ask(60).begin(0, 0, 0.02)
-        worker.ask(60).turn({"train": 2}, 0)
+        worker.ask(60).turn({"train": 2}, {"train": 1}, 0)
         return worker.ask(60).tally()
 
     try:

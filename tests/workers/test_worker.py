@@ -71,7 +71,7 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them(worker
     collected = lambda phase, info: log.append(phase)  # noqa: E731
     gc.callbacks.append(collected)
     try:
-        worker.turn({"loss": 2}, seed=0)
+        worker.turn({"loss": 2}, {"loss": 1}, seed=0)
     finally:
         gc.callbacks.remove(collected)
     assert log[:2] == ["start", "stop"]
@@ -82,9 +82,9 @@ def test_garbage_is_collected_before_the_untimed_calls_and_not_after_them(worker
 
 @pytest.mark.parametrize(
     ("asked_for", "milliseconds", "calls"),
-    [(0.1, 2, 50), (0.1, 60, 2), (0.02, 2, 10), (0.005, 2, 8), (0.02, 10, 5), (0.02, 20, 3), (0.02, 200, 1)],
+    [(0.1, 2, 50), (0.1, 60, 2), (0.02, 2, 10), (0.005, 2, 4), (0.02, 10, 4), (0.02, 20, 3), (0.02, 200, 1)],
 )
-def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_eight_where_they_fit(
+def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_asked_for_and_four_where_they_fit(
     worker: Worker, iris: str, asked_for: float, milliseconds: int, calls: int, monkeypatch: pytest.MonkeyPatch
 ):
     """By a clock that only calls move."""
@@ -94,11 +94,11 @@ def test_every_operation_of_a_turn_begins_with_untimed_calls_for_the_seconds_ask
     for name in ("loss", "value_and_grad"):
         logged(worker, name, log, name)
     monkeypatch.setattr("bench.workers.worker.time.monotonic", lambda: len(log) * milliseconds / 1000)
-    worker.turn({"loss": 1, "value_and_grad": 1}, seed=0)
+    worker.turn({"loss": 1, "value_and_grad": 1}, {"loss": 1, "value_and_grad": 1}, seed=0)
     assert log == ["loss"] * (calls + 1) + ["value_and_grad"] * (calls + 1)
 
 
-@pytest.mark.parametrize(("timed_steps", "calls"), [(2, 4), (4, 2), (50, 1)])
+@pytest.mark.parametrize(("timed_steps", "calls"), [(1, 4), (2, 2), (50, 1)])
 def test_a_call_of_several_steps_counts_as_so_many(
     worker: Worker, timed_steps: int, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -108,8 +108,24 @@ def test_a_call_of_several_steps_counts_as_so_many(
     worker.begin(step_bytes=0, room_for=0, warm_up_seconds=0.005)
     logged(worker, "train", log, "train")
     monkeypatch.setattr("bench.workers.worker.time.monotonic", lambda: len(log) * 0.01)
-    worker.turn({"train": 1}, seed=0)
+    worker.turn({"train": 1}, {"train": 1}, seed=0)
     assert len(log) == calls + 1
+
+
+def test_a_turn_has_several_samples_of_several_calls_and_each_tells_of_its_own_last_call(worker: Worker, iris: str):
+    log: list[str] = []
+    worker.prepare(iris, ["loss", "train"])
+    worker.begin(step_bytes=0, room_for=0, warm_up_seconds=0.0)
+    logged(worker, "loss", log, "loss")
+    logged(worker, "train", log, "train")
+    given: list[Any] = []
+    right = worker.functions["train"]
+    worker.functions["train"] = lambda params, batch: given.append(params) or right(params, batch)
+    found = worker.turn({"loss": 2, "train": 3}, {"loss": 4, "train": 2}, seed=0)
+    assert {operation: len(samples) for operation, samples in found.items()} == {"loss": 4, "train": 2}
+    assert len({id(params) for params in given[-6:]}) == 6, "each timed call has a start of its own"
+    assert len({sample.distance for sample in found["train"]}) == 2
+    assert len({sample.nanoseconds for sample in found["train"]}) == 2
 
 
 def test_a_large_problem_has_the_room_of_what_the_one_before_left(
