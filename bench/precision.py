@@ -36,14 +36,16 @@ def generations(selection: Selection, half_width: float, race: Race, say: Callab
         raise UsageError(
             f"the pilot race has no two cells to compare{next(reasons, '')}; mend that, or leave out --half-width"
         )
-    needed = _median(found, lambda estimate: generations_for(half_width, estimate))
-    told = f"a half-width of {100 * half_width:.3g}% takes about {needed:.0f} generations, {_duration(needed * seconds)} here"
+    needed = math.ceil(_median(found, lambda estimate: generations_for(half_width, estimate)))
+    told = (
+        f"a half-width of {100 * half_width:.3g}% takes about {needed} generations, {_duration(needed * seconds)} here"
+    )
     if needed > MOST:
         least = _median(found, lambda estimate: half_width_of(MOST, estimate))
         possible = f"{math.ceil(1000 * least) / 10:g}%, for {_duration(MOST * seconds)}"
         raise UsageError(f"{told}; give --half-width {possible}, or more")
     say(f"{told}, by the pilot")
-    return math.ceil(needed)
+    return needed
 
 
 def _estimates(record: Record) -> list[Estimate]:

@@ -27,7 +27,7 @@ from bench.problem import Problem
 from bench.race import machine_limits, refusals
 from bench.race.check import Checked, check
 from bench.race.prepare import Prepared, prepare
-from bench.race.rounds import Raced, Rounds
+from bench.race.rounds import Raced, Rounds, fastest_so_far
 from bench.records.host import Watch
 from bench.records.schema import Cell, Entrant, Outcome, Record
 from bench.records.store import save, sole_writer
@@ -141,7 +141,7 @@ class Pipeline:
             self._check(ready, problem)
         racing = [e for e in ready if self._cell(e.label, problem).outcome.status == "ok"]
         rounds = Rounds(self.pool, self._reference(problem), record.settings)
-        self._add_raced(problem, rounds.race(generation, racing, earlier))
+        self._add_raced(problem, rounds.race(generation, racing, earlier, fastest_so_far(record, problem)))
         if last:
             # Limits are measured once a run, before the race is saved: a run that is killed must not lack them.
             loaded = [e for e in record.entrants if e.outcome.status == "ok" and not e.control]

@@ -29,8 +29,8 @@ def pilot(**options) -> Record:
 
 
 def test_the_number_gives_half_of_the_intervals_the_width_that_was_wished():
-    numbers = {wish: asked(pilot(), wish)[0] for wish in (0.003, 0.004, 0.006)}
-    assert 3 <= numbers[0.006] < numbers[0.004] < numbers[0.003] <= precision.MOST
+    numbers = {wish: asked(pilot(), wish)[0] for wish in (0.004, 0.005, 0.008)}
+    assert 3 <= numbers[0.008] < numbers[0.005] < numbers[0.004] <= precision.MOST
     estimates = precision._estimates(pilot())
     assert len(estimates) == 2
     for wish, number in numbers.items():

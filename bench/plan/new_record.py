@@ -15,8 +15,8 @@ from bench.records import host
 from bench.records.schema import ProblemFacts, Record, Settings
 from bench.workers.environment import steering
 
-ROUNDS = {"default": 8, "rigorous": 8, "quick": 4}
-"""Turns of an entrant in a race: their median outvotes three that were disturbed (docs/measured.md)."""
+ROUNDS = {"default": 4, "rigorous": 8, "quick": 2}
+"""Turns of an entrant in a race that nothing disturbs (docs/measured.md)."""
 SLOWEST_STEP = 1.0  # seconds that a step may take on the ladder of sizes; a size that would take longer is skipped
 
 AS_SELECTED = ("seed", "problems", "backends", "resources", "dtypes", "allocators", "core", "margin")

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -13,20 +13,27 @@ from bench import clock
 from bench.agreement.checks import timed_call_agrees
 from bench.agreement.reference import Reference
 from bench.devices import DEVICES
+from bench.problem import Problem
 from bench.race import refusals
 from bench.race.prepare import operations
 from bench.records.host import Watch
-from bench.records.schema import Entrant, Race, Samples, Settings
+from bench.records.schema import Entrant, Race, Record, Samples, Settings
+from bench.resources import Resources
+from bench.statistics import NEVER, generation_time
 from bench.workers import messages
 from bench.workers.pool import Failures, Pool
 from bench.workers.process import Failed
 
 MOST_CALLS = 1000  # calls in a sample at most
 
-TURN_SECONDS, MOST_SAMPLES = 0.02, 8
-"""A turn has as many samples as fit into these seconds, one at least and so many at most (docs/measured.md)."""
+TURN_SECONDS, MOST_SAMPLES = 0.02, 4
+"""A turn has as many samples as fill these seconds, and so many at most (docs/measured.md)."""
 
-Taken = dict[tuple[str, str], list[int]]  # nanoseconds, in the order of the rounds, by label and operation
+DISTURBED, MORE = 1.03, 2
+"""After its rounds an entrant takes more turns while its fastest sample takes so many times that of an earlier generation, or
+there is none: at most so many times as many (docs/measured.md)."""
+
+Taken = dict[tuple[str, str], list[int]]  # nanoseconds, in the order of the turns, by label and operation
 Tallies = list[tuple[Entrant, messages.Tallied]]
 Numbers = dict[str, dict[str, int]]  # by operation and label
 
@@ -58,12 +65,20 @@ class Rounds:
         self.problem, self.asked = reference.problem, settings.operations[reference.problem.name]
         self.failed: Failures = {}
 
-    def race(self, generation: int, racing: Sequence[Entrant], earlier: Race | None) -> Raced:
+    def race(
+        self,
+        generation: int,
+        racing: Sequence[Entrant],
+        earlier: Race | None,
+        fastest: Mapping[tuple[str, str], float],
+    ) -> Raced:
         """Return what the race found; `earlier` is one of the same problem, whose numbers of calls and samples are kept.
+
+        `fastest` has the seconds per call of the fastest sample of earlier generations, by label and operation.
 
         Where an entrant got less than its core, the race is repeated once.  Where it did again, its samples are left out.
         """
-        racing = self._begin([e for e in racing if operations(self.pool, e, self.asked)])
+        self.fastest, racing = fastest, self._begin([e for e in racing if operations(self.pool, e, self.asked)])
         name, plan = self.problem.name, Plan(earlier.calls, earlier.samples) if earlier else self._plan(racing)
         drawn = np.random.SeedSequence([self.settings.seed, generation, *name.encode()])
         seed, watch, attempts = int(drawn.generate_state(1)[0]), Watch(self.pool.cores.racing), 1
@@ -111,33 +126,57 @@ class Rounds:
         return [entrant for entrant, _ in self.pool.in_turn(racing, begin, self.failed)]
 
     def _plan(self, racing: Sequence[Entrant]) -> Plan:
-        """Return the calls that make a sample of `clock.SHORTEST_SAMPLE`, and the samples that fit into a turn."""
+        """Return the calls that make a sample of `clock.SHORTEST_SAMPLE`, and the samples that fill a turn.
+
+        They are the same for copies of one backend: the fastest of more samples would be faster.
+        """
         plan = Plan({operation: {} for operation in self.asked}, {operation: {} for operation in self.asked})
+        copies: dict[tuple[str, Resources], list[tuple[Entrant, dict[str, float]]]] = {}
 
         def pilot(entrant: Entrant) -> dict[str, float]:
             return self.pool.ask(entrant).pilot(operations(self.pool, entrant, self.asked))
 
-        for entrant, found in self.pool.in_turn(racing, pilot, self.failed):
-            for operation, seconds in found.items():
-                calls = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / seconds))
-                plan.calls[operation][entrant.label] = calls
-                plan.samples[operation][entrant.label] = min(
-                    MOST_SAMPLES, max(1, int(TURN_SECONDS / (calls * seconds)))
-                )
+        for entrant, seconds in self.pool.in_turn(racing, pilot, self.failed):
+            copies.setdefault((entrant.backend, entrant.resources), []).append((entrant, seconds))
+        for alike in copies.values():
+            for operation in self.asked:
+                found = {entrant.label: seconds[operation] for entrant, seconds in alike if operation in seconds}
+                fastest = min(found.values(), default=1.0)
+                calls = min(MOST_CALLS, math.ceil(clock.SHORTEST_SAMPLE / fastest))
+                samples = min(MOST_SAMPLES, math.ceil(TURN_SECONDS / (calls * fastest)))
+                plan.calls[operation] |= dict.fromkeys(found, calls)
+                plan.samples[operation] |= dict.fromkeys(found, samples)
         return plan
 
     def _rounds(self, racing: Sequence[Entrant], plan: Plan, seed: int, attempt: int) -> tuple[Taken, Tallies]:
-        """Let every entrant take its turn, in a new order and then in that order reversed, again and again."""
+        """Let every entrant take its turn, in a new order and then in that order reversed, again and again.
+
+        Those that were disturbed then take more turns.
+        """
         rng, taken = np.random.default_rng([seed, attempt]), defaultdict[tuple[str, str], list[int]](list)
-        for _ in range(self.settings.rounds // 2):
-            there = [racing[i] for i in rng.permutation(len(racing))]
-            for entrant in there + there[::-1]:
+
+        def take_turns(some: Sequence[Entrant]) -> None:
+            for entrant in some:
                 calls, samples = (self._of(entrant, numbers) for numbers in plan)
                 turn = partial(self._turn, calls=calls, samples=samples, seed=int(rng.integers(2**62)))
                 for _, found in self.pool.in_turn([entrant], turn, self.failed):
                     for operation, several in found.items():
                         taken[entrant.label, operation] += [sample.nanoseconds for sample in several]
+
+        for _ in range(self.settings.rounds // 2):
+            there = [racing[i] for i in rng.permutation(len(racing))]
+            take_turns(there + there[::-1])
+        for _ in range(MORE * self.settings.rounds):
+            take_turns([entrant for entrant in racing if self._disturbed(entrant, plan, taken)])
         return taken, self.pool.in_turn(racing, lambda e: self.pool.ask(e).tally(), self.failed)
+
+    def _disturbed(self, entrant: Entrant, plan: Plan, taken: Taken) -> bool:
+        """Return whether its fastest sample of an operation took longer than in an earlier generation, or is the first."""
+        for operation, calls in self._of(entrant, plan.calls).items():
+            key = entrant.label, operation
+            if min(taken[key], default=0) / calls / 1e9 > DISTURBED * self.fastest.get(key, 0.0):
+                return True
+        return False
 
     def _of(self, entrant: Entrant, numbers: Numbers) -> dict[str, int]:
         """Return those of the entrant, by the operations that it is timed at."""
@@ -194,3 +233,13 @@ def starved(tallied: Tallies) -> dict[str, float]:
         for entrant, tally in tallied
         if DEVICES[entrant.device].is_the_cpu and tally.cores_used < refusals.FEWEST_CORES_USED
     }
+
+
+def fastest_so_far(record: Record, problem: Problem) -> dict[tuple[str, str], float]:
+    """Return the seconds per call of the fastest sample of the problem, by the entrant's label and operation."""
+    found: dict[tuple[str, str], float] = {}
+    for cell in (c for c in record.cells if (c.problem, c.dtype) == (problem.name, problem.dtype)):
+        for samples in cell.results:
+            key = cell.entrant, samples.operation
+            found[key] = min(found.get(key, NEVER), generation_time(samples))
+    return found

@@ -47,7 +47,7 @@ def _the_run(record: Record) -> Table:
         "started, finished": f"{record.started}, {record.finished or 'not finished'}",
         "machine": f"{host.cpu}, {units.plural(host.cores, 'core')}, {units.bytes_(host.memory_bytes)}{gpu}",
         "system": f"{host.system}, Python {host.python}",
-        "replication": f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.rounds, 'turn')}",
+        "replication": f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.rounds, 'turn')} or more",
         "warm-up": f"{units.seconds(settings.warm_up_seconds)} of calls at least",
         "cores": ", ".join(map(str, cores)) or "none pinned",
     }

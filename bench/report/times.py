@@ -71,7 +71,7 @@ def _in_full(g: Group, problem: str) -> Table:
         share, longer = between_processes(samples), Share(middle_sample(samples) - 1)
         ratio = Ratio(found, verdict=compared.verdict) if compared and found else Status("reference")
         needed = generations_for(0.01, found) if found else None
-        told = [Status("-") if share is None else Share(share), Count(needed) if needed else Status("-")]
+        told: list[Cell] = [Status("-") if share is None else Share(share), Count(needed) if needed else Status("-")]
         peak = Bytes(float(np.median(cell.device_peak_bytes))) if cell.device_peak_bytes else Status("ok")
         lists = (cell.device_seconds, cell.put_seconds, cell.get_seconds)
         device = [peak, *(Seconds(min(seconds)) if seconds else Status("ok") for seconds in lists)]

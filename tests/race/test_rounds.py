@@ -1,6 +1,6 @@
 """A race: on one core entrants take turns, in rounds there and back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,9 @@ from bench.workers import messages
 from bench.workers.cores import Cores
 from bench.workers.pool import Pool
 from bench.workers.process import Failed, Remote
+from bench.workloads import pose
 from tests.agreement.judging import reference
+from tests.sample_record import sample_record
 
 THREE = [Entrant(label, "numpy", Resources(), "float32") for label in ("a", "b", "c")]
 LOOP, A, B = "a", "b", "c"
@@ -65,8 +67,16 @@ def answer(method: str, *given: Any) -> Any:
     return None
 
 
+UNDISTURBED = {(e.label, operation): 1.0 for e in THREE for operation in OPERATIONS}
+"""As fast as nothing is slower than in an earlier generation."""
+
+
 def raced(
-    workers: Workers, generation: int = 0, rounds: int = 6, operations: Sequence[str] = tuple(OPERATIONS)
+    workers: Workers,
+    generation: int = 0,
+    rounds: int = 6,
+    operations: Sequence[str] = tuple(OPERATIONS),
+    fastest: Mapping[tuple[str, str], float] = UNDISTURBED,
 ) -> Raced:
     of = reference("factorisation")
     settings = Settings(
@@ -81,7 +91,7 @@ def raced(
         dtypes=["float32"],
         allocators=["default"],
     )
-    return Rounds(workers, of, settings).race(generation, THREE, None)
+    return Rounds(workers, of, settings).race(generation, THREE, None, fastest)
 
 
 def test_a_round_goes_there_in_an_order_and_back_in_the_same_and_train_is_the_first_of_a_turn():
@@ -121,6 +131,36 @@ def test_order_and_starts_repeat_by_the_seed_and_are_others_in_another_generatio
     assert turns(1) == turns(1) != turns(2)
 
 
+CALL = 1000e-9 / 4
+"""The seconds per call of every sample, of four calls."""
+
+
+@pytest.mark.parametrize(("earlier", "turns"), [(CALL, 6), (CALL / 1.02, 6), (CALL / 1.04, 18)])
+def test_an_entrant_that_was_faster_in_an_earlier_generation_takes_more_turns_at_most_twice_as_many(earlier, turns):
+    workers = Workers()
+    found = raced(workers, fastest=UNDISTURBED | {(B, "loss"): earlier, (A, "train"): CALL, ("other", "train"): 1e-12})
+    taken = [label for label, _ in workers.of_kind("turn")]
+    assert {label: taken.count(label) for label in (LOOP, A, B)} == {LOOP: 6, A: 6, B: turns}
+    assert [len(samples.nanoseconds) for samples in found.samples[B]] == [turns * MOST_SAMPLES] * 3
+
+
+def test_in_the_first_generation_all_take_more_turns():
+    workers = Workers()
+    raced(workers, fastest={})
+    assert len(workers.of_kind("turn")) == 18 * 3
+
+
+def test_it_takes_no_more_turns_than_until_one_is_as_fast_as_before():
+    of_b = iter([1000] * 8 + [900] + [1000] * 10)
+    end = reference("factorisation").timed["train"]
+
+    def change(label: str, method: str, told: Any) -> Any:
+        return {"train": [messages.Sample(next(of_b), *end)]} if (label, method) == (B, "turn") else told
+
+    found = raced(Workers(change), operations=["train"], fastest=UNDISTURBED | {(B, "train"): 900e-9 / 4})
+    assert found.samples[B][0].nanoseconds == [1000] * 8 + [900]
+
+
 def test_short_calls_are_batched_into_samples_of_a_millisecond():
     found = raced(Workers()).race.calls
     assert found == {"train": dict.fromkeys("abc", 4), "loss": {A: 4, B: 4}, "value_and_grad": {A: 4, B: 4}}
@@ -128,12 +168,28 @@ def test_short_calls_are_batched_into_samples_of_a_millisecond():
     assert raced(instant, operations=["train"]).race.calls == {"train": dict.fromkeys("abc", MOST_CALLS)}
 
 
-@pytest.mark.parametrize(("seconds", "samples"), [(1e-5, 8), (2e-3, 8), (4.5e-3, 4), (12e-3, 1), (3.0, 1)])
-def test_a_turn_has_as_many_samples_as_fit_into_20_ms_one_at_least_and_eight_at_most(seconds: float, samples: int):
+@pytest.mark.parametrize(("seconds", "samples"), [(1e-5, 4), (2e-3, 4), (7e-3, 3), (12e-3, 2), (3.0, 1)])
+def test_a_turn_has_as_many_samples_as_fill_20_ms_and_four_at_most(seconds: float, samples: int):
     workers = Workers(lambda label, method, told: {"train": seconds} if method == "pilot" else told)
     found = raced(workers, operations=["train"])
     assert found.race.samples == {"train": dict.fromkeys("abc", samples)}
     assert {len(of[0].nanoseconds) for of in found.samples.values()} == {6 * samples}
+
+
+def test_copies_of_one_backend_have_the_same_plan_that_of_the_fastest_though_a_pilot_is_disturbed():
+    disturbed = Workers(
+        lambda label, method, told: {"train": {"a": 4e-4, "b": 9e-4, "c": 7e-3}[label]} if method == "pilot" else told
+    )
+    found = raced(disturbed, operations=["train"]).race
+    assert (found.calls, found.samples) == ({"train": dict.fromkeys("abc", 3)}, {"train": dict.fromkeys("abc", 4)})
+
+
+def test_the_fastest_sample_so_far_is_of_one_problem_by_operation_over_all_generations():
+    record = sample_record(["numpy"], ["factorisation/iris", "mlp/iris"], control=False)
+    samples = record.cell("numpy", "mlp/iris", "float32").samples
+    least = {o: min(min(s.nanoseconds) for s in samples if s.operation == o) / 1e10 for o in OPERATIONS}
+    expected = {("numpy", operation): pytest.approx(time) for operation, time in least.items()}
+    assert rounds.fastest_so_far(record, pose("mlp/iris")) == expected
 
 
 def test_all_are_pinned_to_the_core_and_begin_with_the_records_warm_up():

@@ -69,6 +69,7 @@ OTHERWISE = {
     "other data": lambda r: [setattr(p, "checksum", "x") for p in r.problems],
     "calls of other lengths": lambda r: [setattr(p, "timed_steps", p.timed_steps + 1) for p in r.problems],
     "descents of other lengths": lambda r: [(setattr(p, "checksum", "x"), setattr(p, "num_steps", 1)) for p in r.problems],
+    "other number of turns": lambda r: setattr(r.settings, "rounds", 12),
     "other warm-up": lambda r: setattr(r.settings, "warm_up_seconds", 1.0),
     "other allocator": lambda r: (
         setattr(r.settings, "allocators", ["kept"]), [setattr(e, "allocator", "kept") for e in r.entrants]
