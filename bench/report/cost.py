@@ -94,7 +94,7 @@ def _most(joint: Sequence[Sequence[Comparison]], where: str) -> str:
     most = max(slower, key=lambda c: c.value)
     others = [c.estimate for row in joint for c in row if c is not most and c.estimate]
     sure = all((e.high or inf) < ((most.estimate and most.estimate.low) or 0.0) for e in others)
-    opening = f"Autodiff costs most{where} in" if sure else f"The largest cost of autodiff seen{where} is in"
+    opening = f"Autodiff costs most{where} in" if sure else f"The largest sure cost of autodiff{where} is in"
     return (
         f"{opening} {called(most.a)}: {units.number(most.value)} times the time by hand on {units.code(most.problem)}."
     )
