@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import backends
+from bench.agreement.distances import distance
 from bench.operations import OPERATIONS
 from bench.resources import Resources
 from bench.workers import messages, problem_files
@@ -113,19 +114,16 @@ def test_a_call_of_several_steps_counts_as_so_many(
 
 
 def test_a_turn_has_several_samples_of_several_calls_and_each_tells_of_its_own_last_call(worker: Worker, iris: str):
-    log: list[str] = []
+    calls: list[tuple[Any, Any]] = []
     worker.prepare(iris, ["loss", "train"])
     worker.begin(step_bytes=0, room_for=0, warm_up_seconds=0.0)
-    logged(worker, "loss", log, "loss")
-    logged(worker, "train", log, "train")
-    given: list[Any] = []
     right = worker.functions["train"]
-    worker.functions["train"] = lambda params, batch: given.append(params) or right(params, batch)
+    worker.functions["train"] = lambda params, batch: calls.append((params, right(params, batch))) or calls[-1][1]
     found = worker.turn({"loss": 2, "train": 3}, {"loss": 4, "train": 2}, seed=0)
     assert {operation: len(samples) for operation, samples in found.items()} == {"loss": 4, "train": 2}
-    assert len({id(params) for params in given[-6:]}) == 6, "each timed call has a start of its own"
-    assert len({sample.distance for sample in found["train"]}) == 2
-    assert len({sample.nanoseconds for sample in found["train"]}) == 2
+    assert len({id(params) for params, _ in calls[-6:]}) == 6, "each timed call has a start of its own"
+    for sample, (start, (trained, losses)) in zip(found["train"], [calls[-4], calls[-1]], strict=True):
+        assert (sample.distance, sample.loss) == (distance(trained, start), losses[-1])
 
 
 def test_a_large_problem_has_the_room_of_what_the_one_before_left(
