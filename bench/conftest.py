@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--threads", type=whole_number, metavar="N", help="CPU threads; repeatable (default: 1)", **several)
     quick = "3 generations, so its intervals are wide; Iris, without the modes that compile slowly"
     add("--quick", action="store_true", help=quick)
-    add("--rigorous", action="store_true", help="20 generations instead of 10, and warmer caches on large problems")
+    add("--rigorous", action="store_true", help="20 generations instead of 8, and warmer caches on large problems")
     add("--sweep", action="store_true", help="the ladder of sizes, training alone")
     kept = (
         "default: freed memory is given back as glibc does by itself; kept: it is kept; repeatable (default: default)"
@@ -60,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where the record goes (default: results/local/)",
     )
-    add("--generations", type=whole_number, metavar="N", help="sets of processes (default: 10; with --quick 3)")
+    add("--generations", type=whole_number, metavar="N", help="sets of processes (default: 8; with --quick 3)")
     pilot = "as many generations as give half of the intervals a half-width of about P, by a pilot race"
     add("--half-width", type=percentage, metavar="P", help=pilot)
     margin = f"a difference that does not matter: within it two are level (default: {100 * MARGIN:g}%%)"

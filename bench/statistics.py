@@ -69,7 +69,7 @@ class Estimate(NamedTuple):
 
 
 def per_call(samples: Samples) -> np.ndarray:
-    """Return the seconds per call of each sample, in the order of the rounds."""
+    """Return the seconds per call of each sample, in the order of the turns."""
     return np.asarray(samples.nanoseconds) / samples.calls / 1e9
 
 

@@ -167,7 +167,8 @@ class Rounds:
             there = [racing[i] for i in rng.permutation(len(racing))]
             take_turns(there + there[::-1])
         for _ in range(MORE * self.settings.rounds):
-            take_turns([entrant for entrant in racing if self._disturbed(entrant, plan, taken)])
+            disturbed = [entrant for entrant in racing if self._disturbed(entrant, plan, taken)]
+            take_turns([disturbed[i] for i in rng.permutation(len(disturbed))])
         return taken, self.pool.in_turn(racing, lambda e: self.pool.ask(e).tally(), self.failed)
 
     def _disturbed(self, entrant: Entrant, plan: Plan, taken: Taken) -> bool:

@@ -88,7 +88,8 @@ def _status(c: Change) -> str:
         return "other data" if one.num_steps == other.num_steps else "descents of other lengths"
     if c.before.record.settings.warm_up_seconds != c.after.record.settings.warm_up_seconds:
         return "other warm-up"
-    if c.before.record.settings.rounds != c.after.record.settings.rounds:
+    a, b = c.before.record, c.after.record
+    if a.settings.rounds != b.settings.rounds or any(r.samples for r in a.races) != any(r.samples for r in b.races):
         return "other number of turns"  # the fastest of more is faster
     return "" if c.before.allocator == c.after.allocator else "other allocator"
 

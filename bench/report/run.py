@@ -42,12 +42,13 @@ def _the_run(record: Record) -> Table:
     host, settings = record.host, record.settings
     gpu = f", {host.gpu.name} (driver {host.gpu.driver})" if host.gpu else ""
     cores = sorted({core for e in record.entrants for core in e.cores})
+    more = " or more" if any(race.samples for race in record.races) else ""
     rows = {
         "record": f"{record.id}, {record.status}, schema {record.schema}",
         "started, finished": f"{record.started}, {record.finished or 'not finished'}",
         "machine": f"{host.cpu}, {units.plural(host.cores, 'core')}, {units.bytes_(host.memory_bytes)}{gpu}",
         "system": f"{host.system}, Python {host.python}",
-        "replication": f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.rounds, 'turn')} or more",
+        "replication": f"{units.plural(settings.generations, 'generation')} of {units.plural(settings.rounds, 'turn')}{more}",
         "warm-up": f"{units.seconds(settings.warm_up_seconds)} of calls at least",
         "cores": ", ".join(map(str, cores)) or "none pinned",
     }
