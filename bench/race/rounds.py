@@ -39,7 +39,7 @@ Numbers = dict[str, dict[str, int]]  # by operation and label
 
 
 class Plan(NamedTuple):
-    """How a turn is made, in all generations alike."""
+    """Hold the numbers that make a turn, the same in all generations."""
 
     calls: Numbers  # in a sample
     samples: Numbers  # in a turn

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.records.schema import Record
+from bench.records.schema import Race, Record
 from bench.report import compare
 from tests.reported import FEW, IRIS, MLP, compared
 from tests.sample_record import sample_record
@@ -82,6 +82,14 @@ def test_what_was_run_otherwise_is_not_compared(status: str):
     b = run(1)
     OTHERWISE[status](b)
     assert status in {c.status for c in compare.changes(run(), b)}
+
+
+def test_one_sample_a_turn_is_not_compared_with_several():
+    one, several = run(), run(1)
+    one.races = [Race(0, IRIS, "float32", 0, {}, {})]
+    several.races = [Race(0, IRIS, "float32", 0, {}, {}, {"train": {"numpy": 4}})]
+    assert {c.status for c in compare.changes(one, several)} == {"other number of turns"}
+    assert "other number of turns" not in {c.status for c in compare.changes(one, one)}
 
 
 def test_unlike_machines_get_no_verdict_and_only_when_asked(tmp_path: Path):
