@@ -10,8 +10,8 @@ from bench import agree
 from bench.records import calibration
 from bench.records.calibration import Calibration, Rate, Trial
 from bench.records.schema import Race, Record
-from bench.report import trust
-from bench.report.document import Section
+from bench.report import times, trust
+from bench.report.document import Section, Table
 from bench.report.findings import groups_of
 from bench.report.units import percent
 from tests.reported import IRIS, PAIR, reported, sentences, table, tables
@@ -136,3 +136,13 @@ def test_every_check_stands_beside_its_tolerance(sample: Record):
     assert len(found.rows) == sum(len(c.checks) for c in checks)
     assert [row[2].key for row in found.rows] == [check.error for c in checks for check in c.checks]
     assert {row[4].text for row in found.rows} == {"pass"}
+
+
+def test_how_much_longer_middle_samples_took_than_the_fastest_is_told():
+    record = sample_record(["numpy"], [IRIS], control=False)
+    for samples in record.cells[0].samples:
+        samples.nanoseconds[:] = [1000, 1250, 1250, 9000]
+    assert "the middle one took 25.0 % longer" in trust._of_the_checks(groups_of(record)[0])
+    parts = times.section(groups_of(record)[0]).parts
+    in_full = next(part for part in parts if isinstance(part, Table) and "every cell" in part.title)
+    assert in_full.rows[0][in_full.headers.index("middle sample")].text == "25.0 %"
